@@ -1,0 +1,182 @@
+"""Every exception that kjson raises, one tree under `KafkaError`.
+
+Each class also derives from the built-in exception that Python programmers already catch (`ConnectionError`,
+`TimeoutError`, `ValueError`, ...). All of them pickle with their attributes, and none carries a secret.
+"""
+
+from typing import Any, Dict, NamedTuple, Optional, Tuple
+
+__all__ = [
+    "AuthenticationError",
+    "AuthorizationError",
+    "ClosedError",
+    "CommitError",
+    "ConfigError",
+    "DecodeError",
+    "DeliveryError",
+    "EncodeError",
+    "FailedRecord",
+    "FencedError",
+    "FlushTimeoutError",
+    "ForkError",
+    "KafkaConnectionError",
+    "KafkaError",
+    "KafkaTimeoutError",
+    "MessageTooLargeError",
+    "QueueFullError",
+    "SerializationError",
+    "TlsError",
+    "TransactionError",
+    "UnknownTopicError",
+]
+
+
+class KafkaError(Exception):
+    """Base class of all errors that kjson raises."""
+
+    code: Optional[int] = None
+    """librdkafka's or the broker's error code (`rd_kafka_resp_err_t`), or None where no code applies."""
+    name: Optional[str] = None
+    """The code's name, such as "MSG_SIZE_TOO_LARGE"; names of client-side errors start with "_"."""
+    retriable: bool = False
+    """Whether the same call may succeed when it is made again."""
+    fatal: bool = False
+    """Whether the client object is of no more use and has to be made anew."""
+
+    def __init__(self, message: str = "", **attributes: Any) -> None:
+        super().__init__(message)
+        for attribute, value in attributes.items():
+            if not hasattr(type(self), attribute):
+                raise TypeError(f"{type(self).__name__} has no attribute {attribute!r}")
+            setattr(self, attribute, value)
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(cls: type, args: Tuple[Any, ...], attributes: Dict[str, Any]) -> KafkaError:
+    error: KafkaError = cls(*args)
+    error.__dict__.update(attributes)
+    return error
+
+
+class KafkaConnectionError(KafkaError, ConnectionError):
+    """No broker could be reached, or none any more."""
+
+    servers: Tuple[str, ...] = ()
+    """The addresses that were tried, as "host:port"."""
+    causes: Dict[str, str] = {}
+    """The last reason for each address, such as {"localhost:9092": "connection refused"}."""
+
+
+class AuthenticationError(KafkaConnectionError):
+    """A broker answered and rejected the credentials."""
+
+
+class TlsError(KafkaConnectionError):
+    """The TLS handshake failed: an unknown certificate authority, a wrong host name, no common protocol."""
+
+
+class KafkaTimeoutError(KafkaError, TimeoutError):
+    """An operation did not end in the time that it was given."""
+
+
+class FlushTimeoutError(KafkaTimeoutError):
+    """`flush` or `close` ran out of time with messages still undelivered."""
+
+    remaining: int = 0
+    """How many messages had neither been confirmed nor failed."""
+
+
+class QueueFullError(KafkaError, BufferError):
+    """The producer's queue stayed full for `max_block_ms`."""
+
+
+class FailedRecord(NamedTuple):
+    """One message that was not delivered, as it was handed to librdkafka."""
+
+    topic: str
+    partition: Optional[int]
+    key: Optional[bytes]
+    value: Optional[bytes]
+    error: KafkaError
+
+
+class DeliveryError(KafkaError):
+    """One message, or several, could not be delivered."""
+
+    failures: Tuple[FailedRecord, ...] = ()
+    """The messages that failed, each with its own error."""
+
+
+class SerializationError(KafkaError, ValueError):
+    """A Python object could not become a message, or a message no Python object."""
+
+
+class EncodeError(SerializationError, TypeError):
+    """A Python object has no JSON form."""
+
+    path: str = "$"
+    """Where in the object: `$.orders[3].ts`."""
+
+
+class DecodeError(SerializationError):
+    """Bytes are not JSON. The consumer stands behind the message already: the next call goes on."""
+
+    line: Optional[int] = None
+    """The line of the error in the text, counted from 1."""
+    column: Optional[int] = None
+    """The column of the error in its line, in bytes, counted from 1."""
+    byte_offset: Optional[int] = None
+    """The position of the error in the bytes, counted from 0."""
+    topic: Optional[str] = None
+    partition: Optional[int] = None
+    offset: Optional[int] = None
+    """The message's offset in its partition (see `byte_offset` for the place in the text)."""
+    timestamp_ms: Optional[int] = None
+    headers: Tuple[Tuple[str, Optional[bytes]], ...] = ()
+    raw_key: Optional[bytes] = None
+    raw_value: Optional[bytes] = None
+
+
+class ConfigError(KafkaError, ValueError):
+    """An option is unknown, was given twice, or has a value that it cannot have."""
+
+    option: Optional[str] = None
+    suggestion: Optional[str] = None
+    """The nearest option that does exist, if one is near."""
+
+
+class UnknownTopicError(KafkaError):
+    """The topic, or the partition, does not exist on the cluster."""
+
+
+class AuthorizationError(KafkaError):
+    """The broker knows who is asking and refuses."""
+
+
+class MessageTooLargeError(KafkaError):
+    """The message is larger than `message.max.bytes` or than the broker takes."""
+
+
+class CommitError(KafkaError):
+    """Offsets could not be committed."""
+
+
+class TransactionError(KafkaError):
+    """A transactional operation failed."""
+
+    abortable: bool = False
+    """Whether `abort_transaction` puts the producer in order again; otherwise it has to be made anew."""
+
+
+class FencedError(TransactionError):
+    """Another producer with the same `transactional_id` took over."""
+
+
+class ClosedError(KafkaError, RuntimeError):
+    """The object was used after `close`."""
+
+
+class ForkError(KafkaError, RuntimeError):
+    """The object was made in another process, before a fork: make a new one in the child."""
