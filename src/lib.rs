@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _kjson {
     #[pymodule_export]
-    use crate::bindings::codec::{dumps, loads};
+    use crate::bindings::codec::{_reference_dumps, _reference_loads, dumps, loads};
     #[pymodule_export]
     use crate::bindings::consumer::Consumer;
     #[pymodule_export]

@@ -39,9 +39,9 @@ pub fn seconds(name: &str, timeout: Option<f64>) -> PyResult<Option<Duration>> {
     match timeout {
         None => Ok(None),
         Some(timeout) if timeout == f64::INFINITY => Ok(None),
-        Some(timeout) => Duration::try_from_secs_f64(timeout)
-            .map(Some)
-            .map_err(|_| PyValueError::new_err(format!("{name} must be a number of seconds from 0 up, or None; got {timeout}"))),
+        Some(timeout) => Duration::try_from_secs_f64(timeout).map(Some).map_err(|_| {
+            PyValueError::new_err(format!("{name} must be a number of seconds from 0 up, or None; got {timeout}"))
+        }),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
 use crate::error::Error;
 use crate::json::DecodeOptions;
@@ -66,7 +66,8 @@ impl Core {
 
     /// One message, decoded. What cannot be decoded has been passed by all the same: the next call goes on behind it.
     fn next_message(&self, py: Python<'_>, deadline: Deadline) -> PyResult<Option<Message>> {
-        self.next(py, 1, deadline)?.pop()
+        self.next(py, 1, deadline)?
+            .pop()
             .map(|incoming| self.decoder.message(py, incoming).map_err(|(_, error)| error))
             .transpose()
     }
@@ -91,7 +92,7 @@ impl Closable for Core {
     }
 }
 
-#[pyclass(module = "kjson", frozen, subclass, weakref, generic)]
+#[pyclass(module = "kjson", frozen, subclass)]
 pub struct Consumer {
     core: Arc<Core>,
 }
@@ -265,6 +266,15 @@ impl Consumer {
         Ok(self.core.close(py, deadline)?)
     }
 
+    /// For annotations, such as `Consumer[Order]`; CPython 3.8 has no object for that at run time.
+    #[classmethod]
+    fn __class_getitem__<'py>(class: &Bound<'py, PyType>, item: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        match class.py().import("types")?.getattr_opt("GenericAlias")? {
+            Some(alias) => alias.call1((class, item)),
+            None => Ok(class.clone().into_any()),
+        }
+    }
+
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
         slf
     }
@@ -317,7 +327,9 @@ fn key_of(name: &str) -> PyResult<KeyType> {
         "str" => Ok(KeyType::Text),
         "bytes" => Ok(KeyType::Bytes),
         "json" => Ok(KeyType::Json),
-        _ => Err(PyValueError::new_err(format!("key_type must be \"auto\", \"str\", \"bytes\" or \"json\", not {name:?}"))),
+        _ => Err(PyValueError::new_err(format!(
+            "key_type must be \"auto\", \"str\", \"bytes\" or \"json\", not {name:?}"
+        ))),
     }
 }
 
@@ -335,7 +347,10 @@ fn offsets_of(what: &Bound<'_, PyAny>) -> PyResult<HashMap<Partition, i64>> {
         } else if let Ok(partition) = item.cast::<TopicPartition>() {
             let partition = partition.get();
             let offset = partition.offset.ok_or_else(|| {
-                PyValueError::new_err(format!("commit: {} has no offset. Give the next offset to read", partition.__repr__()))
+                PyValueError::new_err(format!(
+                    "commit: {} has no offset. Give the next offset to read",
+                    partition.repr()
+                ))
             })?;
             (partition.topic.clone(), partition.partition, offset)
         } else {

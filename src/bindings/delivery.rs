@@ -44,7 +44,7 @@ fn failed(failure: &Failure) -> PyErr {
     delivery_error(&failure.message, std::slice::from_ref(failure))
 }
 
-#[pyclass(module = "kjson", frozen, weakref)]
+#[pyclass(module = "kjson", frozen)]
 pub struct Delivery {
     pub report: Arc<Report<Callback>>,
     pub core: Arc<Core>,
@@ -81,7 +81,7 @@ impl Delivery {
 #[pymethods]
 impl Delivery {
     #[pyo3(signature = (timeout=None))]
-    fn result(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<RecordMetadata> {
+    pub fn result(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<RecordMetadata> {
         self.wait(py, timeout)?
     }
 

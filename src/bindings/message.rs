@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyString, PyTuple, PyType};
 
-use crate::json::{self, DecodeOptions, EncodeOptions, NanPolicy};
+use crate::json::{self, EncodeOptions, NanPolicy};
 use crate::kafka::{Header, Incoming};
 
 use super::outgoing;
@@ -19,7 +19,7 @@ pub enum KeyType {
     Json,
 }
 
-#[pyclass(module = "kjson", frozen, weakref, generic)]
+#[pyclass(module = "kjson", frozen)]
 pub struct Message {
     #[pyo3(get)]
     topic: Py<PyString>,
@@ -170,7 +170,7 @@ impl Message {
             && self.raw_key == other.raw_key
             && self.raw_value == other.raw_value
             && self.raw_headers == other.raw_headers
-            && self.topic.bind(py).eq(other.topic.bind(py))?
+            && self.topic.bind(py).as_any().eq(other.topic.bind(py))?
             && self.value.bind(py).eq(other.value.bind(py))?;
         Ok(equal.into_pyobject(py)?.to_owned().into_any().unbind())
     }
@@ -203,6 +203,15 @@ impl Message {
             (this.raw_key(py), this.raw_value(py), this.headers(py)?),
         );
         (slf.get_type().getattr("_restore")?, (state,)).into_pyobject(py)
+    }
+
+    /// For annotations, such as `Message[Order]`; CPython 3.8 has no object for that at run time.
+    #[classmethod]
+    fn __class_getitem__<'py>(class: &Bound<'py, PyType>, item: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        match class.py().import("types")?.getattr_opt("GenericAlias")? {
+            Some(alias) => alias.call1((class, item)),
+            None => Ok(class.clone().into_any()),
+        }
     }
 
     #[classmethod]
@@ -239,6 +248,13 @@ pub struct TopicPartition {
     pub offset: Option<i64>,
 }
 
+impl TopicPartition {
+    pub fn repr(&self) -> String {
+        let offset = self.offset.map_or_else(String::new, |offset| format!(", offset={offset}"));
+        format!("TopicPartition(topic='{}', partition={}{offset})", self.topic, self.partition)
+    }
+}
+
 #[pymethods]
 impl TopicPartition {
     #[new]
@@ -248,8 +264,7 @@ impl TopicPartition {
     }
 
     fn __repr__(&self) -> String {
-        let offset = self.offset.map_or_else(String::new, |offset| format!(", offset={offset}"));
-        format!("TopicPartition(topic='{}', partition={}{offset})", self.topic, self.partition)
+        self.repr()
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {

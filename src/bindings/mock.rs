@@ -31,7 +31,7 @@ const REQUESTS: &[(&str, i16)] = &[
     ("ConsumerGroupHeartbeat", 68),
 ];
 
-#[pyclass(module = "kjson.testing", frozen, weakref)]
+#[pyclass(module = "kjson.testing", frozen)]
 pub struct MockCluster {
     cluster: kafka::MockCluster,
 }
@@ -139,7 +139,9 @@ impl MockCluster {
 
 fn topic_counts(topics: &Bound<'_, PyAny>) -> PyResult<Vec<(String, i32)>> {
     if topics.is_instance_of::<PyString>() {
-        return Err(PyTypeError::new_err("MockCluster: topics is a mapping of names to partition counts, or a list of names"));
+        return Err(PyTypeError::new_err(
+            "MockCluster: topics is a mapping of names to partition counts, or a list of names",
+        ));
     }
     if let Ok(mapping) = topics.cast::<PyMapping>() {
         return mapping.items()?.iter().map(|pair| pair.extract()).collect();

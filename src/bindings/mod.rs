@@ -2,6 +2,7 @@
 
 pub mod blocking;
 pub mod codec;
+mod codec_error;
 pub mod consumer;
 mod decoding;
 pub mod delivery;

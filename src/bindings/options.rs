@@ -12,12 +12,31 @@ use super::blocking::seconds;
 
 /// What `Producer` and `Consumer` take besides librdkafka's options, for the nearest-name search.
 pub const PRODUCER_KEYWORDS: &[&str] = &[
-    "bootstrap_servers", "connect_timeout", "max_block_ms", "default", "nan", "value_serializer", "key_serializer",
-    "on_delivery", "on_error", "on_stats", "config", "ssl_check_hostname",
+    "bootstrap_servers",
+    "connect_timeout",
+    "max_block_ms",
+    "default",
+    "nan",
+    "value_serializer",
+    "key_serializer",
+    "on_delivery",
+    "on_error",
+    "on_stats",
+    "config",
+    "ssl_check_hostname",
 ];
 pub const CONSUMER_KEYWORDS: &[&str] = &[
-    "bootstrap_servers", "connect_timeout", "unreachable_timeout", "consumer_timeout_ms", "key_type", "parse_float",
-    "value_deserializer", "on_error", "on_stats", "config", "ssl_check_hostname",
+    "bootstrap_servers",
+    "connect_timeout",
+    "unreachable_timeout",
+    "consumer_timeout_ms",
+    "key_type",
+    "parse_float",
+    "value_deserializer",
+    "on_error",
+    "on_stats",
+    "config",
+    "ssl_check_hostname",
 ];
 
 /// Reads `bootstrap_servers`, the dotted `config` and all other keywords, in this order.

@@ -35,7 +35,9 @@ fn header(pair: &Bound<'_, PyAny>) -> PyResult<Header> {
     let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract().map_err(|_| shape(pair))?;
     let name = name.cast::<PyString>().map_err(|_| shape(pair))?.to_cow()?.into_owned();
     if name.contains('\0') {
-        return Err(PyValueError::new_err(format!("header name {name:?} holds a NUL character, which librdkafka cuts at")));
+        return Err(PyValueError::new_err(format!(
+            "header name {name:?} holds a NUL character, which librdkafka cuts at"
+        )));
     }
     if value.is_none() {
         return Ok((name, None));

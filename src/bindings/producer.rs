@@ -10,8 +10,7 @@ use pyo3::types::{PyBytes, PyDict};
 use crate::error::Error;
 use crate::json::{self, EncodeOptions};
 use crate::kafka::{
-    self, Code, Completed, Deadline, Level, LogRecord, Outgoing, ProducerHooks, ProducerSettings, Refusal,
-    Report, Role,
+    self, Code, Completed, Deadline, Level, LogRecord, Outgoing, ProducerHooks, ProducerSettings, Refusal, Report, Role,
 };
 
 use super::blocking::{deadline, detached, seconds};
@@ -88,7 +87,7 @@ thread_local! {
 /// A buffer that grew beyond this is not kept.
 const BUFFER_KEPT: usize = 1 << 20;
 
-#[pyclass(module = "kjson", frozen, subclass, weakref)]
+#[pyclass(module = "kjson", frozen, subclass)]
 pub struct Producer {
     core: Arc<Core>,
 }

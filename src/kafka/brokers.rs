@@ -155,7 +155,8 @@ mod tests {
         assert_eq!(split(refused).as_deref(), Some("localhost:9092|connection refused"));
         let tls = "ssl://a:9093/1: SSL handshake failed: certificate verify failed (after 4ms in state SSL_HANDSHAKE)";
         assert_eq!(split(tls).as_deref(), Some("a:9093|SSL handshake failed: certificate verify failed"));
-        let resolve = "nohost:9092/bootstrap: Failed to resolve 'nohost:9092': Name or service not known (after 1ms in x)";
+        let resolve =
+            "nohost:9092/bootstrap: Failed to resolve 'nohost:9092': Name or service not known (after 1ms in x)";
         assert_eq!(
             split(resolve).as_deref(),
             Some("nohost:9092|Failed to resolve 'nohost:9092': Name or service not known")

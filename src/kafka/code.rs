@@ -55,9 +55,8 @@ impl Code {
     /// (https://kafka.apache.org/protocol#protocol_error_codes) and the client-side codes that a later try can heal.
     pub fn retriable(self) -> bool {
         const CLIENT: &[i32] = &[-195, -193, -192, -187, -185, -184, -180, -168, -167, -166];
-        const BROKER: &[i32] = &[
-            2, 3, 5, 6, 7, 8, 9, 13, 14, 15, 16, 19, 20, 27, 51, 56, 70, 71, 74, 75, 77, 78, 80, 89, 91, 92, 95, 103,
-        ];
+        const BROKER: &[i32] =
+            &[2, 3, 5, 6, 7, 8, 9, 13, 14, 15, 16, 19, 20, 27, 51, 56, 70, 71, 74, 75, 77, 78, 80, 89, 91, 92, 95, 103];
         if self.0 < 0 { CLIENT } else { BROKER }.contains(&self.0)
     }
 

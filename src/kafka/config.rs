@@ -131,10 +131,14 @@ impl Config {
         };
         let canonical = property.canonical.clone();
         if let Some((_, why)) = KEPT.iter().find(|(kept, _)| *kept == canonical) {
-            return Err(config_error(given_as, format!("{}: option '{given_as}' cannot be set: {why}", self.role.name())));
+            return Err(config_error(
+                given_as,
+                format!("{}: option '{given_as}' cannot be set: {why}", self.role.name()),
+            ));
         }
         if !property.settable {
-            let message = format!("{}: '{given_as}' is a callback of librdkafka and has no value to set", self.role.name());
+            let message =
+                format!("{}: '{given_as}' is a callback of librdkafka and has no value to set", self.role.name());
             return Err(config_error(given_as, message));
         }
         if let Some(earlier) = self.settings.get(&canonical) {
@@ -189,8 +193,8 @@ impl Config {
             let _ = conf.set("ssl.ca.location", "probe");
         }
         for (name, value) in &self.defaults {
-            let superseded = self.settings.contains_key(name)
-                || (name == "enable.idempotence" && self.conflicts_with_idempotence());
+            let superseded =
+                self.settings.contains_key(name) || (name == "enable.idempotence" && self.conflicts_with_idempotence());
             if !superseded {
                 self.apply(&mut conf, name, value, name)?;
             }

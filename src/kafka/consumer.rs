@@ -78,12 +78,7 @@ pub struct Consumer<H: ConsumerHooks> {
 }
 
 impl<H: ConsumerHooks> Consumer<H> {
-    pub fn new(
-        config: &Config,
-        settings: ConsumerSettings,
-        hooks: H,
-        interrupt: Interrupt<'_>,
-    ) -> Result<Self, Error> {
+    pub fn new(config: &Config, settings: ConsumerSettings, hooks: H, interrupt: Interrupt<'_>) -> Result<Self, Error> {
         let conf = config.build()?;
         let brokers = Arc::new(Brokers::new(config.bootstrap_addresses()));
         let shared = Arc::new(Shared {
@@ -130,9 +125,9 @@ impl<H: ConsumerHooks> Consumer<H> {
         let inlet = self.open("subscribe")?;
         let mut reading = self.reading("subscribe")?;
         if self.settings.grouped {
-            inlet.subscribe(&topics).map_err(|code| {
-                Error::failed(&format!("cannot subscribe to {}", topics.join(", ")), code, "")
-            })?;
+            inlet
+                .subscribe(&topics)
+                .map_err(|code| Error::failed(&format!("cannot subscribe to {}", topics.join(", ")), code, ""))?;
         } else {
             let taken = self.lock(&self.subscribed).clone();
             reading.missing = topics.iter().filter(|topic| !taken.contains(topic)).cloned().collect();
@@ -159,8 +154,10 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     pub fn assignment(&self) -> Result<Vec<Partition>, Error> {
-        let entries =
-            self.open("assignment")?.assignment().map_err(|code| Error::failed("cannot read the assignment", code, ""))?;
+        let entries = self
+            .open("assignment")?
+            .assignment()
+            .map_err(|code| Error::failed("cannot read the assignment", code, ""))?;
         Ok(entries.into_iter().map(|entry| entry.partition).collect())
     }
 
@@ -282,7 +279,9 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     fn warn_of_missing(&self, reading: &mut Reading, topic: String) {
         if reading.warned.insert(topic.clone()) {
-            self.warn(format!("topic '{topic}' does not exist on the cluster. The consumer waits for it to be created"));
+            self.warn(format!(
+                "topic '{topic}' does not exist on the cluster. The consumer waits for it to be created"
+            ));
         }
     }
 
@@ -330,7 +329,9 @@ impl<H: ConsumerHooks> Consumer<H> {
                 _ => reading.missing.push(topic),
             }
         }
-        inlet.assign_more(&list).map_err(|problem| Error::failed("cannot take on partitions", problem.code, &problem.text))
+        inlet
+            .assign_more(&list)
+            .map_err(|problem| Error::failed("cannot take on partitions", problem.code, &problem.text))
     }
 
     fn store(&self, inlet: &Inlet, reading: &mut Reading) {
@@ -474,8 +475,10 @@ fn list_of(offsets: &HashMap<Partition, i64>) -> PartitionList {
 }
 
 fn names_of(offsets: &HashMap<Partition, i64>) -> String {
-    let mut names: Vec<String> =
-        offsets.iter().map(|(partition, offset)| format!("'{}' [{}] @{offset}", partition.topic, partition.id)).collect();
+    let mut names: Vec<String> = offsets
+        .iter()
+        .map(|(partition, offset)| format!("'{}' [{}] @{offset}", partition.topic, partition.id))
+        .collect();
     names.sort();
     names.join(", ")
 }

@@ -43,7 +43,11 @@ impl MockCluster {
         let replicas = i32::from(self.brokers.min(3));
         self.with("create_topic", |cluster| {
             cluster.create_topic(name, partitions, replicas).map_err(|code| {
-                Error::failed(&format!("mock cluster: cannot create topic '{name}' with {partitions} partitions"), code, "")
+                Error::failed(
+                    &format!("mock cluster: cannot create topic '{name}' with {partitions} partitions"),
+                    code,
+                    "",
+                )
             })
         })
     }
@@ -65,7 +69,8 @@ impl MockCluster {
 
     /// The next `times` requests of one kind are answered with `code`.
     pub fn fail_requests(&self, api_key: i16, code: Code, times: usize) -> Result<(), Error> {
-        let error = known(code).ok_or_else(|| Error::Misuse(format!("mock cluster: no error has the code {}", code.0)))?;
+        let error =
+            known(code).ok_or_else(|| Error::Misuse(format!("mock cluster: no error has the code {}", code.0)))?;
         self.with("fail_requests", |cluster| {
             cluster.push_errors(api_key, &vec![error; times]);
             Ok(())

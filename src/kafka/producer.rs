@@ -84,12 +84,7 @@ pub struct Producer<H: ProducerHooks> {
 }
 
 impl<H: ProducerHooks> Producer<H> {
-    pub fn new(
-        config: &Config,
-        settings: ProducerSettings,
-        hooks: H,
-        interrupt: Interrupt<'_>,
-    ) -> Result<Self, Error> {
+    pub fn new(config: &Config, settings: ProducerSettings, hooks: H, interrupt: Interrupt<'_>) -> Result<Self, Error> {
         let conf = config.build()?;
         let shared = Arc::new(Shared {
             hooks,
@@ -113,8 +108,13 @@ impl<H: ProducerHooks> Producer<H> {
             let (shared, open) = (shared.clone(), open.clone());
             move || shared.take_reports(open)
         });
-        let producer =
-            Producer { shared, open: RwLock::new(Some(open.clone())), ended: Mutex::new(ended), settings, forks: forks() };
+        let producer = Producer {
+            shared,
+            open: RwLock::new(Some(open.clone())),
+            ended: Mutex::new(ended),
+            settings,
+            forks: forks(),
+        };
         if let Some(timeout) = producer.settings.connect_timeout {
             let brokers = &producer.shared.brokers;
             // The report thread serves the callbacks. On failure the producer is dropped, which ends that thread.
@@ -251,7 +251,8 @@ impl<H: ProducerHooks> Producer<H> {
         drop(failures);
         let Some(first) = unseen.first() else { return Ok(()) };
         let count = unseen.len() + uncounted;
-        let more = if uncounted > 0 { format!(", of which the first {} are kept", unseen.len()) } else { String::new() };
+        let more =
+            if uncounted > 0 { format!(", of which the first {} are kept", unseen.len()) } else { String::new() };
         let message = if count == 1 {
             first.message.clone()
         } else {
@@ -352,7 +353,12 @@ fn refused<H: ProducerHooks>(open: &Open<H>, topic: &str, payload: &Payload<'_>,
     let (detail, fatal) = match code {
         Code::MSG_SIZE_TOO_LARGE => {
             let size = payload.value.map_or(0, <[u8]>::len) + payload.key.map_or(0, <[u8]>::len);
-            (format!("the message has {size} bytes, more than message.max.bytes. Raise max_request_size or send less"), false)
+            (
+                format!(
+                    "the message has {size} bytes, more than message.max.bytes. Raise max_request_size or send less"
+                ),
+                false,
+            )
         }
         Code::UNKNOWN_PARTITION => (format!("the topic has no partition {}", payload.partition), false),
         Code::FATAL => {

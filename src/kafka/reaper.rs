@@ -10,9 +10,8 @@ pub fn run(work: impl FnOnce() + Send + 'static) -> mpsc::Receiver<()> {
     let (done, heard) = mpsc::channel();
     let shared = std::sync::Arc::new(std::sync::Mutex::new(Some(work)));
     let theirs = shared.clone();
-    let take = |shared: &std::sync::Mutex<Option<_>>| {
-        shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
-    };
+    let take =
+        |shared: &std::sync::Mutex<Option<_>>| shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
     let started = std::thread::Builder::new().name("kjson-close".into()).spawn({
         let done = done.clone();
         move || {
@@ -33,7 +32,8 @@ pub fn run(work: impl FnOnce() + Send + 'static) -> mpsc::Receiver<()> {
 
 /// Waits for `run` up to the deadline. Not an error if it takes longer: the thread goes on by itself.
 pub fn wait(done: &mpsc::Receiver<()>, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), super::Error> {
-    while let Err(mpsc::RecvTimeoutError::Timeout) = done.recv_timeout(deadline.step(TICK).max(Duration::from_millis(1)))
+    while let Err(mpsc::RecvTimeoutError::Timeout) =
+        done.recv_timeout(deadline.step(TICK).max(Duration::from_millis(1)))
     {
         check(interrupt)?;
         if deadline.passed() {

@@ -57,8 +57,7 @@ impl Inlet {
         // SAFETY: the queue is live and the array as long as said; the first `count` entries are messages of ours, each
         // read before it is destroyed.
         unsafe {
-            let count =
-                rd::rd_kafka_consume_batch_queue(self.queue, millis(timeout), batch.as_mut_ptr(), batch.len());
+            let count = rd::rd_kafka_consume_batch_queue(self.queue, millis(timeout), batch.as_mut_ptr(), batch.len());
             let count = usize::try_from(count).unwrap_or(0);
             let mut last: Option<Arc<str>> = None;
             for &message in &batch[..count] {
