@@ -73,6 +73,14 @@ impl Client {
         }
     }
 
+    /// Hands something to the client's callbacks, as librdkafka would.
+    pub(super) fn tell(&self, what: impl FnOnce(&dyn Callbacks)) {
+        if !self.callbacks.is_null() {
+            // SAFETY: the callbacks live as long as the client.
+            guarded(|| what(unsafe { &**self.callbacks }));
+        }
+    }
+
     pub(super) fn raw(&self) -> *mut rd::rd_kafka_t {
         self.raw
     }

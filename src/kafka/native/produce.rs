@@ -193,7 +193,8 @@ impl<R: Send + Sync + 'static> Line<R> {
         Ok(())
     }
 
-    /// Waits for delivery reports, hands each to `take`, and serves the other callbacks. Returns how many there were.
+    /// Waits for delivery reports, hands each to `take`, and passes on what else the queue has: in event mode
+    /// errors and statistics come as events too, not to their callbacks. Returns how many there were.
     pub fn poll(&self, timeout: Duration, mut take: impl FnMut(Arc<R>, Outcome<'_>)) -> usize {
         // SAFETY: the queue is live. The event is ours until its destroy, and its messages live as long. Each message's
         // opaque pointer is one that `produce` made from an Arc, and librdkafka reports each message once.
@@ -203,7 +204,13 @@ impl<R: Send + Sync + 'static> Line<R> {
                 return 0;
             }
             let mut count = 0;
-            if rd::rd_kafka_event_type(event) == rd::RD_KAFKA_EVENT_DR {
+            let kind = rd::rd_kafka_event_type(event);
+            if kind == rd::RD_KAFKA_EVENT_ERROR {
+                let error = code(rd::rd_kafka_event_error(event));
+                self.client.tell(|to| to.error(error, &text(rd::rd_kafka_event_error_string(event))));
+            } else if kind == rd::RD_KAFKA_EVENT_STATS {
+                self.client.tell(|to| to.statistics(&text(rd::rd_kafka_event_stats(event))));
+            } else if kind == rd::RD_KAFKA_EVENT_DR {
                 loop {
                     let message = rd::rd_kafka_event_message_next(event);
                     if message.is_null() {
