@@ -58,7 +58,7 @@ class Broker:
         self.cluster_id = cluster_id or new_cluster_id()
         self._extra = dict(properties or {})
         self._java_options = JAVA_OPTIONS if java_options is None else java_options
-        self._process: Optional["subprocess.Popen[bytes]"] = None
+        self._process: Optional[subprocess.Popen[bytes]] = None
 
         (CACHE / "nodes").mkdir(parents=True, exist_ok=True)
         self.directory = Path(tempfile.mkdtemp(prefix=f"{self.port}-", dir=str(CACHE / "nodes")))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import List, Optional
 from xml.etree import ElementTree
 
-__all__ = ["CACHE", "VERSION", "java", "jars", "missing_prerequisites"]
+__all__ = ["CACHE", "VERSION", "jars", "java", "missing_prerequisites"]
 
 POM = Path(__file__).with_name("pom.xml")
 VERSION = ElementTree.parse(str(POM)).findtext(".//{*}kafka.version")
@@ -70,7 +70,7 @@ def _download(target: Path) -> None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        universal_newlines=True,
+        text=True,
         timeout=DOWNLOAD_TIMEOUT,
     )
     if done.returncode != 0:
@@ -83,7 +83,7 @@ def _java_version() -> Optional[int]:
             [java(), "-version"],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            universal_newlines=True,
+            text=True,
             timeout=60,
         )
     except OSError:

@@ -4,13 +4,14 @@ A second process holds the reading end of a pipe. "+ID" and "-ID" lines tell it 
 end of the pipe means that this process is gone, and every id still on the list gets a SIGKILL.
 """
 
+import atexit
 import os
 import signal
 import subprocess
 import sys
 from typing import Optional
 
-__all__ = ["watch", "unwatch"]
+__all__ = ["end", "unwatch", "watch"]
 
 _PROGRAM = """
 import os, signal, sys
@@ -39,6 +40,7 @@ def watch(pid: int) -> None:
             start_new_session=True,  # a Ctrl-C in the terminal must not reach it
         )
         _owner = os.getpid()
+        atexit.register(_close, _process)
     _tell(f"+{pid}\n")
 
 
@@ -62,7 +64,15 @@ def end(process: "subprocess.Popen[bytes]", number: int, timeout: float) -> bool
     return True
 
 
+def _close(process: "subprocess.Popen[str]") -> None:
+    assert process.stdin is not None
+    if _owner == os.getpid():
+        process.stdin.close()
+        process.wait(10)
+
+
 def _tell(line: str) -> None:
-    assert _process is not None and _process.stdin is not None
+    assert _process is not None
+    assert _process.stdin is not None
     _process.stdin.write(line)
     _process.stdin.flush()
