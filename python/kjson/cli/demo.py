@@ -1,6 +1,6 @@
 """Send a week of real earthquakes through Kafka, read them back through a consumer group, and check every record.
 
-Without --bootstrap-servers it starts a Kafka cluster in this process (kjson.testing.MockCluster), so it needs no broker.
+Without --bootstrap-servers it starts a cluster in this process (kjson.testing.MockCluster): no broker is needed.
 """
 
 import argparse
@@ -12,10 +12,11 @@ from contextlib import ExitStack
 from datetime import datetime, timezone
 from typing import Any, Dict, List
 
+from kjson.testing import MockCluster
+
 from kjson import Consumer, Message, Producer
 from kjson.cli.failure import CommandError
 from kjson.cli.progress import ProgressBar
-from kjson.testing import MockCluster
 
 __all__ = ["HELP", "NAME", "add_arguments", "run"]
 
@@ -86,19 +87,19 @@ def send(servers: str, topic: str, quakes: List[Quake]) -> None:
 def receive(servers: str, topic: str, expected: int) -> List[Message]:
     """Reads the topic through a consumer group until every record is here, and one look further for one too many."""
     messages: List[Message] = []
-    with ProgressBar("receiving", expected) as bar:
-        with Consumer(topic, bootstrap_servers=servers, group_id=topic) as consumer:
-            started = heard = time.monotonic()
-            while len(messages) < expected:
-                batch = consumer.consume(500, timeout=0.5)
-                if batch:
-                    heard = time.monotonic()
-                elif time.monotonic() - heard > IDLE_LIMIT_S:
-                    break  # what is missing shows in the comparison
-                messages += batch
-                bar.advance(len(batch))
-            seconds = heard - started
-            messages += consumer.consume(500, timeout=0.1)
+    consumer = Consumer(topic, bootstrap_servers=servers, group_id=topic)
+    with consumer, ProgressBar("receiving", expected) as bar:
+        started = heard = time.monotonic()
+        while len(messages) < expected:
+            batch = consumer.consume(500, timeout=0.5)
+            if batch:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > IDLE_LIMIT_S:
+                break  # what is missing shows in the comparison
+            messages += batch
+            bar.advance(len(batch))
+        seconds = heard - started
+        messages += consumer.consume(500, timeout=0.1)
     print(f"received {len(messages):,} records through group {topic}{_rate(len(messages), seconds)}")
     return messages
 
