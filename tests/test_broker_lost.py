@@ -1,11 +1,12 @@
 """A consumer whose broker goes away: it raises after `unreachable_timeout`, stays usable, and goes on afterwards."""
 
+import contextlib
 import time
-from typing import Any, Optional
+from typing import Any, Callable, Dict, Optional
 
 import pytest
 
-from kjson import Consumer, KafkaConnectionError, Message
+from kjson import Consumer, KafkaConnectionError, KafkaError, Message
 
 from .kafka import Broker
 from .peers import write_with_confluent
@@ -28,19 +29,17 @@ def test_a_waiting_consumer_raises_after_unreachable_timeout_then_goes_on_when_t
     servers = own_broker.bootstrap_servers
     write_with_confluent(servers, "events", [b'{"n":0}'])
 
-    def wait(consumer: Any) -> Any:
-        return {
-            "next": consumer.__next__,
-            "poll": lambda: consumer.poll(30),
-            "consume": lambda: consumer.consume(1, 30),
-        }[call]()
-
+    waits: Dict[str, Callable[[Consumer], Any]] = {
+        "next": next,
+        "poll": lambda consumer: consumer.poll(30),
+        "consume": lambda consumer: consumer.consume(1, timeout=30),
+    }
     with Consumer("events", bootstrap_servers=servers, group_id=group_id, unreachable_timeout=2.0) as consumer:
         assert next(consumer).value == {"n": 0}
         own_broker.kill()
         started = time.monotonic()
         with pytest.raises(KafkaConnectionError) as caught:
-            wait(consumer)
+            waits[call](consumer)
         assert 1.0 < time.monotonic() - started < 6.0
         assert servers in str(caught.value)
         assert "refused" in str(caught.value).lower()
@@ -81,6 +80,6 @@ def test_close_is_bounded_with_the_broker_gone(own_broker: Broker) -> None:
     assert next(consumer).value == {"n": 0}
     own_broker.kill()
     started = time.monotonic()
-    with pytest.raises((KafkaConnectionError, TimeoutError, OSError, Exception)):
+    with contextlib.suppress(KafkaError):  # that it could not commit
         consumer.close(timeout=2.0)
     assert time.monotonic() - started < 4.0

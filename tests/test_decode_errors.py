@@ -64,7 +64,7 @@ def test_every_way_to_read_raises_and_goes_on(servers: str, topic: str, call: st
 
     def read(consumer: Any) -> Any:
         if call == "consume":
-            return [message.offset for message in consumer.consume(1, timeout=20)][0]
+            return consumer.consume(1, timeout=20)[0].offset
         return (next(consumer) if call == "next" else consumer.poll(20)).offset
 
     seen = []
