@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import textwrap
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional
 
 __all__ = ["Finished", "run_command", "run_program"]
 
@@ -23,14 +23,11 @@ def run_program(
     return run_command([sys.executable, "-c", textwrap.dedent(source), *arguments], timeout, environment)
 
 
-def run_command(command: "list[str]", timeout: float, environment: Optional[Dict[str, str]] = None) -> Finished:
+def run_command(
+    command: List[str], timeout: float, environment: Optional[Dict[str, str]] = None, *, cwd: Optional[str] = None
+) -> Finished:
     """Runs a command to its end; too long a time is a failure, and the process is killed."""
     done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        env=environment,
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, env=environment, cwd=cwd
     )
     return Finished(done.returncode, done.stdout, done.stderr)

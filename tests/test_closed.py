@@ -28,7 +28,7 @@ def test_a_closed_producer_raises_closed_error(servers: str, call: Callable[[Pro
     producer = Producer(servers)
     producer.close()
     producer.close()
-    with pytest.raises(ClosedError, match="(?i)producer"):
+    with pytest.raises(ClosedError, match=r"(?i)producer"):
         call(producer)
 
 
@@ -39,7 +39,7 @@ def test_a_closed_consumer_raises_closed_error(
     consumer = Consumer(topic, bootstrap_servers=servers, group_id=group)
     consumer.close()
     consumer.close()
-    with pytest.raises(ClosedError, match="(?i)consumer"):
+    with pytest.raises(ClosedError, match=r"(?i)consumer"):
         call(consumer)
 
 

@@ -34,7 +34,9 @@ def interrupt(main):
     give_up = time.monotonic() + 20
     while since is None or time.monotonic() - since < 0.4:
         frame = sys._current_frames()[main]
-        inside = frame.f_code.co_name == "blocks"
+        while frame is not None and frame.f_code.co_name != "blocks":
+            frame = frame.f_back
+        inside = frame is not None
         since = (since or time.monotonic()) if inside else None
         if time.monotonic() > give_up:
             os._exit(3)
