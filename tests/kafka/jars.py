@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import List, Optional
@@ -90,3 +91,11 @@ def _java_version() -> Optional[int]:
         return None
     version = re.search(r'version "(?:1\.)?(\d+)', done.stdout)
     return int(version.group(1)) if version else None
+
+
+if __name__ == "__main__":
+    # `make test` asks before anything is installed, so this module needs nothing but Python.
+    absent = missing_prerequisites()
+    for line in absent:
+        print(f"missing, for the tests on a real Kafka: {line}", file=sys.stderr)
+    sys.exit(1 if absent else 0)
