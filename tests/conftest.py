@@ -154,7 +154,7 @@ def _cannot_run(reason: str) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None:
     skipped = terminalreporter.stats.get("skipped", [])
     for reason in not_run:
         count = sum(reason in str(report.longrepr) for report in skipped)
