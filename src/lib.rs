@@ -1,3 +1,34 @@
+//! kjson: the Kafka client for Python programs whose messages are JSON. This file is the public list and nothing else.
+#![deny(unsafe_code)]
+
+mod bindings;
+mod error;
+mod json;
+mod kafka;
+
 use pyo3::prelude::*;
+
 #[pymodule]
-mod _kjson {}
+mod _kjson {
+    #[pymodule_export]
+    use crate::bindings::codec::{_reference_dumps, _reference_loads, dumps, loads};
+    #[pymodule_export]
+    use crate::bindings::consumer::Consumer;
+    #[pymodule_export]
+    use crate::bindings::delivery::{Delivery, RecordMetadata};
+    #[pymodule_export]
+    use crate::bindings::message::{Message, TopicPartition};
+    #[pymodule_export]
+    use crate::bindings::mock::MockCluster;
+    #[pymodule_export]
+    use crate::bindings::producer::Producer;
+
+    use super::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("librdkafka_version", crate::kafka::librdkafka_version())?;
+        crate::bindings::shutdown::install(module.py())
+    }
+}

@@ -1,0 +1,50 @@
+//! The only way into a blocking call: without the GIL, and with Ctrl-C let through.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::error::Error;
+use crate::kafka::{self, Deadline, Interrupt};
+
+/// Runs `work` detached from the interpreter. Its interrupt runs pending signal handlers; what one raises ends the wait
+/// and is raised from here.
+pub fn detached<T: Send>(
+    py: Python<'_>,
+    work: impl FnOnce(Interrupt<'_>) -> Result<T, kafka::Error> + Send,
+) -> Result<T, Error> {
+    let raised: Mutex<Option<PyErr>> = Mutex::new(None);
+    let result = py.detach(|| {
+        work(&|| {
+            // This thread is Python's own and the interpreter cannot end while its caller waits here.
+            Python::attach(|py| match py.check_signals() {
+                Ok(()) => false,
+                Err(error) => {
+                    *raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    true
+                }
+            })
+        })
+    });
+    match raised.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(Error::Python(error)),
+        None => Ok(result?),
+    }
+}
+
+/// Seconds as users give them: `None` and infinity wait for ever.
+pub fn seconds(name: &str, timeout: Option<f64>) -> PyResult<Option<Duration>> {
+    match timeout {
+        None => Ok(None),
+        Some(timeout) if timeout == f64::INFINITY => Ok(None),
+        Some(timeout) => Duration::try_from_secs_f64(timeout).map(Some).map_err(|_| {
+            PyValueError::new_err(format!("{name} must be a number of seconds from 0 up, or None; got {timeout}"))
+        }),
+    }
+}
+
+pub fn deadline(timeout: Option<f64>) -> PyResult<Deadline> {
+    Ok(Deadline::after(seconds("timeout", timeout)?))
+}

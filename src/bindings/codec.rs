@@ -1,0 +1,100 @@
+//! `kjson.dumps` and `kjson.loads`: the codec that producers and consumers use, by itself.
+
+use std::sync::{Mutex, MutexGuard, TryLockError};
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString};
+
+use crate::json::{self, DecodeOptions, EncodeOptions, NanPolicy};
+
+/// The output grows here before Python gets its copy, so that only the first calls allocate.
+static BUFFER: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// A larger buffer is given back after use: one large message must not hold on to memory for ever.
+const KEPT: usize = 1 << 20;
+
+/// Encode an object as compact UTF-8 JSON.
+///
+/// Args:
+///     obj: Anything that `json.dumps` takes, dates, UUID, Decimal, Enum, dataclasses, mappings and sequences.
+///     default: Called with each object that has no JSON form; what it returns is encoded instead.
+///     nan: What NaN and the infinities become: "error" (the default), "null", or "allow" to write them as `json` does.
+///
+/// Raises:
+///     EncodeError: A value has no JSON form. `path` says where it is.
+#[pyfunction]
+#[pyo3(signature = (obj, *, default=None, nan="error"))]
+pub fn dumps<'py>(obj: &Bound<'py, PyAny>, default: Option<Py<PyAny>>, nan: &str) -> PyResult<Bound<'py, PyBytes>> {
+    let options = EncodeOptions { default, nan: nan_policy(nan)? };
+    // A `default` that calls `dumps`, or another thread meanwhile, finds the buffer taken and uses its own.
+    let mut own = Vec::new();
+    let mut shared = take(&BUFFER);
+    let out = shared.as_deref_mut().unwrap_or(&mut own);
+    out.clear();
+    json::encode(obj, &options, out)?;
+    let bytes = PyBytes::new(obj.py(), out);
+    if out.capacity() > KEPT {
+        *out = Vec::new();
+    }
+    Ok(bytes)
+}
+
+/// Decode JSON into Python objects, as `json.loads` does.
+///
+/// Args:
+///     data: UTF-8 bytes, or a str.
+///     parse_float: Called with the text of each number that has a fraction or an exponent, such as `decimal.Decimal`.
+///
+/// Raises:
+///     DecodeError: The data is not JSON. `line`, `column` and `byte_offset` say where.
+#[pyfunction]
+#[pyo3(signature = (data, *, parse_float=None))]
+pub fn loads<'py>(data: &Bound<'py, PyAny>, parse_float: Option<Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+    let py = data.py();
+    let options = DecodeOptions { parse_float };
+    if let Ok(bytes) = data.cast::<PyBytes>() {
+        Ok(json::decode(py, bytes.as_bytes(), &options)?)
+    } else if let Ok(text) = data.cast::<PyString>() {
+        Ok(json::decode_text(text, &options)?)
+    } else if data.is_instance_of::<PyByteArray>() || data.is_instance_of::<PyMemoryView>() {
+        // A copy: parse_float could change the buffer while it is read.
+        let copy = py.get_type::<PyBytes>().call1((data,))?;
+        Ok(json::decode(py, copy.cast::<PyBytes>()?.as_bytes(), &options)?)
+    } else {
+        Err(PyTypeError::new_err(format!(
+            "loads() takes bytes, bytearray, memoryview or str, not {}: pass the JSON text itself",
+            data.get_type().name()?
+        )))
+    }
+}
+
+/// Encode with pythonize and serde_json, for the tests to compare with.
+#[pyfunction]
+pub fn _reference_dumps<'py>(obj: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    Ok(PyBytes::new(obj.py(), &json::reference_encode(obj)?))
+}
+
+/// Decode with serde_json and pythonize, for the tests to compare with.
+#[pyfunction]
+pub fn _reference_loads<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    json::reference_decode(py, data)
+}
+
+pub fn nan_policy(name: &str) -> PyResult<NanPolicy> {
+    match name {
+        "error" => Ok(NanPolicy::Error),
+        "null" => Ok(NanPolicy::Null),
+        "allow" => Ok(NanPolicy::Allow),
+        _ => Err(PyValueError::new_err(format!("nan={name:?} is not known: pass \"error\", \"null\" or \"allow\""))),
+    }
+}
+
+/// The lock's content unless it is in use; what a panic left behind is as good as any.
+fn take<T>(lock: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match lock.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}

@@ -1,0 +1,366 @@
+//! `Consumer` for Python.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple, PyType};
+
+use crate::error::Error;
+use crate::json::DecodeOptions;
+use crate::kafka::{
+    self, Code, ConsumerHooks, ConsumerSettings, Deadline, Incoming, Level, LogRecord, LogSink, Partition, Role,
+};
+
+use super::blocking::{deadline, detached, seconds};
+use super::decoding::Decoder;
+use super::events::Events;
+use super::message::{KeyType, Message, TopicPartition};
+use super::shutdown::{self, Closable};
+use super::{notifier, options};
+
+const CLOSE_TIMEOUT: f64 = 10.0;
+
+/// librdkafka wants a group id even from a consumer that joins none and commits nothing.
+const NO_GROUP: &str = "kjson-no-group";
+
+impl LogSink for Events {
+    fn log(&self, record: LogRecord) {
+        Events::log(self, record);
+    }
+}
+
+impl ConsumerHooks for Events {
+    fn error(&self, code: Code, reason: &str) {
+        Events::error(self, code, reason);
+    }
+
+    fn statistics(&self, json: &str) {
+        Events::statistics(self, json);
+    }
+}
+
+struct Core {
+    consumer: kafka::Consumer<Events>,
+    decoder: Decoder,
+    servers: String,
+    group_id: Option<String>,
+    /// How long iteration waits for a message before it ends.
+    idle: Option<Duration>,
+}
+
+impl Core {
+    fn usable(&self) -> Result<(), Error> {
+        if self.consumer.forked() {
+            return Err(Error::Forked { object: "Consumer" });
+        }
+        Ok(())
+    }
+
+    fn next(&self, py: Python<'_>, limit: usize, deadline: Deadline) -> PyResult<Vec<Incoming>> {
+        self.usable()?;
+        Ok(detached(py, |interrupt| self.consumer.next(limit, deadline, interrupt))?)
+    }
+
+    /// One message, decoded. What cannot be decoded has been passed by all the same: the next call goes on behind it.
+    fn next_message(&self, py: Python<'_>, deadline: Deadline) -> PyResult<Option<Message>> {
+        self.next(py, 1, deadline)?
+            .pop()
+            .map(|incoming| self.decoder.message(py, incoming).map_err(|(_, error)| error))
+            .transpose()
+    }
+
+    fn close(&self, py: Python<'_>, deadline: Deadline) -> Result<(), Error> {
+        self.usable()?;
+        detached(py, |interrupt| self.consumer.close(deadline, interrupt))
+    }
+}
+
+impl Closable for Core {
+    /// Whether the last message was worked on to its end is unknown here, so it is not committed.
+    fn close_at_exit(&self, py: Python<'_>) {
+        if self.consumer.forked() {
+            return;
+        }
+        self.consumer.abandon();
+        let deadline = Deadline::after(Some(Duration::from_secs_f64(CLOSE_TIMEOUT)));
+        if let Err(error) = self.close(py, deadline) {
+            notifier::log(LogRecord { level: Level::Error, text: format!("consumer, closed at exit: {error}") });
+        }
+    }
+}
+
+#[pyclass(module = "kjson", frozen, subclass)]
+pub struct Consumer {
+    core: Arc<Core>,
+}
+
+#[pymethods]
+impl Consumer {
+    #[new]
+    #[pyo3(signature = (
+        *topics, bootstrap_servers=None, group_id=None, consumer_timeout_ms=None, connect_timeout=Some(10.0),
+        unreachable_timeout=Some(60.0), key_type="auto", parse_float=None, value_deserializer=None, on_error=None,
+        on_stats=None, config=None, **options
+    ))]
+    #[allow(clippy::too_many_arguments)]
+    fn py_new(
+        py: Python<'_>,
+        topics: &Bound<'_, PyTuple>,
+        bootstrap_servers: Option<&Bound<'_, PyAny>>,
+        group_id: Option<&str>,
+        consumer_timeout_ms: Option<f64>,
+        connect_timeout: Option<f64>,
+        unreachable_timeout: Option<f64>,
+        key_type: &str,
+        parse_float: Option<Py<PyAny>>,
+        value_deserializer: Option<Py<PyAny>>,
+        on_error: Option<Py<PyAny>>,
+        on_stats: Option<Py<PyAny>>,
+        config: Option<&Bound<'_, PyDict>>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let topics = topic_names(topics.as_any())?;
+        let mut config = options::config(Role::Consumer, bootstrap_servers, config, options)?;
+        if let Some(group_id) = group_id {
+            config.set("group_id", group_id.to_owned(), &[]).map_err(Error::from)?;
+        }
+        let group_id = config.get("group.id").map(str::to_owned);
+        if group_id.is_none() {
+            config.set_default("group.id", NO_GROUP);
+            config.set_default("enable.auto.commit", "false");
+        }
+        let from_end = matches!(config.get("auto.offset.reset"), Some("latest" | "largest" | "end"));
+        let settings = ConsumerSettings {
+            connect_timeout: options::connect_timeout(connect_timeout)?,
+            unreachable_timeout: seconds("unreachable_timeout", unreachable_timeout)?,
+            grouped: group_id.is_some(),
+            auto_commit: config.get("enable.auto.commit") != Some("false"),
+            from_end,
+        };
+        let core = Arc::new(Core {
+            decoder: Decoder::new(key_of(key_type)?, DecodeOptions { parse_float }, value_deserializer),
+            idle: seconds("consumer_timeout_ms / 1000", consumer_timeout_ms.map(|millis| millis / 1000.0))?,
+            servers: config.bootstrap_addresses().join(","),
+            group_id,
+            consumer: detached(py, |interrupt| {
+                let consumer = kafka::Consumer::new(&config, settings, Events::new(on_error, on_stats), interrupt)?;
+                if !topics.is_empty() {
+                    consumer.subscribe(topics, interrupt)?;
+                }
+                Ok(consumer)
+            })?,
+        });
+        let closable: Weak<Core> = Arc::downgrade(&core);
+        shutdown::register(closable);
+        Ok(Consumer { core })
+    }
+
+    #[pyo3(signature = (topics=None, *, pattern=None))]
+    fn subscribe(&self, py: Python<'_>, topics: Option<&Bound<'_, PyAny>>, pattern: Option<&str>) -> PyResult<()> {
+        self.core.usable()?;
+        let topics = match (topics, pattern) {
+            (Some(topics), None) if topics.is_instance_of::<PyString>() => vec![topics.extract()?],
+            (Some(topics), None) => topic_names(topics)?,
+            (None, Some(pattern)) if self.core.group_id.is_some() => {
+                vec![if pattern.starts_with('^') { pattern.to_owned() } else { format!("^{pattern}") }]
+            }
+            (None, Some(_)) => {
+                return Err(PyValueError::new_err("subscribe: a pattern needs a consumer with a group_id"));
+            }
+            _ => return Err(PyTypeError::new_err("subscribe takes either topics or pattern=")),
+        };
+        Ok(detached(py, |interrupt| self.core.consumer.subscribe(topics, interrupt))?)
+    }
+
+    fn unsubscribe(&self) -> PyResult<()> {
+        self.core.usable()?;
+        Ok(self.core.consumer.unsubscribe().map_err(Error::from)?)
+    }
+
+    fn subscription(&self) -> Vec<String> {
+        self.core.consumer.subscription()
+    }
+
+    fn assignment(&self) -> PyResult<Vec<TopicPartition>> {
+        self.core.usable()?;
+        let mut partitions: Vec<TopicPartition> = self
+            .core
+            .consumer
+            .assignment()
+            .map_err(Error::from)?
+            .into_iter()
+            .map(|partition| TopicPartition {
+                topic: partition.topic.to_string(),
+                partition: partition.id,
+                offset: None,
+            })
+            .collect();
+        partitions.sort();
+        Ok(partitions)
+    }
+
+    #[pyo3(signature = (timeout=Some(1.0)))]
+    fn poll(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Message>> {
+        self.core.next_message(py, deadline(timeout)?)
+    }
+
+    #[pyo3(signature = (max_messages=500, timeout=Some(1.0)))]
+    fn consume(&self, py: Python<'_>, max_messages: usize, timeout: Option<f64>) -> PyResult<Vec<Message>> {
+        if max_messages == 0 {
+            return Err(PyValueError::new_err("consume: max_messages must be at least 1"));
+        }
+        let mut incoming = self.core.next(py, max_messages, deadline(timeout)?)?.into_iter();
+        let mut messages = Vec::with_capacity(incoming.len());
+        while let Some(next) = incoming.next() {
+            match self.core.decoder.message(py, next) {
+                Ok(message) => messages.push(message),
+                // The good ones go out first; the bad one is met, and raised, at the head of the next call.
+                Err((bad, error)) => {
+                    let raised = messages.is_empty();
+                    let back = if raised { incoming.collect() } else { std::iter::once(bad).chain(incoming).collect() };
+                    self.core.consumer.give_back(back);
+                    if raised {
+                        return Err(error);
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(messages)
+    }
+
+    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Message>> {
+        self.core.next_message(py, Deadline::after(self.core.idle))
+    }
+
+    #[pyo3(signature = (what=None, *, timeout=Some(10.0)))]
+    fn commit(&self, py: Python<'_>, what: Option<&Bound<'_, PyAny>>, timeout: Option<f64>) -> PyResult<()> {
+        self.core.usable()?;
+        let deadline = deadline(timeout)?;
+        let offsets = what.map(offsets_of).transpose()?;
+        Ok(detached(py, |interrupt| self.core.consumer.commit(offsets, deadline, interrupt))?)
+    }
+
+    #[pyo3(signature = (timeout=5.0))]
+    fn ping(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
+        self.core.usable()?;
+        let timeout = seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX);
+        Ok(detached(py, |interrupt| self.core.consumer.ping(timeout, interrupt))?)
+    }
+
+    /// While an exception is on its way (a `finally` block), the message handed out last counts as not worked on.
+    #[pyo3(signature = (timeout=Some(CLOSE_TIMEOUT)), text_signature = "($self, timeout=10.0)")]
+    fn close(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+        let deadline = deadline(timeout)?;
+        let handled = py.import("sys")?.call_method0("exc_info")?.get_item(0)?;
+        if !handled.is_none() {
+            self.core.consumer.abandon();
+        }
+        Ok(self.core.close(py, deadline)?)
+    }
+
+    /// For annotations, such as `Consumer[Order]`; CPython 3.8 has no object for that at run time.
+    #[classmethod]
+    fn __class_getitem__<'py>(class: &Bound<'py, PyType>, item: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        match class.py().import("types")?.getattr_opt("GenericAlias")? {
+            Some(alias) => alias.call1((class, item)),
+            None => Ok(class.clone().into_any()),
+        }
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        kind: &Bound<'_, PyAny>,
+        _value: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        if kind.is_none() {
+            return Ok(self.core.close(py, deadline(Some(CLOSE_TIMEOUT))?)?);
+        }
+        self.core.consumer.abandon();
+        match self.core.close(py, deadline(Some(CLOSE_TIMEOUT))?) {
+            Err(Error::Kafka(error)) => {
+                notifier::log(LogRecord { level: Level::Error, text: format!("consumer: {error}") });
+                Ok(())
+            }
+            other => Ok(other?),
+        }
+    }
+
+    fn __repr__(&self) -> String {
+        let group = self.core.group_id.as_ref().map_or_else(|| "no group".to_owned(), |id| format!("group '{id}'"));
+        let state = match (self.core.consumer.forked(), self.core.consumer.closed()) {
+            (true, _) => "of another process".to_owned(),
+            (_, true) => "closed".to_owned(),
+            _ => self.core.consumer.subscription().join(", "),
+        };
+        format!("<kjson.Consumer at {}, {group}: {state}>", self.core.servers)
+    }
+}
+
+fn topic_names(topics: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    topics
+        .try_iter()?
+        .map(|topic| {
+            topic?.extract::<String>().map_err(|_| {
+                PyTypeError::new_err("topics are str: Consumer(\"orders\", bootstrap_servers=\"localhost:9092\")")
+            })
+        })
+        .collect()
+}
+
+fn key_of(name: &str) -> PyResult<KeyType> {
+    match name {
+        "auto" => Ok(KeyType::Auto),
+        "str" => Ok(KeyType::Text),
+        "bytes" => Ok(KeyType::Bytes),
+        "json" => Ok(KeyType::Json),
+        _ => Err(PyValueError::new_err(format!(
+            "key_type must be \"auto\", \"str\", \"bytes\" or \"json\", not {name:?}"
+        ))),
+    }
+}
+
+/// A message is committed with the offset behind it; a `TopicPartition` with its own, the next one to read.
+fn offsets_of(what: &Bound<'_, PyAny>) -> PyResult<HashMap<Partition, i64>> {
+    let items = match what.try_iter() {
+        Ok(items) => items.collect::<PyResult<Vec<_>>>()?,
+        Err(_) => vec![what.clone()],
+    };
+    let mut offsets = HashMap::new();
+    for item in items {
+        let (topic, id, next): (String, i32, i64) = if let Ok(message) = item.cast::<Message>() {
+            let (topic, partition, offset) = message.get().position();
+            (topic.to_string(), partition, offset + 1)
+        } else if let Ok(partition) = item.cast::<TopicPartition>() {
+            let partition = partition.get();
+            let offset = partition.offset.ok_or_else(|| {
+                PyValueError::new_err(format!(
+                    "commit: {} has no offset. Give the next offset to read",
+                    partition.repr()
+                ))
+            })?;
+            (partition.topic.clone(), partition.partition, offset)
+        } else {
+            return Err(PyTypeError::new_err(format!(
+                "commit takes a Message, a TopicPartition with an offset, or a list of them, not {}",
+                item.get_type().name()?
+            )));
+        };
+        let slot = offsets.entry(Partition { topic: topic.as_str().into(), id }).or_insert(next);
+        *slot = next.max(*slot);
+    }
+    Ok(offsets)
+}

@@ -1,0 +1,159 @@
+//! `Delivery` and `RecordMetadata`: what became of a message, for Python.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use crate::error::{delivery_error, raise, Error};
+use crate::kafka::{Delivered, Failure, Report};
+
+use super::blocking::{deadline, detached};
+use super::outgoing::datetime_of;
+use super::producer::Core;
+
+/// What a message's completion calls.
+pub enum Callback {
+    /// `on_delivery(error, metadata)`
+    OnDelivery(Py<PyAny>),
+    /// `add_done_callback(fn)`: called with the `Delivery`.
+    Done(Py<PyAny>, Py<Delivery>),
+}
+
+impl Callback {
+    /// What the user's code raises goes to `sys.unraisablehook` and harms nothing here.
+    pub fn call(&self, py: Python<'_>, report: &Report<Callback>) {
+        let (function, result) = match self {
+            Callback::OnDelivery(function) => {
+                let (error, metadata) = match report.completion() {
+                    Some(Ok(at)) => (None, RecordMetadata::new(&report.topic, at).ok()),
+                    Some(Err(failure)) => (Some(failed(failure).into_value(py)), None),
+                    None => (None, None),
+                };
+                (function, function.call1(py, (error, metadata)))
+            }
+            Callback::Done(function, delivery) => (function, function.call1(py, (delivery,))),
+        };
+        if let Err(error) = result {
+            error.write_unraisable(py, Some(function.bind(py)));
+        }
+    }
+}
+
+fn failed(failure: &Failure) -> PyErr {
+    delivery_error(&failure.message, std::slice::from_ref(failure))
+}
+
+#[pyclass(module = "kjson", frozen)]
+pub struct Delivery {
+    pub report: Arc<Report<Callback>>,
+    pub core: Arc<Core>,
+}
+
+impl Delivery {
+    fn outcome(&self) -> Option<PyResult<RecordMetadata>> {
+        let completion = self.report.completion()?;
+        self.report.see();
+        Some(match completion {
+            Ok(at) => RecordMetadata::new(&self.report.topic, at),
+            Err(failure) => Err(failed(failure)),
+        })
+    }
+
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> Result<PyResult<RecordMetadata>, Error> {
+        if let Some(outcome) = self.outcome() {
+            return Ok(outcome);
+        }
+        self.core.usable()?;
+        let deadline = deadline(timeout)?;
+        detached(py, |interrupt| self.core.producer.wait(&self.report, deadline, interrupt))?;
+        self.outcome().ok_or_else(|| {
+            let waited = timeout.unwrap_or(0.0);
+            let message = format!(
+                "the message to '{}' was neither confirmed nor failed within {waited} s. It is still under way: ask again",
+                self.report.topic
+            );
+            Error::Python(raise("KafkaTimeoutError", &message, |attributes| attributes.set_item("retriable", true)))
+        })
+    }
+}
+
+#[pymethods]
+impl Delivery {
+    #[pyo3(signature = (timeout=None))]
+    pub fn result(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<RecordMetadata> {
+        self.wait(py, timeout)?
+    }
+
+    #[pyo3(signature = (timeout=None))]
+    fn exception(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Py<PyAny>>> {
+        Ok(self.wait(py, timeout)?.err().map(|error| error.into_value(py).into_any()))
+    }
+
+    fn done(&self) -> bool {
+        self.report.completion().is_some()
+    }
+
+    fn add_done_callback(slf: &Bound<'_, Self>, callback: Py<PyAny>) {
+        let report = &slf.get().report;
+        report.see();
+        if let Err(now) = report.when_done(Callback::Done(callback, slf.clone().unbind())) {
+            now.call(slf.py(), report);
+        }
+    }
+
+    fn __repr__(&self) -> String {
+        let state = match self.report.completion() {
+            None => "under way".to_owned(),
+            Some(Ok(at)) => format!("delivered to partition {} at offset {}", at.partition, at.offset),
+            Some(Err(failure)) => format!("failed: {}", failure.code.name()),
+        };
+        format!("<Delivery to '{}': {state}>", self.report.topic)
+    }
+}
+
+#[pyclass(module = "kjson", frozen, eq, hash, get_all)]
+#[derive(PartialEq, Eq, Hash)]
+pub struct RecordMetadata {
+    topic: String,
+    partition: i32,
+    offset: i64,
+    timestamp_ms: Option<i64>,
+}
+
+impl RecordMetadata {
+    fn new(topic: &str, at: Delivered) -> PyResult<Self> {
+        let timestamp_ms = (at.timestamp_ms >= 0).then_some(at.timestamp_ms);
+        Ok(RecordMetadata { topic: topic.to_owned(), partition: at.partition, offset: at.offset, timestamp_ms })
+    }
+}
+
+#[pymethods]
+impl RecordMetadata {
+    #[new]
+    #[pyo3(signature = (topic, partition, offset, timestamp_ms=None))]
+    fn py_new(topic: String, partition: i32, offset: i64, timestamp_ms: Option<i64>) -> Self {
+        RecordMetadata { topic, partition, offset, timestamp_ms }
+    }
+
+    #[getter]
+    fn timestamp<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.timestamp_ms.map(|millis| datetime_of(py, millis)).transpose()
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "RecordMetadata(topic='{}', partition={}, offset={}, timestamp_ms={})",
+            self.topic,
+            self.partition,
+            self.offset,
+            self.timestamp_ms.map_or_else(|| "None".to_owned(), |millis| millis.to_string())
+        )
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let this = slf.get();
+        let arguments = (&this.topic, this.partition, this.offset, this.timestamp_ms);
+        (slf.get_type(), arguments).into_pyobject(slf.py())
+    }
+}

@@ -1,0 +1,274 @@
+//! `Message` and `TopicPartition`: what is read, for Python. Values, not handles: they outlive their consumer.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyString, PyTuple, PyType};
+
+use crate::json::{self, EncodeOptions, NanPolicy};
+use crate::kafka::{Header, Incoming};
+
+use super::outgoing;
+
+/// How keys become Python objects.
+#[derive(Clone, Copy)]
+pub enum KeyType {
+    /// `str` where the bytes are UTF-8, else `bytes`.
+    Auto,
+    Text,
+    Bytes,
+    Json,
+}
+
+#[pyclass(module = "kjson", frozen)]
+pub struct Message {
+    #[pyo3(get)]
+    topic: Py<PyString>,
+    #[pyo3(get)]
+    partition: i32,
+    #[pyo3(get)]
+    offset: i64,
+    #[pyo3(get)]
+    timestamp_ms: Option<i64>,
+    #[pyo3(get)]
+    key: Py<PyAny>,
+    #[pyo3(get)]
+    value: Py<PyAny>,
+    /// The exception that decoding raised, where the consumer was told to hand such messages out.
+    #[pyo3(get)]
+    error: Option<Py<PyAny>>,
+    raw_key: Option<Box<[u8]>>,
+    raw_value: Option<Box<[u8]>>,
+    raw_headers: Vec<Header>,
+    headers: PyOnceLock<Py<PyTuple>>,
+}
+
+impl Message {
+    pub fn new(
+        topic: Py<PyString>,
+        incoming: Incoming,
+        key: Py<PyAny>,
+        value: Py<PyAny>,
+        error: Option<Py<PyAny>>,
+    ) -> Self {
+        Message {
+            topic,
+            partition: incoming.partition,
+            offset: incoming.offset,
+            timestamp_ms: incoming.timestamp_ms,
+            key,
+            value,
+            error,
+            raw_key: incoming.key,
+            raw_value: incoming.value,
+            raw_headers: incoming.headers,
+            headers: PyOnceLock::new(),
+        }
+    }
+
+    pub fn position(&self) -> (&Py<PyString>, i32, i64) {
+        (&self.topic, self.partition, self.offset)
+    }
+}
+
+/// Headers as a tuple of pairs.
+pub fn header_pairs<'py>(py: Python<'py>, headers: &[Header]) -> PyResult<Bound<'py, PyTuple>> {
+    PyTuple::new(py, headers.iter().map(|(name, value)| (name, value.as_ref().map(|value| PyBytes::new(py, value)))))
+}
+
+fn bytes_of(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Box<[u8]>>> {
+    value.map(|value| Ok(value.cast::<PyBytes>()?.as_bytes().into())).transpose()
+}
+
+#[pymethods]
+impl Message {
+    /// For tests of code that takes messages. Raw bytes that are not given are made from value and key, as `send` would.
+    #[new]
+    #[pyo3(signature = (
+        topic, partition=0, offset=0, *, key=None, value=None, headers=None, timestamp_ms=None, raw_key=None,
+        raw_value=None, error=None
+    ))]
+    #[allow(clippy::too_many_arguments)]
+    fn py_new(
+        py: Python<'_>,
+        topic: Py<PyString>,
+        partition: i32,
+        offset: i64,
+        key: Option<&Bound<'_, PyAny>>,
+        value: Option<&Bound<'_, PyAny>>,
+        headers: Option<&Bound<'_, PyAny>>,
+        timestamp_ms: Option<i64>,
+        raw_key: Option<&Bound<'_, PyAny>>,
+        raw_value: Option<&Bound<'_, PyAny>>,
+        error: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        let options = EncodeOptions { default: None, nan: NanPolicy::Allow };
+        let encoded = |value: &Bound<'_, PyAny>| -> PyResult<Box<[u8]>> {
+            let mut out = Vec::new();
+            json::encode(value, &options, &mut out)?;
+            Ok(out.into())
+        };
+        let raw_value = match (bytes_of(raw_value)?, value) {
+            (None, Some(value)) => Some(encoded(value)?),
+            (raw, _) => raw,
+        };
+        let raw_key = match (bytes_of(raw_key)?, key) {
+            (None, Some(key)) => Some(match outgoing::raw_bytes(key)? {
+                Some(bytes) => bytes.into_owned().into(),
+                None => encoded(key)?,
+            }),
+            (raw, _) => raw,
+        };
+        let object = |value: Option<&Bound<'_, PyAny>>| value.map_or_else(|| py.None(), |value| value.clone().unbind());
+        Ok(Message {
+            topic,
+            partition,
+            offset,
+            timestamp_ms,
+            key: object(key),
+            value: object(value),
+            error,
+            raw_key,
+            raw_value,
+            raw_headers: headers.map_or_else(|| Ok(Vec::new()), outgoing::headers)?,
+            headers: PyOnceLock::new(),
+        })
+    }
+
+    #[getter]
+    fn timestamp<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.timestamp_ms.map(|millis| outgoing::datetime_of(py, millis)).transpose()
+    }
+
+    #[getter]
+    fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let made = self.headers.get_or_try_init(py, || header_pairs(py, &self.raw_headers).map(Bound::unbind))?;
+        Ok(made.bind(py).clone())
+    }
+
+    #[getter]
+    fn raw_key<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.raw_key.as_ref().map(|bytes| PyBytes::new(py, bytes))
+    }
+
+    #[getter]
+    fn raw_value<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.raw_value.as_ref().map(|bytes| PyBytes::new(py, bytes))
+    }
+
+    /// A message without a value, which a compacted topic takes as "forget this key".
+    #[getter]
+    fn is_tombstone(&self) -> bool {
+        self.raw_value.is_none()
+    }
+
+    fn __eq__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let Ok(other) = other.cast::<Message>() else { return Ok(py.NotImplemented()) };
+        let other = other.get();
+        let equal = self.partition == other.partition
+            && self.offset == other.offset
+            && self.timestamp_ms == other.timestamp_ms
+            && self.raw_key == other.raw_key
+            && self.raw_value == other.raw_value
+            && self.raw_headers == other.raw_headers
+            && self.topic.bind(py).as_any().eq(other.topic.bind(py))?
+            && self.value.bind(py).eq(other.value.bind(py))?;
+        Ok(equal.into_pyobject(py)?.to_owned().into_any().unbind())
+    }
+
+    fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
+        (&self.topic, self.partition, self.offset).into_pyobject(py)?.hash()
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        const SHOWN: usize = 80;
+        let value = self.value.bind(py).repr()?.to_string_lossy().into_owned();
+        let shown = match value.char_indices().nth(SHOWN) {
+            Some((end, _)) => format!("{}...", &value[..end]),
+            None => value,
+        };
+        Ok(format!(
+            "Message(topic={}, partition={}, offset={}, key={}, value={shown})",
+            self.topic.bind(py).repr()?.to_string_lossy(),
+            self.partition,
+            self.offset,
+            self.key.bind(py).repr()?.to_string_lossy(),
+        ))
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let (py, this) = (slf.py(), slf.get());
+        let state = (
+            (&this.topic, this.partition, this.offset, this.timestamp_ms),
+            (&this.key, &this.value, &this.error),
+            (this.raw_key(py), this.raw_value(py), this.headers(py)?),
+        );
+        (slf.get_type().getattr("_restore")?, (state,)).into_pyobject(py)
+    }
+
+    /// For annotations, such as `Message[Order]`; CPython 3.8 has no object for that at run time.
+    #[classmethod]
+    fn __class_getitem__<'py>(class: &Bound<'py, PyType>, item: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        match class.py().import("types")?.getattr_opt("GenericAlias")? {
+            Some(alias) => alias.call1((class, item)),
+            None => Ok(class.clone().into_any()),
+        }
+    }
+
+    #[classmethod]
+    fn _restore(_class: &Bound<'_, PyType>, state: RestoredMessage) -> PyResult<Self> {
+        let ((topic, partition, offset, timestamp_ms), (key, value, error), (raw_key, raw_value, headers)) = state;
+        Ok(Message {
+            topic,
+            partition,
+            offset,
+            timestamp_ms,
+            key,
+            value,
+            error,
+            raw_key: raw_key.map(Into::into),
+            raw_value: raw_value.map(Into::into),
+            raw_headers: headers,
+            headers: PyOnceLock::new(),
+        })
+    }
+}
+
+type RestoredMessage = (
+    (Py<PyString>, i32, i64, Option<i64>),
+    (Py<PyAny>, Py<PyAny>, Option<Py<PyAny>>),
+    (Option<Vec<u8>>, Option<Vec<u8>>, Vec<Header>),
+);
+
+#[pyclass(module = "kjson", frozen, eq, ord, hash, get_all)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicPartition {
+    pub topic: String,
+    pub partition: i32,
+    /// None where no offset is meant.
+    pub offset: Option<i64>,
+}
+
+impl TopicPartition {
+    pub fn repr(&self) -> String {
+        let offset = self.offset.map_or_else(String::new, |offset| format!(", offset={offset}"));
+        format!("TopicPartition(topic='{}', partition={}{offset})", self.topic, self.partition)
+    }
+}
+
+#[pymethods]
+impl TopicPartition {
+    #[new]
+    #[pyo3(signature = (topic, partition, offset=None))]
+    fn py_new(topic: String, partition: i32, offset: Option<i64>) -> Self {
+        TopicPartition { topic, partition, offset }
+    }
+
+    fn __repr__(&self) -> String {
+        self.repr()
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let this = slf.get();
+        (slf.get_type(), (&this.topic, this.partition, this.offset)).into_pyobject(slf.py())
+    }
+}

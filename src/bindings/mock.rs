@@ -1,0 +1,169 @@
+//! `MockCluster` for Python.
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyMapping, PyString};
+
+use crate::error::Error;
+use crate::kafka::{self, Code};
+
+/// Requests whose answers can be made to fail, by the protocol's names and keys
+/// (https://kafka.apache.org/protocol#protocol_api_keys), as far as librdkafka's mock handles them.
+const REQUESTS: &[(&str, i16)] = &[
+    ("Produce", 0),
+    ("Fetch", 1),
+    ("ListOffsets", 2),
+    ("Metadata", 3),
+    ("OffsetCommit", 8),
+    ("OffsetFetch", 9),
+    ("FindCoordinator", 10),
+    ("JoinGroup", 11),
+    ("Heartbeat", 12),
+    ("LeaveGroup", 13),
+    ("SyncGroup", 14),
+    ("ApiVersions", 18),
+    ("InitProducerId", 22),
+    ("OffsetForLeaderEpoch", 23),
+    ("AddPartitionsToTxn", 24),
+    ("AddOffsetsToTxn", 25),
+    ("EndTxn", 26),
+    ("TxnOffsetCommit", 28),
+    ("ConsumerGroupHeartbeat", 68),
+];
+
+#[pyclass(module = "kjson.testing", frozen)]
+pub struct MockCluster {
+    cluster: kafka::MockCluster,
+}
+
+impl MockCluster {
+    fn usable(&self) -> Result<&kafka::MockCluster, Error> {
+        if self.cluster.forked() {
+            return Err(Error::Forked { object: "MockCluster" });
+        }
+        Ok(&self.cluster)
+    }
+
+    fn ids(&self, broker: Option<i32>) -> Vec<i32> {
+        broker.map_or_else(|| (1..=i32::from(self.cluster.brokers)).collect(), |id| vec![id])
+    }
+}
+
+#[pymethods]
+impl MockCluster {
+    #[new]
+    #[pyo3(signature = (brokers=1, topics=None))]
+    fn py_new(py: Python<'_>, brokers: u16, topics: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        if !(1..=100).contains(&brokers) {
+            return Err(PyValueError::new_err(format!("MockCluster: brokers must be 1 to 100, not {brokers}")));
+        }
+        let topics = topics.map_or_else(|| Ok(Vec::new()), topic_counts)?;
+        let cluster = py.detach(|| -> Result<_, kafka::Error> {
+            let cluster = kafka::MockCluster::new(brokers)?;
+            for (topic, partitions) in &topics {
+                cluster.create_topic(topic, *partitions)?;
+            }
+            Ok(cluster)
+        });
+        Ok(MockCluster { cluster: cluster.map_err(Error::from)? })
+    }
+
+    #[getter]
+    fn bootstrap_servers(&self) -> PyResult<String> {
+        Ok(self.usable()?.bootstrap_servers().map_err(Error::from)?)
+    }
+
+    #[pyo3(signature = (name, partitions=1))]
+    fn create_topic(&self, py: Python<'_>, name: &str, partitions: i32) -> PyResult<()> {
+        let cluster = self.usable()?;
+        Ok(py.detach(|| cluster.create_topic(name, partitions)).map_err(Error::from)?)
+    }
+
+    fn broker_down(&self, py: Python<'_>, broker: i32) -> PyResult<()> {
+        let cluster = self.usable()?;
+        Ok(py.detach(|| cluster.set_broker_up(broker, false)).map_err(Error::from)?)
+    }
+
+    fn broker_up(&self, py: Python<'_>, broker: i32) -> PyResult<()> {
+        let cluster = self.usable()?;
+        Ok(py.detach(|| cluster.set_broker_up(broker, true)).map_err(Error::from)?)
+    }
+
+    #[pyo3(signature = (ms, broker=None))]
+    fn round_trip_time(&self, py: Python<'_>, ms: u16, broker: Option<i32>) -> PyResult<()> {
+        let (cluster, ids) = (self.usable()?, self.ids(broker));
+        let set = || ids.iter().try_for_each(|id| cluster.set_round_trip_time(*id, i32::from(ms)));
+        Ok(py.detach(set).map_err(Error::from)?)
+    }
+
+    #[pyo3(signature = (api, error, times=1))]
+    fn fail_requests(&self, py: Python<'_>, api: &str, error: &Bound<'_, PyAny>, times: usize) -> PyResult<()> {
+        let cluster = self.usable()?;
+        let (key, code) = (api_key(api)?, error_code(error)?);
+        Ok(py.detach(|| cluster.fail_requests(key, code, times)).map_err(Error::from)?)
+    }
+
+    fn clear_failures(&self, py: Python<'_>) -> PyResult<()> {
+        let cluster = self.usable()?;
+        let clear = || cluster.clear_failures(REQUESTS.iter().map(|(_, key)| *key));
+        Ok(py.detach(clear).map_err(Error::from)?)
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let cluster = self.usable()?;
+        py.detach(|| cluster.close());
+        Ok(())
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        _kind: &Bound<'_, PyAny>,
+        _value: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        self.close(py)
+    }
+
+    fn __repr__(&self) -> String {
+        match self.cluster.bootstrap_servers() {
+            Ok(servers) => format!("<kjson.testing.MockCluster at {servers}>"),
+            Err(_) => "<kjson.testing.MockCluster: closed>".to_owned(),
+        }
+    }
+}
+
+fn topic_counts(topics: &Bound<'_, PyAny>) -> PyResult<Vec<(String, i32)>> {
+    if topics.is_instance_of::<PyString>() {
+        return Err(PyTypeError::new_err(
+            "MockCluster: topics is a mapping of names to partition counts, or a list of names",
+        ));
+    }
+    if let Ok(mapping) = topics.cast::<PyMapping>() {
+        return mapping.items()?.iter().map(|pair| pair.extract()).collect();
+    }
+    topics.try_iter()?.map(|name| Ok((name?.extract()?, 1))).collect()
+}
+
+fn api_key(api: &str) -> PyResult<i16> {
+    REQUESTS.iter().find(|(name, _)| *name == api).map(|(_, key)| *key).ok_or_else(|| {
+        let names: Vec<&str> = REQUESTS.iter().map(|(name, _)| *name).collect();
+        PyValueError::new_err(format!("fail_requests: no request is called {api:?}. There are: {}", names.join(", ")))
+    })
+}
+
+/// An error by number or by name, such as "NOT_LEADER_FOR_PARTITION".
+fn error_code(error: &Bound<'_, PyAny>) -> PyResult<Code> {
+    let Ok(name) = error.cast::<PyString>() else { return Ok(Code(error.extract()?)) };
+    let name = name.to_cow()?;
+    Code::named(&name).ok_or_else(|| {
+        PyValueError::new_err(format!(
+            "fail_requests: no error is called {name:?}. Use a name of the Kafka protocol, such as \"NOT_COORDINATOR\", or \
+             \"_TRANSPORT\" to have the broker hang up"
+        ))
+    })
+}

@@ -1,0 +1,16 @@
+//! The PyO3 classes: parse arguments at the door, call one engine, hand back. No Kafka or JSON logic here.
+
+pub mod blocking;
+pub mod codec;
+mod codec_error;
+pub mod consumer;
+mod decoding;
+pub mod delivery;
+mod events;
+pub mod message;
+pub mod mock;
+pub mod notifier;
+pub mod options;
+pub mod outgoing;
+pub mod producer;
+pub mod shutdown;

@@ -1,0 +1,95 @@
+//! The parts of a message as Python gives them: key, headers and timestamp.
+
+use std::borrow::Cow;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyInt, PyMapping, PyString};
+
+use crate::kafka::Header;
+
+/// Bytes and text as they are; text goes out as UTF-8, as header values and keys both do.
+pub fn raw_bytes<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<Option<Cow<'a, [u8]>>> {
+    if let Ok(bytes) = value.cast::<PyBytes>() {
+        return Ok(Some(Cow::Borrowed(bytes.as_bytes())));
+    }
+    if let Ok(text) = value.cast::<PyString>() {
+        return Ok(Some(Cow::Owned(text.to_cow()?.into_owned().into_bytes())));
+    }
+    Ok(None)
+}
+
+/// A mapping, or pairs; a name may come more than once in pairs. Values are `str`, `bytes` or `None`.
+pub fn headers(headers: &Bound<'_, PyAny>) -> PyResult<Vec<Header>> {
+    let pairs = if let Ok(mapping) = headers.cast::<PyDict>() {
+        mapping.items().into_any()
+    } else if let Ok(mapping) = headers.cast::<PyMapping>() {
+        mapping.items()?.into_any()
+    } else {
+        headers.clone()
+    };
+    pairs.try_iter().map_err(|_| shape(headers))?.map(|pair| header(&pair?)).collect()
+}
+
+fn header(pair: &Bound<'_, PyAny>) -> PyResult<Header> {
+    let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract().map_err(|_| shape(pair))?;
+    let name = name.cast::<PyString>().map_err(|_| shape(pair))?.to_cow()?.into_owned();
+    if name.contains('\0') {
+        return Err(PyValueError::new_err(format!(
+            "header name {name:?} holds a NUL character, which librdkafka cuts at"
+        )));
+    }
+    if value.is_none() {
+        return Ok((name, None));
+    }
+    match raw_bytes(&value)? {
+        Some(bytes) => Ok((name, Some(bytes.into_owned()))),
+        None => Err(PyTypeError::new_err(format!(
+            "header {name:?}: the value must be str, bytes or None, not {}. Encode it first, for example with kjson.dumps",
+            value.get_type().name()?
+        ))),
+    }
+}
+
+fn shape(given: &Bound<'_, PyAny>) -> PyErr {
+    let kind = given.get_type().name().map_or_else(|_| String::new(), |name| name.to_string());
+    PyTypeError::new_err(format!("headers must be a mapping or an iterable of (str, value) pairs; got {kind}"))
+}
+
+/// Milliseconds since the epoch, from an int or an aware datetime.
+pub fn timestamp_ms(timestamp: &Bound<'_, PyAny>) -> PyResult<i64> {
+    if timestamp.is_instance_of::<PyInt>() {
+        let millis: i64 = timestamp.extract()?;
+        if millis < 0 {
+            return Err(PyValueError::new_err(format!("timestamp must not lie before 1970; got {millis} ms")));
+        }
+        return Ok(millis);
+    }
+    let py = timestamp.py();
+    let datetime = py.import("datetime")?;
+    if !timestamp.is_instance(&datetime.getattr("datetime")?)? {
+        return Err(PyTypeError::new_err(format!(
+            "timestamp must be an int of milliseconds or an aware datetime, not {}",
+            timestamp.get_type().name()?
+        )));
+    }
+    if timestamp.call_method0("utcoffset")?.is_none() {
+        return Err(PyValueError::new_err(
+            "timestamp is a datetime without a time zone, so it names no point in time: use datetime.now(timezone.utc)",
+        ));
+    }
+    // Whole-number arithmetic: datetime.timestamp() is a float, and 1 ms is lost in it now and then.
+    let millisecond = datetime.getattr("timedelta")?.call1((0, 0, 0, 1))?;
+    timestamp.sub(epoch(py)?)?.floor_div(millisecond)?.extract()
+}
+
+/// Milliseconds since the epoch as an aware datetime in UTC.
+pub fn datetime_of(py: Python<'_>, millis: i64) -> PyResult<Bound<'_, PyAny>> {
+    epoch(py)?.add(py.import("datetime")?.getattr("timedelta")?.call1((0, 0, 0, millis))?)
+}
+
+fn epoch(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let datetime = py.import("datetime")?;
+    let utc = datetime.getattr("timezone")?.getattr("utc")?;
+    datetime.getattr("datetime")?.call1((1970, 1, 1, 0, 0, 0, 0, utc))
+}

@@ -1,0 +1,335 @@
+//! `Producer` for Python.
+
+use std::cell::Cell;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use crate::error::Error;
+use crate::json::{self, EncodeOptions};
+use crate::kafka::{
+    self, Code, Completed, Deadline, Level, LogRecord, Outgoing, ProducerHooks, ProducerSettings, Refusal, Report, Role,
+};
+
+use super::blocking::{deadline, detached, seconds};
+use super::codec::nan_policy;
+use super::delivery::{Callback, Delivery, RecordMetadata};
+use super::events::Events;
+use super::shutdown::{self, Closable};
+use super::{notifier, options, outgoing};
+
+/// At exit and where the user gives no time.
+const CLOSE_TIMEOUT: f64 = 30.0;
+
+impl ProducerHooks for Events {
+    type Callback = Callback;
+
+    fn completed(&self, batch: Vec<Completed<Callback>>) {
+        // One attach for the whole batch. An interpreter that is ending takes no more callbacks.
+        Python::try_attach(|py| {
+            for (report, callbacks) in batch {
+                callbacks.iter().for_each(|callback| callback.call(py, &report));
+            }
+        });
+    }
+
+    fn error(&self, code: Code, reason: &str) {
+        Events::error(self, code, reason);
+    }
+
+    fn statistics(&self, json: &str) {
+        Events::statistics(self, json);
+    }
+}
+
+pub struct Core {
+    pub producer: kafka::Producer<Events>,
+    encode: EncodeOptions,
+    value_serializer: Option<Py<PyAny>>,
+    key_serializer: Option<Py<PyAny>>,
+    on_delivery: Option<Py<PyAny>>,
+}
+
+impl Core {
+    pub fn usable(&self) -> Result<(), Error> {
+        if self.producer.forked() {
+            return Err(Error::Forked { object: "Producer" });
+        }
+        Ok(())
+    }
+
+    fn close(&self, py: Python<'_>, deadline: Deadline) -> Result<(), Error> {
+        self.usable()?;
+        detached(py, |interrupt| self.producer.close(deadline, interrupt))
+    }
+}
+
+impl Closable for Core {
+    fn close_at_exit(&self, py: Python<'_>) {
+        if self.producer.forked() {
+            return;
+        }
+        let deadline = Deadline::after(Some(Duration::from_secs_f64(CLOSE_TIMEOUT)));
+        if let Err(error) = self.close(py, deadline) {
+            notifier::log(LogRecord { level: Level::Error, text: format!("producer, closed at exit: {error}") });
+        }
+    }
+}
+
+thread_local! {
+    /// The buffer that values are encoded into, kept from send to send. Taken out while in use, since a `default=` hook
+    /// may send a message itself.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// A buffer that grew beyond this is not kept.
+const BUFFER_KEPT: usize = 1 << 20;
+
+#[pyclass(module = "kjson", frozen, subclass)]
+pub struct Producer {
+    core: Arc<Core>,
+}
+
+#[pymethods]
+impl Producer {
+    #[new]
+    #[pyo3(signature = (
+        bootstrap_servers=None, *, connect_timeout=Some(10.0), max_block_ms=60_000.0, default=None, nan="error",
+        value_serializer=None, key_serializer=None, on_delivery=None, on_error=None, on_stats=None, config=None, **options
+    ))]
+    #[allow(clippy::too_many_arguments)]
+    fn py_new(
+        py: Python<'_>,
+        bootstrap_servers: Option<&Bound<'_, PyAny>>,
+        connect_timeout: Option<f64>,
+        max_block_ms: f64,
+        default: Option<Py<PyAny>>,
+        nan: &str,
+        value_serializer: Option<Py<PyAny>>,
+        key_serializer: Option<Py<PyAny>>,
+        on_delivery: Option<Py<PyAny>>,
+        on_error: Option<Py<PyAny>>,
+        on_stats: Option<Py<PyAny>>,
+        config: Option<&Bound<'_, PyDict>>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let config = options::config(Role::Producer, bootstrap_servers, config, options)?;
+        let encode = EncodeOptions { default, nan: nan_policy(nan)? };
+        let settings = ProducerSettings {
+            connect_timeout: options::connect_timeout(connect_timeout)?,
+            max_block: seconds("max_block_ms / 1000", Some(max_block_ms / 1000.0))?.unwrap_or(Duration::MAX),
+        };
+        let hooks = Events::new(on_error, on_stats);
+        let producer = detached(py, |interrupt| kafka::Producer::new(&config, settings, hooks, interrupt))?;
+        let core = Arc::new(Core { producer, encode, value_serializer, key_serializer, on_delivery });
+        let closable: Weak<Core> = Arc::downgrade(&core);
+        shutdown::register(closable);
+        Ok(Producer { core })
+    }
+
+    #[pyo3(signature = (topic, value, *, key=None, headers=None, partition=None, timestamp=None, on_delivery=None))]
+    #[allow(clippy::too_many_arguments)]
+    fn send(
+        &self,
+        py: Python<'_>,
+        topic: &str,
+        value: &Bound<'_, PyAny>,
+        key: Option<&Bound<'_, PyAny>>,
+        headers: Option<&Bound<'_, PyAny>>,
+        partition: Option<i32>,
+        timestamp: Option<&Bound<'_, PyAny>>,
+        on_delivery: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Delivery> {
+        let parts = Parts { topic, value, key, headers, partition, timestamp, on_delivery };
+        Ok(Delivery { report: self.enqueue(py, &parts)?, core: self.core.clone() })
+    }
+
+    #[pyo3(signature = (
+        topic, value, *, timeout=None, key=None, headers=None, partition=None, timestamp=None, on_delivery=None
+    ))]
+    #[allow(clippy::too_many_arguments)]
+    fn send_and_wait<'py>(
+        &self,
+        py: Python<'py>,
+        topic: &str,
+        value: &Bound<'py, PyAny>,
+        timeout: Option<f64>,
+        key: Option<&Bound<'_, PyAny>>,
+        headers: Option<&Bound<'_, PyAny>>,
+        partition: Option<i32>,
+        timestamp: Option<&Bound<'_, PyAny>>,
+        on_delivery: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<RecordMetadata> {
+        seconds("timeout", timeout)?;
+        let delivery = self.send(py, topic, value, key, headers, partition, timestamp, on_delivery)?;
+        delivery.result(py, timeout)
+    }
+
+    #[pyo3(signature = (timeout=None))]
+    fn flush(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+        self.core.usable()?;
+        let deadline = deadline(timeout)?;
+        Ok(detached(py, |interrupt| self.core.producer.flush(deadline, interrupt))?)
+    }
+
+    #[pyo3(signature = (timeout=Some(CLOSE_TIMEOUT)), text_signature = "($self, timeout=30.0)")]
+    fn close(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+        Ok(self.core.close(py, deadline(timeout)?)?)
+    }
+
+    #[pyo3(signature = (timeout=5.0))]
+    fn ping(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
+        self.core.usable()?;
+        let timeout = seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX);
+        Ok(detached(py, |interrupt| self.core.producer.ping(timeout, interrupt))?)
+    }
+
+    #[pyo3(signature = (topic, *, timeout=5.0))]
+    fn partitions_for(&self, py: Python<'_>, topic: &str, timeout: f64) -> PyResult<Vec<i32>> {
+        self.core.usable()?;
+        let timeout = seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX);
+        let count = detached(py, |interrupt| self.core.producer.partition_count(topic, timeout, interrupt))?;
+        Ok((0..i32::try_from(count).unwrap_or(i32::MAX)).collect())
+    }
+
+    #[getter]
+    fn pending(&self) -> usize {
+        self.core.producer.pending()
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    /// An exception on its way out of the block is not replaced by one of the close, which is logged then.
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        kind: &Bound<'_, PyAny>,
+        _value: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let closed = self.core.close(py, deadline(Some(CLOSE_TIMEOUT))?);
+        match closed {
+            Err(Error::Kafka(error)) if !kind.is_none() => {
+                notifier::log(LogRecord { level: Level::Error, text: format!("producer: {error}") });
+                Ok(())
+            }
+            other => Ok(other?),
+        }
+    }
+
+    fn __repr__(&self) -> String {
+        let state = match (self.core.producer.forked(), self.core.producer.closed()) {
+            (true, _) => "of another process".to_owned(),
+            (_, true) => "closed".to_owned(),
+            _ => format!("{} pending", self.core.producer.pending()),
+        };
+        format!("<kjson.Producer to {}: {state}>", self.core.producer.servers().join(","))
+    }
+}
+
+struct Parts<'a, 'py> {
+    topic: &'a str,
+    value: &'a Bound<'py, PyAny>,
+    key: Option<&'a Bound<'py, PyAny>>,
+    headers: Option<&'a Bound<'py, PyAny>>,
+    partition: Option<i32>,
+    timestamp: Option<&'a Bound<'py, PyAny>>,
+    on_delivery: Option<&'a Bound<'py, PyAny>>,
+}
+
+impl Producer {
+    fn enqueue(&self, py: Python<'_>, parts: &Parts<'_, '_>) -> PyResult<Arc<Report<Callback>>> {
+        self.core.usable()?;
+        let mut buffer = BUFFER.take();
+        buffer.clear();
+        let result = self.encode_and_send(py, parts, &mut buffer);
+        if buffer.capacity() <= BUFFER_KEPT {
+            BUFFER.set(buffer);
+        }
+        result
+    }
+
+    fn encode_and_send(
+        &self,
+        py: Python<'_>,
+        parts: &Parts<'_, '_>,
+        buffer: &mut Vec<u8>,
+    ) -> PyResult<Arc<Report<Callback>>> {
+        let core = &self.core;
+        // Value and key lie in the buffer one after the other.
+        let has_value = match &core.value_serializer {
+            Some(serializer) => append(buffer, &serializer.bind(py).call1((parts.value,))?, "value_serializer")?,
+            None if parts.value.is_none() => false,
+            None => {
+                json::encode(parts.value, &core.encode, buffer)?;
+                true
+            }
+        };
+        let value_end = buffer.len();
+        let has_key = match (&core.key_serializer, parts.key) {
+            (_, None) => false,
+            (Some(serializer), Some(key)) => append(buffer, &serializer.bind(py).call1((key,))?, "key_serializer")?,
+            (None, Some(key)) => {
+                match outgoing::raw_bytes(key)? {
+                    Some(bytes) => buffer.extend_from_slice(&bytes),
+                    None => json::encode(key, &core.encode, buffer)?,
+                }
+                true
+            }
+        };
+        let headers = parts.headers.map_or_else(|| Ok(Vec::new()), outgoing::headers)?;
+        let timestamp_ms = parts.timestamp.map_or(Ok(0), outgoing::timestamp_ms)?;
+        if parts.partition.is_some_and(|partition| partition < 0) {
+            let message = format!("cannot send to '{}': partition must not be negative", parts.topic);
+            return Err(pyo3::exceptions::PyValueError::new_err(message));
+        }
+        let payload = Outgoing {
+            partition: parts.partition.unwrap_or(-1),
+            value: has_value.then_some(&buffer[..value_end]),
+            key: has_key.then_some(&buffer[value_end..]),
+            timestamp_ms,
+            headers: &headers,
+        };
+        let given = parts.on_delivery.map(|callback| callback.clone().unbind());
+        let callback = given.or_else(|| core.on_delivery.as_ref().map(|callback| callback.clone_ref(py)));
+        self.hand_over(py, parts.topic, &payload, callback.map(Callback::OnDelivery))
+    }
+
+    /// Waits for room, without the GIL, if the queue is full.
+    fn hand_over(
+        &self,
+        py: Python<'_>,
+        topic: &str,
+        payload: &Outgoing<'_>,
+        mut callback: Option<Callback>,
+    ) -> PyResult<Arc<Report<Callback>>> {
+        let producer = &self.core.producer;
+        let mut patience = None;
+        loop {
+            match producer.try_send(topic, payload, callback) {
+                Ok(report) => return Ok(report),
+                Err(Refusal::Failed(error)) => return Err(Error::from(error).into()),
+                Err(Refusal::Full(back)) => callback = back,
+            }
+            let deadline = *patience.get_or_insert_with(|| Deadline::after(Some(producer.settings.max_block)));
+            detached(py, |interrupt| producer.wait_for_room(topic, deadline, interrupt))?;
+        }
+    }
+}
+
+/// Takes what a serializer returned: bytes, or `None` for a tombstone or no key.
+fn append(buffer: &mut Vec<u8>, bytes: &Bound<'_, PyAny>, who: &str) -> PyResult<bool> {
+    if bytes.is_none() {
+        return Ok(false);
+    }
+    let bytes = bytes.cast::<PyBytes>().map_err(|_| {
+        let kind = bytes.get_type().name().map_or_else(|_| String::new(), |name| name.to_string());
+        pyo3::exceptions::PyTypeError::new_err(format!("{who} must return bytes or None, not {kind}"))
+    })?;
+    buffer.extend_from_slice(bytes.as_bytes());
+    Ok(true)
+}

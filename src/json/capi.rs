@@ -1,0 +1,97 @@
+//! The few CPython functions that the codec needs beyond the limited API of Python 3.8, looked up once by name.
+//!
+//! `PyUnicode_AsUTF8AndSize` is exported by every CPython since 3.3, but belongs to the limited API only from 3.10:
+//! calling it by address borrows a string's text where the limited API copies it into a `bytes` first (measured: 9 ns
+//! instead of 45 ns a string). Where the name is missing, the slower function of the limited API takes over.
+//!
+//! `unsafe`: foreign functions called through their address, with the signatures of CPython's headers.
+#![allow(unsafe_code)]
+
+use std::os::raw::{c_char, c_int};
+
+use pyo3::ffi::{self, PyObject, Py_ssize_t};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyBytes;
+
+type AsUtf8 = unsafe extern "C" fn(*mut PyObject, *mut Py_ssize_t) -> *const c_char;
+type FromKindAndData = unsafe extern "C" fn(c_int, *const u8, Py_ssize_t) -> *mut PyObject;
+
+/// Addresses of the functions that this interpreter has.
+pub(super) struct CApi {
+    as_utf8: Option<AsUtf8>,
+    from_kind_and_data: Option<FromKindAndData>,
+}
+
+static CAPI: PyOnceLock<CApi> = PyOnceLock::new();
+
+impl CApi {
+    pub(super) fn get(py: Python<'_>) -> &'static CApi {
+        CAPI.get_or_init(py, CApi::look_up)
+    }
+
+    #[cfg(unix)]
+    fn look_up() -> CApi {
+        let address = |name: &std::ffi::CStr| {
+            // SAFETY: dlsym only reads the name, which is NUL-terminated.
+            let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+            (!found.is_null()).then_some(found)
+        };
+        // SAFETY: these are functions of CPython, unchanged since 3.3 (Include/cpython/unicodeobject.h) with exactly
+        // these signatures; a pointer to a function and one to data have the same size wherever dlsym exists.
+        unsafe {
+            CApi {
+                as_utf8: address(c"PyUnicode_AsUTF8AndSize")
+                    .map(|found| std::mem::transmute::<*mut libc::c_void, AsUtf8>(found)),
+                from_kind_and_data: address(c"PyUnicode_FromKindAndData")
+                    .map(|found| std::mem::transmute::<*mut libc::c_void, FromKindAndData>(found)),
+            }
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn look_up() -> CApi {
+        CApi { as_utf8: None, from_kind_and_data: None }
+    }
+
+    /// The UTF-8 text of a `str` or of a subclass, borrowed from it. None, with no exception set, where the function is
+    /// missing or fails (a lone surrogate, no memory): then `copy_utf8` has the answer or the reason.
+    ///
+    /// # Safety
+    /// `text` must be a live `str` and outlive the result.
+    #[inline(always)]
+    pub(super) unsafe fn borrow_utf8<'a>(&self, text: *mut PyObject) -> Option<&'a [u8]> {
+        let as_utf8 = self.as_utf8?;
+        let mut size: Py_ssize_t = 0;
+        // SAFETY: `text` is a str, and `size` outlives the call.
+        let data = unsafe { as_utf8(text, &mut size) };
+        if data.is_null() {
+            // SAFETY: the GIL is held, as for every call here.
+            unsafe { ffi::PyErr_Clear() };
+            return None;
+        }
+        // SAFETY: CPython keeps the UTF-8 form, `size` bytes long, inside the str until the str goes.
+        Some(unsafe { std::slice::from_raw_parts(data.cast(), size as usize) })
+    }
+
+    /// The UTF-8 text of a `str` or of a subclass as a new `bytes` object, with functions of the limited API only.
+    ///
+    /// # Safety
+    /// `text` must be a live `str`.
+    #[cold]
+    pub(super) unsafe fn copy_utf8(py: Python<'_>, text: *mut PyObject) -> PyResult<Bound<'_, PyBytes>> {
+        // SAFETY: a new reference or NULL with an exception set, which is what from_owned_ptr_or_err expects.
+        let bytes = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyUnicode_AsUTF8String(text)) }?;
+        Ok(bytes.cast_into()?)
+    }
+
+    /// A new `str` of code points that are `kind` bytes wide (1, 2 or 4), or None where the function is missing.
+    /// The object is NULL, with a Python exception set, when memory ran out.
+    ///
+    /// # Safety
+    /// `data` must hold `length` units of `kind` bytes, each at most U+10FFFF, aligned to their size.
+    pub(super) unsafe fn from_units(&self, kind: c_int, data: *const u8, length: usize) -> Option<*mut PyObject> {
+        // SAFETY: as this function's own contract says.
+        self.from_kind_and_data.map(|build| unsafe { build(kind, data, length as Py_ssize_t) })
+    }
+}

@@ -1,0 +1,186 @@
+//! Writes strings: quotes, escapes, and everything else copied in blocks of 16 bytes.
+//!
+//! `unsafe`: the copy loads and stores whole blocks and asks for room once a string, not once a byte. Measured against
+//! `extend_from_slice` between escapes, it takes a third of the time on keys and short strings, most of what events hold.
+#![allow(unsafe_code)]
+
+/// What stands after the backslash for each byte that needs one; 0 for the rest, `u` for `\u00XX`.
+static ESCAPES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        table[byte] = b'u';
+        byte += 1;
+    }
+    table[0x08] = b'b';
+    table[0x09] = b't';
+    table[0x0a] = b'n';
+    table[0x0c] = b'f';
+    table[0x0d] = b'r';
+    table[b'"' as usize] = b'"';
+    table[b'\\' as usize] = b'\\';
+    table
+};
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// The longest form of one byte: `\u001f`.
+const LONGEST_ESCAPE: usize = 6;
+
+/// Room that is left for a whole block to be stored, and for the closing quote with what follows it.
+const SLACK: usize = 32;
+
+/// Appends `text`, which is UTF-8, as a JSON string. After it, `out` has room for 8 more bytes.
+#[inline]
+pub(super) fn write_text(out: &mut Vec<u8>, text: &[u8]) {
+    out.reserve(text.len() + SLACK);
+    // SAFETY: there is room for the quote, for all of `text` unescaped and for SLACK bytes more; `write_escaped` asks
+    // for more room before it writes anything longer than its source.
+    unsafe {
+        let end = out.as_mut_ptr().add(out.len());
+        end.write(b'"');
+        let start = out.len() + 1;
+        let copied = copy_plain(text, end.add(1));
+        out.set_len(start + copied);
+        if copied < text.len() {
+            write_escaped(out, &text[copied..]);
+        }
+        let length = out.len();
+        out.as_mut_ptr().add(length).write(b'"');
+        out.set_len(length + 1);
+    }
+}
+
+/// Goes on from the first byte that has to be escaped.
+#[cold]
+#[inline(never)]
+fn write_escaped(out: &mut Vec<u8>, mut rest: &[u8]) {
+    while let Some((&byte, after)) = rest.split_first() {
+        // Invariant of every turn: room for `rest` unescaped, for this escape and for SLACK.
+        out.reserve(rest.len() + LONGEST_ESCAPE + SLACK);
+        match ESCAPES[byte as usize] {
+            0 => out.push(byte),
+            b'u' => {
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', HEX[(byte >> 4) as usize], HEX[(byte & 15) as usize]])
+            }
+            short => out.extend_from_slice(&[b'\\', short]),
+        }
+        // SAFETY: `after` is shorter than what room was made for, and set_len covers only what was copied.
+        let copied = unsafe {
+            let length = out.len();
+            let copied = copy_plain(after, out.as_mut_ptr().add(length));
+            out.set_len(length + copied);
+            copied
+        };
+        rest = &after[copied..];
+    }
+}
+
+/// Copies bytes up to the first one that needs an escape, and says how many. May store up to 15 bytes more than that.
+///
+/// # Safety
+/// `to` must have room for `text.len() + 16` bytes.
+#[inline(always)]
+unsafe fn copy_plain(text: &[u8], to: *mut u8) -> usize {
+    let length = text.len();
+    let from = text.as_ptr();
+    let mut done = 0;
+    // SAFETY: every load lies inside `text`, every store inside the room that the caller vouches for.
+    unsafe {
+        while length - done >= 16 {
+            let mask = block::copy_and_find(from.add(done), to.add(done));
+            if mask != 0 {
+                return done + mask.trailing_zeros() as usize;
+            }
+            done += 16;
+        }
+        if length - done >= 8 {
+            let word = from.add(done).cast::<u64>().read_unaligned();
+            to.add(done).cast::<u64>().write_unaligned(word);
+            let found = find_in_word(u64::from_le(word));
+            if found != 0 {
+                return done + (found.trailing_zeros() / 8) as usize;
+            }
+            done += 8;
+        }
+        if length - done >= 4 {
+            let word = from.add(done).cast::<u32>().read_unaligned();
+            to.add(done).cast::<u32>().write_unaligned(word);
+            // The upper half is filled with letters, which need no escape.
+            let found = find_in_word(u64::from(u32::from_le(word)) | 0x4141_4141_0000_0000);
+            if found != 0 {
+                return done + (found.trailing_zeros() / 8) as usize;
+            }
+            done += 4;
+        }
+        while done < length {
+            let byte = *from.add(done);
+            if ESCAPES[byte as usize] != 0 {
+                return done;
+            }
+            to.add(done).write(byte);
+            done += 1;
+        }
+    }
+    done
+}
+
+/// A bit in the lowest byte (in memory order) that needs an escape; bits above it may be wrong.
+#[inline(always)]
+fn find_in_word(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let quote = word ^ (ONES * b'"' as u64);
+    let backslash = word ^ (ONES * b'\\' as u64);
+    let control = word.wrapping_sub(ONES * 0x20);
+    // (x - 1) & !x has the high bit where a byte x is zero; !word keeps bytes of UTF-8 sequences out.
+    (quote.wrapping_sub(ONES) | backslash.wrapping_sub(ONES) | control) & !word & HIGH
+}
+
+#[cfg(target_arch = "x86_64")]
+mod block {
+    use std::arch::x86_64::*;
+
+    /// Copies 16 bytes and returns a bit for each that needs an escape.
+    ///
+    /// # Safety
+    /// 16 bytes must be readable at `from` and writable at `to`. SSE2 is part of every x86-64.
+    #[inline(always)]
+    pub(super) unsafe fn copy_and_find(from: *const u8, to: *mut u8) -> u32 {
+        // SAFETY: unaligned loads and stores of 16 bytes, as the contract allows.
+        unsafe {
+            let block = _mm_loadu_si128(from.cast());
+            _mm_storeu_si128(to.cast(), block);
+            let quote = _mm_cmpeq_epi8(block, _mm_set1_epi8(b'"' as i8));
+            let backslash = _mm_cmpeq_epi8(block, _mm_set1_epi8(b'\\' as i8));
+            // max(byte, 0x1f) == 0x1f exactly for the control characters, unsigned.
+            let limit = _mm_set1_epi8(0x1f);
+            let control = _mm_cmpeq_epi8(_mm_max_epu8(block, limit), limit);
+            _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control)) as u32
+        }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+mod block {
+    /// Copies 16 bytes and returns a bit for the first that needs an escape.
+    ///
+    /// # Safety
+    /// 16 bytes must be readable at `from` and writable at `to`.
+    #[inline(always)]
+    pub(super) unsafe fn copy_and_find(from: *const u8, to: *mut u8) -> u32 {
+        for half in 0..2 {
+            // SAFETY: two words of 8 bytes, as the contract allows.
+            let word = unsafe {
+                let word = from.add(half * 8).cast::<u64>().read_unaligned();
+                to.add(half * 8).cast::<u64>().write_unaligned(word);
+                word
+            };
+            let found = super::find_in_word(u64::from_le(word));
+            if found != 0 {
+                return 1 << (half as u32 * 8 + found.trailing_zeros() / 8);
+            }
+        }
+        0
+    }
+}

@@ -1,0 +1,333 @@
+//! Options: every name a user may type, led to one librdkafka property, and checked where it is given.
+//!
+//! The names come from librdkafka's own list, printed by itself at run time, so the two cannot drift apart.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
+
+use super::brokers::addresses;
+use super::error::Error;
+use super::native::conf::{properties_table, Conf, Refused};
+
+pub const BOOTSTRAP_DEFAULT: &str = "localhost:9092";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Producer,
+    Consumer,
+}
+
+impl Role {
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Producer => "Producer",
+            Role::Consumer => "Consumer",
+        }
+    }
+}
+
+/// Names that users of kafka-python and aiokafka type, where librdkafka's differ by more than dots.
+const KNOWN_AS: &[(&str, &str)] = &[
+    ("delivery_timeout_ms", "message.timeout.ms"),
+    ("fetch_max_wait_ms", "fetch.wait.max.ms"),
+    ("max_request_size", "message.max.bytes"),
+    ("sasl_plain_password", "sasl.password"),
+    ("sasl_plain_username", "sasl.username"),
+    ("ssl_cafile", "ssl.ca.location"),
+    ("ssl_certfile", "ssl.certificate.location"),
+    ("ssl_crlfile", "ssl.crl.location"),
+    ("ssl_keyfile", "ssl.key.location"),
+    ("ssl_password", "ssl.key.password"),
+];
+
+/// Set by kjson and by nobody else, each with the reason.
+const KEPT: &[(&str, &str)] = &[
+    ("enable.auto.offset.store", "kjson stores an offset when the next message is asked for, so that none is lost"),
+    ("enable.gapless.guarantee", "it is experimental in librdkafka"),
+];
+
+struct Property {
+    name: String,
+    /// The property that this is another name of, or the name itself.
+    canonical: String,
+    range: String,
+    settable: bool,
+}
+
+struct Table {
+    by_name: HashMap<String, Property>,
+    /// "linger_ms" -> "linger.ms"
+    by_keyword: HashMap<String, String>,
+}
+
+fn table() -> &'static Table {
+    static TABLE: OnceLock<Table> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let mut by_name = HashMap::new();
+        for line in properties_table().lines() {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let [name, _, range, _, _, description, ..] = cells[..] else { continue };
+            if name == "Property" || name.starts_with('-') {
+                continue;
+            }
+            let canonical = description
+                .strip_prefix("Alias for `")
+                .and_then(|rest| rest.split('`').next())
+                .unwrap_or(name)
+                .to_owned();
+            let settable = !description.contains("_set_") && !description.ends_with("*Type: see dedicated API*");
+            let property = Property { name: name.to_owned(), canonical, range: range.to_owned(), settable };
+            by_name.insert(name.to_owned(), property);
+        }
+        let mut by_keyword: HashMap<String, String> =
+            by_name.keys().map(|name| (name.replace('.', "_"), name.clone())).collect();
+        by_keyword.extend(KNOWN_AS.iter().map(|(keyword, name)| ((*keyword).to_owned(), (*name).to_owned())));
+        Table { by_name, by_keyword }
+    })
+}
+
+struct Setting {
+    value: String,
+    given_as: String,
+}
+
+/// The options of one client, by canonical property name.
+pub struct Config {
+    role: Role,
+    settings: BTreeMap<String, Setting>,
+    defaults: BTreeMap<String, String>,
+}
+
+impl Config {
+    /// With what kjson sets differently from librdkafka; the user's options override it.
+    pub fn new(role: Role) -> Self {
+        let mut defaults: Vec<(&str, &str)> = vec![("metadata.broker.list", BOOTSTRAP_DEFAULT)];
+        match role {
+            Role::Producer => defaults.extend([
+                // The partition that the Java client picks for the same key; librdkafka's default is CRC32.
+                ("partitioner", "murmur2_random"),
+                ("enable.idempotence", "true"),
+                ("message.timeout.ms", "120000"),
+            ]),
+            Role::Consumer => defaults.extend([
+                ("auto.offset.reset", "earliest"),
+                // librdkafka pauses for 1,000 ms when 100,000 messages or 64 MB are queued; measured, that halves the rate.
+                ("fetch.queue.backoff.ms", "10"),
+            ]),
+        }
+        Config {
+            role,
+            settings: BTreeMap::new(),
+            defaults: defaults.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        }
+    }
+
+    /// Takes one option, under its keyword ("linger_ms") or its dotted name ("linger.ms").
+    pub fn set(&mut self, given_as: &str, value: String, own_keywords: &[&str]) -> Result<(), Error> {
+        let table = table();
+        let name = table.by_keyword.get(given_as).map_or(given_as, String::as_str);
+        let Some(property) = table.by_name.get(name) else {
+            return Err(unknown(self.role, given_as, own_keywords));
+        };
+        let canonical = property.canonical.clone();
+        if let Some((_, why)) = KEPT.iter().find(|(kept, _)| *kept == canonical) {
+            return Err(config_error(
+                given_as,
+                format!("{}: option '{given_as}' cannot be set: {why}", self.role.name()),
+            ));
+        }
+        if !property.settable {
+            let message =
+                format!("{}: '{given_as}' is a callback of librdkafka and has no value to set", self.role.name());
+            return Err(config_error(given_as, message));
+        }
+        if let Some(earlier) = self.settings.get(&canonical) {
+            if earlier.value != value {
+                let message = format!(
+                    "{}: '{given_as}' and '{}' are the same option ({canonical}) and were given different values. \
+                     Give one of them",
+                    self.role.name(),
+                    earlier.given_as
+                );
+                return Err(config_error(given_as, message));
+            }
+        }
+        self.settings.insert(canonical, Setting { value, given_as: given_as.to_owned() });
+        Ok(())
+    }
+
+    /// The value that will be used for a canonical property, if kjson or the user sets one.
+    pub fn get(&self, canonical: &str) -> Option<&str> {
+        self.settings
+            .get(canonical)
+            .map(|setting| setting.value.as_str())
+            .or_else(|| self.defaults.get(canonical).map(String::as_str))
+    }
+
+    pub fn set_default(&mut self, canonical: &str, value: &str) {
+        self.defaults.insert(canonical.to_owned(), value.to_owned());
+    }
+
+    pub fn bootstrap_addresses(&self) -> Vec<String> {
+        addresses(self.get("metadata.broker.list").unwrap_or(BOOTSTRAP_DEFAULT))
+    }
+
+    pub(super) fn build(&self) -> Result<Conf, Error> {
+        if self.bootstrap_addresses().is_empty() {
+            let message = format!(
+                "{}: bootstrap_servers is empty. Give at least one address, such as \"{BOOTSTRAP_DEFAULT}\"",
+                self.role.name()
+            );
+            return Err(config_error("bootstrap_servers", message));
+        }
+        let mut conf = Conf::new();
+        let idempotent = self.get("enable.idempotence").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        if self.role == Role::Consumer {
+            let _ = conf.set("enable.auto.offset.store", "false");
+        } else if idempotent && !self.settings.contains_key("enable.idempotence") && self.conflicts_with_idempotence() {
+            // Idempotence is a default here and acks=1 was asked for: the user's word goes first, as in the Java client.
+            self.apply(&mut conf, "enable.idempotence", "false", "enable_idempotence")?;
+        }
+        if self.needs_ca_probe() {
+            // A vendored OpenSSL looks only where it was built to look; librdkafka's probe knows where distributions keep theirs.
+            let _ = conf.set("ssl.ca.location", "probe");
+        }
+        for (name, value) in &self.defaults {
+            let superseded =
+                self.settings.contains_key(name) || (name == "enable.idempotence" && self.conflicts_with_idempotence());
+            if !superseded {
+                self.apply(&mut conf, name, value, name)?;
+            }
+        }
+        for (name, setting) in &self.settings {
+            self.apply(&mut conf, name, &setting.value, &setting.given_as)?;
+        }
+        Ok(conf)
+    }
+
+    fn conflicts_with_idempotence(&self) -> bool {
+        let given = |name: &str| self.settings.get(name).map(|setting| setting.value.as_str());
+        given("request.required.acks").is_some_and(|acks| !matches!(acks, "all" | "-1"))
+            || given("message.send.max.retries") == Some("0")
+            || given("max.in.flight.requests.per.connection")
+                .and_then(|value| value.parse::<u32>().ok())
+                .is_some_and(|value| value > 5)
+    }
+
+    fn needs_ca_probe(&self) -> bool {
+        let encrypted = self.get("security.protocol").is_some_and(|value| value.to_lowercase().ends_with("ssl"));
+        let given = ["ssl.ca.location", "ssl.ca.pem", "ssl.ca.certificate.stores"];
+        cfg!(target_os = "linux") && encrypted && !given.iter().any(|name| self.settings.contains_key(*name))
+    }
+
+    fn apply(&self, conf: &mut Conf, name: &str, value: &str, given_as: &str) -> Result<(), Error> {
+        let Err(refused) = conf.set(name, value) else { return Ok(()) };
+        let role = self.role.name();
+        let range = table().by_name.get(name).map_or("", |property| property.range.as_str());
+        let message = match refused {
+            Refused::UnknownProperty => format!("{role}: this build of librdkafka has no option '{name}'"),
+            // A range is only there for numbers and words to choose from: such a value is no secret.
+            Refused::InvalidValue(_) if !range.is_empty() => {
+                format!("{role}: '{given_as}' cannot be {value:?}: {name} takes {range}")
+            }
+            Refused::InvalidValue(why) => {
+                format!("{role}: the value of '{given_as}' is not valid for {name}: {}", self.redacted(&why))
+            }
+        };
+        Err(config_error(given_as, message))
+    }
+
+    /// librdkafka's own words without any value that was configured and could be a secret.
+    pub(super) fn redacted(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (name, setting) in &self.settings {
+            let open = table().by_name.get(name).is_some_and(|property| !property.range.is_empty());
+            if !open && name != "metadata.broker.list" && !setting.value.is_empty() {
+                text = text.replace(&setting.value, "***");
+            }
+        }
+        text
+    }
+}
+
+fn config_error(option: &str, message: String) -> Error {
+    Error::Config { message, option: option.to_owned(), suggestion: None }
+}
+
+fn unknown(role: Role, given_as: &str, own_keywords: &[&str]) -> Error {
+    let table = table();
+    let dotted = given_as.contains('.');
+    let names: Box<dyn Iterator<Item = &str>> = if dotted {
+        Box::new(table.by_name.values().map(|property| property.name.as_str()))
+    } else {
+        Box::new(table.by_keyword.keys().map(String::as_str).chain(own_keywords.iter().copied()))
+    };
+    let nearest = names
+        .map(|name| (strsim::normalized_damerau_levenshtein(given_as, name), name))
+        .max_by(|one, other| one.0.total_cmp(&other.0))
+        .filter(|(likeness, _)| *likeness >= 0.6)
+        .map(|(_, name)| name.to_owned());
+    let hint = nearest.as_ref().map_or_else(
+        || "See librdkafka's CONFIGURATION.md for all names".to_owned(),
+        |name| format!("Did you mean '{name}'?"),
+    );
+    Error::Config {
+        message: format!("{}: unknown option '{given_as}'. {hint}", role.name()),
+        option: given_as.to_owned(),
+        suggestion: nearest,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(result: Result<(), Error>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn librdkafkas_table_is_read() {
+        assert!(table().by_name.len() > 150, "{}", table().by_name.len());
+        assert_eq!(table().by_name["bootstrap.servers"].canonical, "metadata.broker.list");
+        assert!(!table().by_name["error_cb"].settable && table().by_name["linger.ms"].settable);
+        for (keyword, name) in KNOWN_AS {
+            assert!(table().by_name.contains_key(*name), "{keyword}");
+        }
+        for (name, _) in KEPT {
+            assert!(table().by_name.contains_key(*name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_same_option_twice_is_an_error_only_with_different_values() {
+        let mut config = Config::new(Role::Producer);
+        config.set("linger_ms", "5".into(), &[]).unwrap();
+        config.set("queue.buffering.max.ms", "5".into(), &[]).unwrap();
+        assert!(message(config.set("linger.ms", "6".into(), &[])).contains("'linger.ms' and 'queue.buffering.max.ms'"));
+    }
+
+    #[test]
+    fn an_unknown_option_names_the_nearest() {
+        let mut config = Config::new(Role::Producer);
+        assert!(message(config.set("liger_ms", "5".into(), &[])).contains("Did you mean 'linger_ms'?"));
+        assert!(message(config.set("linger.mss", "5".into(), &[])).contains("Did you mean 'linger.ms'?"));
+        assert!(message(config.set("connect_timout", "5".into(), &["connect_timeout"])).contains("'connect_timeout'"));
+    }
+
+    #[test]
+    fn defaults_are_all_known_to_librdkafka() {
+        for role in [Role::Producer, Role::Consumer] {
+            assert!(Config::new(role).build().is_ok());
+        }
+    }
+
+    #[test]
+    fn a_secret_is_never_in_an_error() {
+        let mut config = Config::new(Role::Producer);
+        config.set("sasl_plain_password", "hunter2".into(), &[]).unwrap();
+        config.set("ssl.ca.location", "hunter2".into(), &[]).unwrap();
+        assert!(!config.redacted("cannot open hunter2").contains("hunter2"));
+        assert!(!message(config.set("sasl.password", "hunter3".into(), &[])).contains("hunter"));
+    }
+}

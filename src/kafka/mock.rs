@@ -1,0 +1,115 @@
+//! A Kafka cluster in this process: librdkafka's mock brokers, for tests, demos and notebooks.
+
+use super::code::Code;
+use super::error::Error;
+use super::native::client::{Callbacks, Client};
+use super::native::conf::Conf;
+use super::native::fork::forks;
+use super::native::mock::{known, Cluster};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub struct MockCluster {
+    cluster: Mutex<Option<Cluster>>,
+    pub brokers: u16,
+    forks: u32,
+}
+
+/// The host client of a mock cluster talks to nobody.
+struct Silent;
+
+impl Callbacks for Silent {
+    fn log(&self, _: i32, _: &str, _: &str) {}
+    fn error(&self, _: Code, _: &str) {}
+    fn statistics(&self, _: &str) {}
+}
+
+impl MockCluster {
+    pub fn new(brokers: u16) -> Result<Self, Error> {
+        let failed = |why: &str| Error::Misuse(format!("cannot start a mock cluster of {brokers} brokers: {why}"));
+        let host = Client::producer(Conf::new(), Arc::new(Silent)).map_err(|why| failed(&why))?;
+        let cluster = Cluster::new(host, brokers).ok_or_else(|| failed("no sockets to be had"))?;
+        Ok(MockCluster { cluster: Mutex::new(Some(cluster)), brokers, forks: forks() })
+    }
+
+    pub fn forked(&self) -> bool {
+        self.forks != forks()
+    }
+
+    pub fn bootstrap_servers(&self) -> Result<String, Error> {
+        self.with("bootstrap_servers", |cluster| Ok(cluster.bootstrap_servers()))
+    }
+
+    pub fn create_topic(&self, name: &str, partitions: i32) -> Result<(), Error> {
+        let replicas = i32::from(self.brokers.min(3));
+        self.with("create_topic", |cluster| {
+            cluster.create_topic(name, partitions, replicas).map_err(|code| {
+                Error::failed(
+                    &format!("mock cluster: cannot create topic '{name}' with {partitions} partitions"),
+                    code,
+                    "",
+                )
+            })
+        })
+    }
+
+    pub fn set_broker_up(&self, broker: i32, up: bool) -> Result<(), Error> {
+        let operation = if up { "broker_up" } else { "broker_down" };
+        self.with(operation, |cluster| {
+            cluster.set_broker_up(broker, up).map_err(|code| self.no_such_broker(operation, broker, code))
+        })
+    }
+
+    pub fn set_round_trip_time(&self, broker: i32, millis: i32) -> Result<(), Error> {
+        self.with("round_trip_time", |cluster| {
+            cluster
+                .set_round_trip_time(broker, millis)
+                .map_err(|code| self.no_such_broker("round_trip_time", broker, code))
+        })
+    }
+
+    /// The next `times` requests of one kind are answered with `code`.
+    pub fn fail_requests(&self, api_key: i16, code: Code, times: usize) -> Result<(), Error> {
+        let error =
+            known(code).ok_or_else(|| Error::Misuse(format!("mock cluster: no error has the code {}", code.0)))?;
+        self.with("fail_requests", |cluster| {
+            cluster.push_errors(api_key, &vec![error; times]);
+            Ok(())
+        })
+    }
+
+    pub fn clear_failures(&self, api_keys: impl Iterator<Item = i16>) -> Result<(), Error> {
+        self.with("clear_failures", |cluster| {
+            api_keys.for_each(|key| cluster.clear_errors(key));
+            Ok(())
+        })
+    }
+
+    /// Ends the brokers; joining their thread takes some milliseconds.
+    pub fn close(&self) {
+        drop(self.lock().take());
+    }
+
+    fn no_such_broker(&self, operation: &str, broker: i32, code: Code) -> Error {
+        let detail = format!("there is no broker {broker}; ids are 1 to {}", self.brokers);
+        Error::failed(&format!("mock cluster: {operation}"), code, &detail)
+    }
+
+    fn with<T>(&self, operation: &'static str, body: impl FnOnce(&Cluster) -> Result<T, Error>) -> Result<T, Error> {
+        match &*self.lock() {
+            Some(cluster) => body(cluster),
+            None => Err(Error::Closed { operation, object: "mock cluster" }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Cluster>> {
+        self.cluster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for MockCluster {
+    fn drop(&mut self) {
+        if self.forked() {
+            std::mem::forget(self.lock().take());
+        }
+    }
+}

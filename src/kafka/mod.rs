@@ -1,0 +1,33 @@
+//! Bytes to and from Kafka brokers, over librdkafka. Nothing here knows Python: there is no pyo3 import below this file.
+//!
+//! `native/` holds all calls into C; the files beside it hold what kjson promises: connected when made, nothing lost
+//! in silence, at least once by default, every wait bounded and interruptible.
+
+mod brokers;
+mod code;
+mod config;
+mod consumer;
+mod delivery;
+mod error;
+mod log;
+mod mock;
+mod native;
+mod offsets;
+mod producer;
+mod reachable;
+mod reaper;
+mod record;
+mod wait;
+
+pub use code::Code;
+pub use config::{Config, Role};
+pub use consumer::{Consumer, ConsumerHooks, ConsumerSettings};
+pub use delivery::{Delivered, Failure, Report};
+pub use error::{ConnectionKind, Error};
+pub use log::{Level, LogRecord, LogSink};
+pub use mock::MockCluster;
+pub use native::fork::forks;
+pub use native::version as librdkafka_version;
+pub use producer::{Completed, Outgoing, Producer, ProducerHooks, ProducerSettings, Refusal};
+pub use record::{Header, Incoming, Partition};
+pub use wait::{Deadline, Interrupt};

@@ -1,0 +1,97 @@
+//! `rd_kafka_conf_t`, and librdkafka's own list of its properties.
+
+use std::ffi::{c_char, CString};
+
+use rdkafka::bindings as rd;
+
+use super::text;
+
+pub struct Conf {
+    raw: *mut rd::rd_kafka_conf_t,
+}
+
+// SAFETY: a configuration is plain memory that one owner at a time changes.
+unsafe impl Send for Conf {}
+
+/// Why a property was refused. librdkafka's text may quote the value: never show it as it is.
+pub enum Refused {
+    UnknownProperty,
+    InvalidValue(String),
+}
+
+impl Conf {
+    pub fn new() -> Self {
+        // SAFETY: allocates; the result is owned by the new object.
+        Conf { raw: unsafe { rd::rd_kafka_conf_new() } }
+    }
+
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), Refused> {
+        let (Ok(name), Ok(value)) = (CString::new(name), CString::new(value)) else {
+            return Err(Refused::InvalidValue("it holds a NUL character".to_owned()));
+        };
+        let mut why = [0 as c_char; 512];
+        // SAFETY: both strings are NUL-terminated and live for the call; `why` is as long as said.
+        let result =
+            unsafe { rd::rd_kafka_conf_set(self.raw, name.as_ptr(), value.as_ptr(), why.as_mut_ptr(), why.len()) };
+        match result {
+            rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK => Ok(()),
+            rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_UNKNOWN => Err(Refused::UnknownProperty),
+            // SAFETY: librdkafka ended the text with NUL within the buffer.
+            _ => Err(Refused::InvalidValue(unsafe { text(why.as_ptr()) })),
+        }
+    }
+
+    pub(super) fn raw(&self) -> *mut rd::rd_kafka_conf_t {
+        self.raw
+    }
+
+    /// Gives the pointer away, to `rd_kafka_new`.
+    pub(super) fn into_raw(self) -> *mut rd::rd_kafka_conf_t {
+        let raw = self.raw;
+        std::mem::forget(self);
+        raw
+    }
+
+    pub(super) fn from_raw(raw: *mut rd::rd_kafka_conf_t) -> Self {
+        Conf { raw }
+    }
+}
+
+impl Clone for Conf {
+    fn clone(&self) -> Self {
+        // SAFETY: copies a live configuration; the copy is owned by the new object.
+        Conf { raw: unsafe { rd::rd_kafka_conf_dup(self.raw) } }
+    }
+}
+
+impl Drop for Conf {
+    fn drop(&mut self) {
+        // SAFETY: owned, and freed once.
+        unsafe { rd::rd_kafka_conf_destroy(self.raw) }
+    }
+}
+
+/// The table of CONFIGURATION.md as librdkafka prints it: "name | C/P | range | default | importance | description".
+pub fn properties_table() -> String {
+    let mut text = Vec::new();
+    // SAFETY: a temporary file of our own, written by librdkafka, read back through the same stream, and closed.
+    // `open_memstream` would do without the file, but Windows does not have it.
+    unsafe {
+        let file = libc::tmpfile();
+        if file.is_null() {
+            return String::new();
+        }
+        rd::rd_kafka_conf_properties_show(file.cast());
+        libc::rewind(file);
+        let mut chunk = [0u8; 16 * 1024];
+        loop {
+            let count = libc::fread(chunk.as_mut_ptr().cast(), 1, chunk.len(), file);
+            if count == 0 {
+                break;
+            }
+            text.extend_from_slice(&chunk[..count]);
+        }
+        libc::fclose(file);
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}

@@ -1,0 +1,288 @@
+//! Handing messages to librdkafka, and its delivery reports back.
+
+use std::ffi::c_void;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::bindings as rd;
+
+use super::client::{c_string, Client};
+use super::{code, millis, text};
+use crate::kafka::code::Code;
+use crate::kafka::record::Header;
+
+/// A topic handle. Kept per topic: looking the topic up by name costs as much as the rest of a send.
+pub struct Topic {
+    raw: *mut rd::rd_kafka_topic_t,
+}
+
+// SAFETY: topic handles are reference counted and locked inside librdkafka.
+unsafe impl Send for Topic {}
+unsafe impl Sync for Topic {}
+
+impl Topic {
+    pub(super) fn local(client: &Client, name: &str) -> Result<Self, Code> {
+        let name = c_string(name)?;
+        // SAFETY: the client is live, the name NUL-terminated; a null configuration means the client's defaults.
+        let raw = unsafe { rd::rd_kafka_topic_new(client.raw(), name.as_ptr(), std::ptr::null_mut()) };
+        if raw.is_null() {
+            // SAFETY: reads the calling thread's last error.
+            return Err(code(unsafe { rd::rd_kafka_last_error() }));
+        }
+        Ok(Topic { raw })
+    }
+
+    pub(super) fn raw(&self) -> *mut rd::rd_kafka_topic_t {
+        self.raw
+    }
+}
+
+impl Drop for Topic {
+    fn drop(&mut self) {
+        // SAFETY: owned, and released once. Every owner of topics drops them before the client.
+        unsafe { rd::rd_kafka_topic_destroy(self.raw) }
+    }
+}
+
+/// One message as it goes to librdkafka, which copies all of it.
+#[derive(Clone, Copy)]
+pub struct Payload<'a> {
+    /// -1: the partitioner decides.
+    pub partition: i32,
+    pub key: Option<&'a [u8]>,
+    pub value: Option<&'a [u8]>,
+    /// 0: now.
+    pub timestamp_ms: i64,
+    pub headers: &'a [Header],
+}
+
+/// What a delivery report says of one message.
+pub struct Outcome<'a> {
+    pub code: Code,
+    pub partition: i32,
+    pub offset: i64,
+    pub timestamp_ms: i64,
+    message: &'a rd::rd_kafka_message_t,
+}
+
+impl Outcome<'_> {
+    pub fn topic(&self) -> String {
+        // SAFETY: the message is live during the report and so is its topic.
+        unsafe { text(rd::rd_kafka_topic_name(self.message.rkt)) }
+    }
+
+    pub fn key(&self) -> Option<Box<[u8]>> {
+        // SAFETY: the message is live, and pointer and length belong together.
+        unsafe { copy(self.message.key, self.message.key_len) }
+    }
+
+    pub fn value(&self) -> Option<Box<[u8]>> {
+        // SAFETY: as above.
+        unsafe { copy(self.message.payload, self.message.len) }
+    }
+
+    pub fn reason(&self) -> String {
+        // SAFETY: the message is live; the text belongs to it or is static.
+        unsafe { text(rd::rd_kafka_message_produce_errstr(self.message)) }
+    }
+}
+
+/// # Safety
+/// `pointer` is null or points to `length` readable bytes.
+pub(super) unsafe fn copy(pointer: *const c_void, length: usize) -> Option<Box<[u8]>> {
+    (!pointer.is_null()).then(|| std::slice::from_raw_parts(pointer.cast::<u8>(), length).into())
+}
+
+/// A producing client whose messages each carry an `Arc<R>`, from `produce` to the delivery report.
+pub struct Line<R> {
+    client: Client,
+    reports: *mut rd::rd_kafka_queue_t,
+    carries: PhantomData<Arc<R>>,
+}
+
+// SAFETY: the queue is locked inside librdkafka; what it carries may move between threads.
+unsafe impl<R: Send + Sync> Send for Line<R> {}
+unsafe impl<R: Send + Sync> Sync for Line<R> {}
+
+impl<R: Send + Sync + 'static> Line<R> {
+    pub fn new(client: Client) -> Self {
+        // SAFETY: the client is live; the reference to its queue is given back on drop.
+        let reports = unsafe { rd::rd_kafka_queue_get_main(client.raw()) };
+        Line { client, reports, carries: PhantomData }
+    }
+
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub fn topic(&self, name: &str) -> Result<Topic, Code> {
+        Topic::local(&self.client, name)
+    }
+
+    /// Enqueues one message. librdkafka copies it; `report` comes back through `poll`, or here if the message was refused.
+    pub fn produce(&self, topic: &Topic, payload: &Payload<'_>, report: Arc<R>) -> Result<(), (Code, Arc<R>)> {
+        let opaque = Arc::into_raw(report).cast_mut().cast::<c_void>();
+        let result = if payload.headers.is_empty() && payload.timestamp_ms == 0 {
+            self.produce_plain(topic, payload, opaque)
+        } else {
+            self.produce_full(topic, payload, opaque)
+        };
+        // SAFETY: librdkafka refused the message, so the pointer that was made above comes back to us alone.
+        result.map_err(|code| (code, unsafe { Arc::from_raw(opaque.cast::<R>()) }))
+    }
+
+    fn produce_plain(&self, topic: &Topic, payload: &Payload<'_>, opaque: *mut c_void) -> Result<(), Code> {
+        let (value, value_length) = raw_parts(payload.value);
+        let (key, key_length) = raw_parts(payload.key);
+        // SAFETY: the topic is of this live client; F_COPY makes librdkafka copy the value, and it always copies the key.
+        let status = unsafe {
+            rd::rd_kafka_produce(
+                topic.raw,
+                payload.partition,
+                rd::RD_KAFKA_MSG_F_COPY,
+                value.cast_mut(),
+                value_length,
+                key,
+                key_length,
+                opaque,
+            )
+        };
+        if status == 0 {
+            return Ok(());
+        }
+        // SAFETY: reads the calling thread's last error.
+        Err(code(unsafe { rd::rd_kafka_last_error() }))
+    }
+
+    fn produce_full(&self, topic: &Topic, payload: &Payload<'_>, opaque: *mut c_void) -> Result<(), Code> {
+        let (value, value_length) = raw_parts(payload.value);
+        let (key, key_length) = raw_parts(payload.key);
+        let headers = NativeHeaders::new(payload.headers)?;
+        // SAFETY: the tags and argument types are those of rdkafka.h's RD_KAFKA_V_* macros; all pointers live for the
+        // call. The headers change hands only when the call succeeds.
+        unsafe {
+            use rd::rd_kafka_vtype_t as v;
+            let result = code(rd::rd_kafka_producev(
+                self.client.raw(),
+                v::RD_KAFKA_VTYPE_RKT,
+                topic.raw,
+                v::RD_KAFKA_VTYPE_PARTITION,
+                payload.partition,
+                v::RD_KAFKA_VTYPE_MSGFLAGS,
+                rd::RD_KAFKA_MSG_F_COPY,
+                v::RD_KAFKA_VTYPE_VALUE,
+                value,
+                value_length,
+                v::RD_KAFKA_VTYPE_KEY,
+                key,
+                key_length,
+                v::RD_KAFKA_VTYPE_TIMESTAMP,
+                payload.timestamp_ms,
+                v::RD_KAFKA_VTYPE_OPAQUE,
+                opaque,
+                v::RD_KAFKA_VTYPE_HEADERS,
+                headers.raw,
+                v::RD_KAFKA_VTYPE_END,
+            ));
+            if result != Code::NONE {
+                return Err(result);
+            }
+        }
+        std::mem::forget(headers);
+        Ok(())
+    }
+
+    /// Waits for delivery reports, hands each to `take`, and serves the other callbacks. Returns how many there were.
+    pub fn poll(&self, timeout: Duration, mut take: impl FnMut(Arc<R>, Outcome<'_>)) -> usize {
+        // SAFETY: the queue is live. The event is ours until its destroy, and its messages live as long. Each message's
+        // opaque pointer is one that `produce` made from an Arc, and librdkafka reports each message once.
+        unsafe {
+            let event = rd::rd_kafka_queue_poll(self.reports, millis(timeout));
+            if event.is_null() {
+                return 0;
+            }
+            let mut count = 0;
+            if rd::rd_kafka_event_type(event) == rd::RD_KAFKA_EVENT_DR {
+                loop {
+                    let message = rd::rd_kafka_event_message_next(event);
+                    if message.is_null() {
+                        break;
+                    }
+                    let message = &*message;
+                    let report = Arc::from_raw(message._private.cast_const().cast::<R>());
+                    let outcome = Outcome {
+                        code: Code(std::ptr::addr_of!(message.err).cast::<i32>().read()),
+                        partition: message.partition,
+                        offset: message.offset,
+                        timestamp_ms: rd::rd_kafka_message_timestamp(message, std::ptr::null_mut()),
+                        message,
+                    };
+                    take(report, outcome);
+                    count += 1;
+                }
+            }
+            rd::rd_kafka_event_destroy(event);
+            count
+        }
+    }
+
+    /// Sends what waits for `linger_ms` now, and waits for the queue to empty.
+    pub fn flush(&self, timeout: Duration) -> bool {
+        // SAFETY: the client is live. With EVENT_DR set this waits for reports to be taken elsewhere.
+        code(unsafe { rd::rd_kafka_flush(self.client.raw(), millis(timeout)) }) == Code::NONE
+    }
+
+    /// Gives up everything unsent and unconfirmed; each message gets its report.
+    pub fn purge(&self) {
+        let what = rd::RD_KAFKA_PURGE_F_QUEUE | rd::RD_KAFKA_PURGE_F_INFLIGHT;
+        // SAFETY: the client is live.
+        unsafe { rd::rd_kafka_purge(self.client.raw(), what) };
+    }
+}
+
+impl<R> Drop for Line<R> {
+    fn drop(&mut self) {
+        // SAFETY: the reference taken in `new`, given back once, before the client is dropped.
+        unsafe { rd::rd_kafka_queue_destroy(self.reports) }
+    }
+}
+
+fn raw_parts(bytes: Option<&[u8]>) -> (*const c_void, usize) {
+    bytes.map_or((std::ptr::null(), 0), |bytes| (bytes.as_ptr().cast(), bytes.len()))
+}
+
+struct NativeHeaders {
+    raw: *mut rd::rd_kafka_headers_t,
+}
+
+impl NativeHeaders {
+    fn new(headers: &[Header]) -> Result<Self, Code> {
+        // SAFETY: allocates; the result is owned by the new object.
+        let new = NativeHeaders { raw: unsafe { rd::rd_kafka_headers_new(headers.len()) } };
+        for (name, value) in headers {
+            let (pointer, length) = raw_parts(value.as_deref());
+            // SAFETY: name and value are live and as long as said, and librdkafka copies both; a null value is null.
+            let result = unsafe {
+                rd::rd_kafka_header_add(
+                    new.raw,
+                    name.as_ptr().cast(),
+                    isize::try_from(name.len()).unwrap_or(isize::MAX),
+                    pointer,
+                    isize::try_from(length).unwrap_or(isize::MAX),
+                )
+            };
+            if code(result) != Code::NONE {
+                return Err(code(result));
+            }
+        }
+        Ok(new)
+    }
+}
+
+impl Drop for NativeHeaders {
+    fn drop(&mut self) {
+        // SAFETY: owned; librdkafka took over only what was forgotten after a produce.
+        unsafe { rd::rd_kafka_headers_destroy(self.raw) }
+    }
+}
