@@ -1,0 +1,92 @@
+# Every command of the project. `make` lists them; .ci/run calls nothing else to build, check and test.
+
+PYTHON ?= python3
+VENV ?= .venv
+# Arguments for pytest: make test ARGS="tests/test_demo.py -x"
+ARGS ?=
+
+BIN := $(VENV)/bin
+WHEELS := build/wheels
+SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md LICENSE $(shell find src python -type f -not -path '*/__pycache__/*')
+# Native libraries are built by cargo's build scripts, which run for every profile anew. One profile for all means once.
+PROFILE := --release
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+export MATURIN_NO_INSTALL_RUST = 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help ## list the commands
+help:
+	@sed -n 's/^\.PHONY: \([^ ]*\) ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
+		|| sed -n 's/^\.PHONY: \([^ ]*\) ## \(.*\)/  make \1: \2/p' $(MAKEFILE_LIST)
+
+.PHONY: demo ## set up all it needs, then send real JSON through Kafka and check what comes back
+demo: $(VENV)/installed
+	@$(BIN)/kjson demo
+
+.PHONY: test ## set up all it needs, then run every test
+test: $(VENV)/installed
+	@$(PYTHON) tests/kafka/jars.py || { test "$$CI" != true; }
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: lint ## check format and style of the Rust and the Python code
+lint: $(VENV)/tools
+	cargo fmt --check
+	cargo clippy $(PROFILE) --locked --all-targets -- -D warnings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: stubtest ## hold the type stub against the compiled module
+stubtest: $(VENV)/installed
+	$(BIN)/python -m mypy.stubtest kjson._kjson
+
+.PHONY: format ## put the Rust and the Python code in order
+format: $(VENV)/tools
+	cargo fmt
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: build ## build the wheel into build/wheels
+build: $(WHEELS)/built
+
+.PHONY: kafka ## start an Apache Kafka on a free port of this machine, until Ctrl-C
+kafka: $(VENV)/installed
+	@$(BIN)/python -m tests.kafka
+
+.PHONY: prerequisites ## name what make cannot install and this machine has not got
+prerequisites:
+	@missing=0; \
+	need() { "$$@" >/dev/null 2>&1 || { echo "missing: $$what" >&2; missing=1; }; }; \
+	what="a Rust toolchain, 1.83 or newer (no cargo on the PATH)"; need command -v cargo; \
+	what="a C compiler (no $${CC:-cc} on the PATH)"; need command -v $${CC:-cc}; \
+	what="Perl with its core modules, for OpenSSL's build"; need perl -MFindBin -MIPC::Cmd -e 1; \
+	what="bash, for librdkafka's build"; need command -v bash; \
+	what="Python 3.8 or newer with venv (no such $(PYTHON)), named in PYTHON="; \
+	need $(PYTHON) -c 'import ensurepip, sys, venv; assert sys.version_info >= (3, 8)'; \
+	exit $$missing
+
+.PHONY: clean ## remove what was built
+clean:
+	rm -rf build dist target $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find python tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/created:
+	@$(MAKE) prerequisites
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/tools: $(VENV)/created requirements-dev.txt tests/requirements.txt
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt -r tests/requirements.txt
+	@touch $@
+
+$(WHEELS)/built: $(SOURCES) | $(VENV)/tools
+	@$(MAKE) prerequisites
+	@mkdir -p $(WHEELS)
+	rm -f $(WHEELS)/*.whl
+	$(BIN)/maturin build $(PROFILE) --locked --interpreter $(BIN)/python --out $(WHEELS)
+	@touch $@
+
+$(VENV)/installed: $(VENV)/tools $(WHEELS)/built
+	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps $(WHEELS)/*.whl
+	@touch $@

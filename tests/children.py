@@ -1,0 +1,33 @@
+"""Programs in processes of their own, for what cannot be tested in this one: signals, forks, the end of Python."""
+
+import subprocess
+import sys
+import textwrap
+from typing import Dict, List, NamedTuple, Optional
+
+__all__ = ["Finished", "run_command", "run_program"]
+
+
+class Finished(NamedTuple):
+    """How a program ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def run_program(
+    source: str, *arguments: str, timeout: float = 40.0, environment: Optional[Dict[str, str]] = None
+) -> Finished:
+    """Runs Python source text with the arguments in `sys.argv[1:]` to its end; too long a time is a failure."""
+    return run_command([sys.executable, "-c", textwrap.dedent(source), *arguments], timeout, environment)
+
+
+def run_command(
+    command: List[str], timeout: float, environment: Optional[Dict[str, str]] = None, *, cwd: Optional[str] = None
+) -> Finished:
+    """Runs a command to its end; too long a time is a failure, and the process is killed."""
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, env=environment, cwd=cwd
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)

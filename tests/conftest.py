@@ -1,0 +1,163 @@
+"""The clusters that the tests run on: librdkafka's mock cluster and a real Apache Kafka, and what to say without one.
+
+A test that takes `cluster` runs once on each; `@pytest.mark.real_kafka` and `@pytest.mark.mock_only` narrow that.
+"""
+
+import os
+import re
+import uuid
+from typing import Callable, Iterator, List
+
+import pytest
+
+from . import peers
+from .kafka import Broker, BrokerError, missing_prerequisites, port_is_free
+
+DEFAULT_PORT = 9092
+
+not_run: List[str] = []
+
+
+class MockUnderTest:
+    """kjson.testing.MockCluster, one for each test."""
+
+    kind = "mock"
+
+    def __init__(self, mock: "object") -> None:
+        self.mock = mock
+        self.bootstrap_servers: str = mock.bootstrap_servers  # type: ignore[attr-defined]
+
+    def create_topic(self, name: str, partitions: int = 1) -> None:
+        self.mock.create_topic(name, partitions)  # type: ignore[attr-defined]
+
+
+class KafkaUnderTest:
+    """A real Apache Kafka, one for the whole run."""
+
+    kind = "kafka"
+
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
+        self.bootstrap_servers = broker.bootstrap_servers
+
+    def create_topic(self, name: str, partitions: int = 1) -> None:
+        peers.create_topic(self.bootstrap_servers, name, partitions)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "cluster" in metafunc.fixturenames:
+        kinds = ["mock", "kafka"]
+        if metafunc.definition.get_closest_marker("real_kafka"):
+            kinds = ["kafka"]
+        elif metafunc.definition.get_closest_marker("mock_only"):
+            kinds = ["mock"]
+        metafunc.parametrize("cluster", kinds, indirect=True)
+
+
+@pytest.fixture
+def cluster(request: pytest.FixtureRequest) -> Iterator[object]:
+    """The cluster of this test, with `bootstrap_servers` and `create_topic(name, partitions)`."""
+    if request.param == "kafka":
+        yield KafkaUnderTest(request.getfixturevalue("shared_broker"))
+    else:
+        from kjson.testing import MockCluster
+
+        with MockCluster() as mock:
+            yield MockUnderTest(mock)
+
+
+@pytest.fixture
+def servers(cluster: MockUnderTest) -> str:
+    """The bootstrap servers of this test's cluster."""
+    return cluster.bootstrap_servers
+
+
+@pytest.fixture
+def new_topic(request: pytest.FixtureRequest, cluster: MockUnderTest) -> Callable[..., str]:
+    """Makes topics that no other test knows: `new_topic(partitions=1)` returns a name."""
+
+    def make(partitions: int = 1) -> str:
+        name = unique_name(request.node.name)
+        cluster.create_topic(name, partitions)
+        return name
+
+    return make
+
+
+@pytest.fixture
+def topic(new_topic: Callable[..., str]) -> str:
+    """A new topic with one partition."""
+    return new_topic()
+
+
+@pytest.fixture
+def group(request: pytest.FixtureRequest) -> str:
+    """The name of a group that no other test knows."""
+    return unique_name(request.node.name)
+
+
+@pytest.fixture(scope="session")
+def real_kafka_installed() -> None:
+    """Skips the test where a real Kafka cannot run, and has the run say so at its end. In CI that is a failure."""
+    missing = missing_prerequisites()
+    if missing:
+        _cannot_run("a real Apache Kafka needs " + " and ".join(missing))
+
+
+@pytest.fixture(scope="session")
+def shared_broker(real_kafka_installed: None) -> Iterator[Broker]:
+    """The real Kafka of this run: at localhost:9092 where that port is free, else at a free port."""
+    broker = _started_at_default_port() or Broker().start()
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def default_broker(shared_broker: Broker) -> Broker:
+    """The shared broker, where it is at the address that clients use by default."""
+    if shared_broker.port != DEFAULT_PORT:
+        _cannot_run(f"another program has port {DEFAULT_PORT}, the default that these tests are about")
+    return shared_broker
+
+
+@pytest.fixture
+def own_broker(real_kafka_installed: None) -> Iterator[Broker]:
+    """A running real Kafka for one test, which may stop it, kill it and start it again."""
+    with Broker() as broker:
+        yield broker
+
+
+def unique_name(test: str) -> str:
+    """A name for a topic or a group, from the test's name and something random."""
+    return re.sub(r"[^a-zA-Z0-9._-]+", "-", test)[:80].strip("-") + "-" + uuid.uuid4().hex[:8]
+
+
+def _started_at_default_port() -> "Broker | None":
+    if not port_is_free(DEFAULT_PORT):
+        return None
+    broker = Broker(DEFAULT_PORT)
+    try:
+        return broker.start()
+    except BrokerError:
+        broker.close()
+        if port_is_free(DEFAULT_PORT):
+            raise  # the port was not the reason
+        return None
+
+
+def _cannot_run(reason: str) -> None:
+    if reason not in not_run:
+        not_run.append(reason)
+    if os.environ.get("CI", "").lower() in ("1", "true"):
+        pytest.fail(f"CI runs every test: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    for reason in not_run:
+        count = sum(reason in str(report.longrepr) for report in skipped)
+        if count:
+            terminalreporter.section("NOT EVERYTHING WAS TESTED", sep="!", red=True, bold=True)
+            terminalreporter.line(f"{count} tests did not run: {reason}.", red=True, bold=True)

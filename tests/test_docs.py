@@ -1,0 +1,42 @@
+"""The documentation is true: every Python block of the README runs, and every command that it names exists."""
+
+import re
+from pathlib import Path
+from typing import List
+
+import pytest
+
+from .kafka import Broker
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md")
+
+
+def blocks(document: str, language: str) -> List[str]:
+    """The fenced blocks of that language, in their order."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    found: List[str] = re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return found
+
+
+@pytest.mark.parametrize("number", range(len(blocks("README.md", "python"))))
+def test_the_readme_runs_as_it_stands(number: int, default_broker: Broker) -> None:
+    """Unchanged, with localhost:9092, because that is what people paste."""
+    exec(compile(blocks("README.md", "python")[number], "README.md", "exec"), {})
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_make_target_that_is_named_exists(document: str) -> None:
+    targets = set(re.findall(r"^\.PHONY: (\S+) ##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    text = (ROOT / document).read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:^|`)make ([a-z]+)", text, re.MULTILINE))
+    assert named <= targets
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_and_file_that_is_named_exists(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    named = re.findall(r"\]\(([^):#]+)\)", text)
+    named += [name for name in re.findall(r"`((?:tests|python|src)/[\w./-]+)`", text) if "NAME" not in name]
+    assert named or document == "CONTRIBUTING.md"
+    assert [name for name in named if not (ROOT / name).exists()] == []

@@ -1,0 +1,86 @@
+"""A forked child may not use its parent's clients: they raise ForkError there, and the parent does not notice."""
+
+import pytest
+
+from .children import run_program
+
+PROGRAM = """
+import os, sys, time, warnings
+import kjson
+warnings.simplefilter("ignore", DeprecationWarning)  # of os.fork in a process with threads, which this is about
+
+servers, topic = sys.argv[1:]
+producer = kjson.Producer(servers)
+delivery = producer.send(topic, 0)
+delivery.result(20)
+consumer = kjson.Consumer(topic, bootstrap_servers=servers)
+assert next(consumer).value == 0
+
+calls = {
+    "send": lambda: producer.send(topic, "from the child"),
+    "send_and_wait": lambda: producer.send_and_wait(topic, "from the child", timeout=5),
+    "flush": lambda: producer.flush(5),
+    "next": lambda: next(consumer),
+    "poll": lambda: consumer.poll(1),
+    "consume": lambda: consumer.consume(1, timeout=1),
+    "consumer.close": lambda: consumer.close(),
+    "producer.close": lambda: producer.close(),
+}
+child = os.fork()
+if child == 0:
+    for name, call in calls.items():
+        try:
+            call()
+            print(name, "did not raise", flush=True)
+        except kjson.ForkError:
+            pass
+        except BaseException as error:
+            print(name, "raised", repr(error), flush=True)
+    with kjson.Producer(servers) as own:  # a new one is what the error tells to make
+        own.send_and_wait(topic, 1, timeout=20)
+    del producer, consumer, delivery, calls, call
+    sys.exit(0)  # through the interpreter's own end: nothing may hang or crash there
+give_up = time.monotonic() + 30
+while True:
+    ended, status = os.waitpid(child, os.WNOHANG)
+    if ended:
+        break
+    if time.monotonic() > give_up:
+        os.kill(child, 9)
+        sys.exit("the child hangs")
+    time.sleep(0.02)
+assert status == 0, status
+assert next(consumer).value == 1
+assert producer.send_and_wait(topic, 2, timeout=20).offset == 2
+assert next(consumer).value == 2
+consumer.close()
+producer.close()
+print("done")
+"""
+
+
+def test_clients_raise_fork_error_in_a_forked_child_and_go_on_in_the_parent(servers: str, topic: str) -> None:
+    done = run_program(PROGRAM, servers, topic)
+    assert (done.stdout, done.status) == ("done\n", 0), done.stderr
+
+
+@pytest.mark.mock_only
+def test_a_mock_cluster_stays_up_when_a_forked_child_ends() -> None:
+    done = run_program(
+        """
+        import os, sys, warnings
+        import kjson
+        from kjson.testing import MockCluster
+        warnings.simplefilter("ignore", DeprecationWarning)
+
+        with MockCluster(topics={"t": 1}) as cluster:
+            child = os.fork()
+            if child == 0:
+                sys.exit(0)
+            _, status = os.waitpid(child, 0)
+            assert status == 0, status
+            with kjson.Producer(cluster.bootstrap_servers) as producer:
+                assert producer.send_and_wait("t", 1, timeout=20).offset == 0
+        """
+    )
+    assert done.status == 0, done.stderr
