@@ -35,8 +35,7 @@ def test_a_message_that_is_not_json_raises_and_the_next_call_goes_on_behind_it(
     assert (error.raw_key, error.raw_value, error.headers) == (b"k", bad, (("h", b"1"),))
     assert error.timestamp_ms is not None
     assert isinstance(error, ValueError)
-    assert f"{topic} [0]" in str(error)
-    assert "1" in str(error)
+    assert f"'{topic}' [0] @1" in str(error)
 
 
 def test_the_error_has_the_position_in_the_text(servers: str, topic: str) -> None:

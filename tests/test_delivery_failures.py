@@ -41,8 +41,8 @@ def test_the_broker_comes_back_in_time_and_the_unfinished_send_is_delivered(own_
 
 
 def send_into_nothing(cluster: Any, topic: str, **options: Any) -> Tuple[Producer, List[Any]]:
-    """A producer whose only broker has gone, and the deliveries of two messages that will fail after half a second."""
-    producer = Producer(cluster.bootstrap_servers, delivery_timeout_ms=500, **options)
+    """A producer whose only broker has gone, and the deliveries of two messages that will fail within two seconds."""
+    producer = Producer(cluster.bootstrap_servers, delivery_timeout_ms=2000, **options)
     producer.send_and_wait(topic, 0, timeout=20)
     cluster.mock.broker_down(MOCK_BROKER)
     return producer, [producer.send(topic, {"n": 1}, key="a"), producer.send(topic, {"n": 2}, key="b")]

@@ -8,6 +8,7 @@ import pytest
 from kjson import Consumer, Producer
 
 from .peers import committed_offset, group_members
+from .sessions import QUICK_SESSION
 from .waiting import wait_until
 
 PARTITIONS = 4
@@ -20,7 +21,7 @@ class Member:
         self.read: List[Tuple[int, int]] = []
         self.error: Any = None
         self._stop = threading.Event()
-        self._consumer = Consumer(topic, bootstrap_servers=servers, group_id=group, session_timeout_ms=6000)
+        self._consumer = Consumer(topic, bootstrap_servers=servers, group_id=group, **QUICK_SESSION)
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
@@ -94,7 +95,7 @@ def test_a_group_goes_on_where_it_stopped(servers: str, topic: str, group: str) 
             producer.send(topic, n)
     read = []
     for _ in range(3):
-        with Consumer(topic, bootstrap_servers=servers, group_id=group) as consumer:
+        with Consumer(topic, bootstrap_servers=servers, group_id=group, **QUICK_SESSION) as consumer:
             read += [next(consumer).value, next(consumer).value]
     assert read == [0, 1, 2, 3, 4, 5]
     assert committed_offset(servers, group, topic) == 6

@@ -52,7 +52,8 @@ def test_it_is_frozen() -> None:
 def test_equal_messages_are_equal() -> None:
     assert example() == example()
     assert example() != example(value={"n": 2})
-    assert example() != example(key=None)
+    assert example() != example(raw_key=b"other")
+    assert Message("orders", 0, 1, key="a") != Message("orders", 0, 1, key="b")
     assert example() != Message("orders", 2, 18)
     assert example() != "a message"
 

@@ -84,7 +84,7 @@ def test_a_member_that_joins_after_another_left_does_not_wait_out_a_session_time
 
 def test_broker_down_and_up() -> None:
     with MockCluster(topics=["t"]) as cluster:
-        with Producer(cluster.bootstrap_servers, delivery_timeout_ms=500) as producer:
+        with Producer(cluster.bootstrap_servers, delivery_timeout_ms=2000) as producer:
             producer.send_and_wait("t", 0, timeout=10)
             cluster.broker_down(1)
             with pytest.raises(DeliveryError):

@@ -103,11 +103,12 @@ AT = datetime(2018, 2, 6, 15, 50, 42, 400_000, tzinfo=timezone.utc)
     ids=["int", "utc", "other-zone"],
 )
 def test_a_timestamp_is_milliseconds_or_an_aware_datetime(
-    servers: str, topic: str, timestamp: Any, stored: int
+    cluster: Any, servers: str, topic: str, timestamp: Any, stored: int
 ) -> None:
     with Producer(servers) as producer:
         confirmed = producer.send_and_wait(topic, 1, timestamp=timestamp)
-    assert confirmed.timestamp_ms == stored
+    if cluster.kind == "kafka":  # librdkafka's mock broker confirms every message as of 1234
+        assert confirmed.timestamp_ms == stored
     assert [r.timestamp_ms for r in read_records(servers, topic, 1)] == [stored]
 
 

@@ -1,8 +1,8 @@
 """kjson: the Kafka client for Python programs whose messages are JSON.
 
-    >>> from kjson import Producer, Consumer
-    >>> with Producer("localhost:9092") as producer:
-    ...     producer.send("orders", {"id": 1, "total": 39.98})
+>>> from kjson import Producer, Consumer
+>>> with Producer("localhost:9092") as producer:
+...     producer.send("orders", {"id": 1, "total": 39.98})
 """
 
 from ._kjson import (

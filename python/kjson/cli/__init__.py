@@ -5,6 +5,7 @@ status. What it raises as a `KafkaError`, an `OSError` or a `CommandError` becom
 """
 
 import argparse
+import logging
 import sys
 from typing import Optional, Sequence
 
@@ -23,6 +24,8 @@ INTERRUPTED = 130
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Runs the command line and returns its exit status: 0 only when all of it worked."""
+    # Errors end in one line, so what librdkafka logged before them has to stay out of standard error.
+    logging.getLogger("kjson").addHandler(logging.NullHandler())
     arguments = _parser().parse_args(argv)
     try:
         status: int = arguments.run(arguments)

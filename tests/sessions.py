@@ -1,0 +1,7 @@
+"""Options for members of a group that another one left before, or joins later, in the same test."""
+
+__all__ = ["QUICK_SESSION"]
+
+# librdkafka's mock group waits for its members' session timeout less one second, 44 s by default, before it lets anybody
+# join after a member has left (rdkafka_mock_cgrp.c, rd_kafka_mock_cgrp_classic_rebalance).
+QUICK_SESSION = {"session_timeout_ms": 2000, "heartbeat_interval_ms": 300}
