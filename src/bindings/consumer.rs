@@ -146,7 +146,7 @@ impl Consumer {
             servers: config.bootstrap_addresses().join(","),
             group_id,
             consumer: detached(py, |interrupt| {
-                let consumer = kafka::Consumer::new(&config, settings, Events::new(on_error, on_stats), interrupt)?;
+                let consumer = kafka::Consumer::new(config, settings, Events::new(on_error, on_stats), interrupt)?;
                 if !topics.is_empty() {
                     consumer.subscribe(topics, interrupt)?;
                 }
@@ -275,8 +275,12 @@ impl Consumer {
         }
     }
 
-    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
-        slf
+    fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
+        slf.get().core.usable()?;
+        if slf.get().core.consumer.closed() {
+            return Err(Error::from(kafka::Error::Closed { operation: "with", object: "consumer" }).into());
+        }
+        Ok(slf)
     }
 
     fn __exit__(
@@ -288,6 +292,9 @@ impl Consumer {
     ) -> PyResult<()> {
         if kind.is_none() {
             return Ok(self.core.close(py, deadline(Some(CLOSE_TIMEOUT))?)?);
+        }
+        if self.core.consumer.forked() {
+            return Ok(());
         }
         self.core.consumer.abandon();
         match self.core.close(py, deadline(Some(CLOSE_TIMEOUT))?) {

@@ -125,8 +125,11 @@ impl MockCluster {
         _kind: &Bound<'_, PyAny>,
         _value: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        self.close(py)
+    ) {
+        // In a forked child there is nothing to close: the brokers are the parent's.
+        if !self.cluster.forked() {
+            py.detach(|| self.cluster.close());
+        }
     }
 
     fn __repr__(&self) -> String {

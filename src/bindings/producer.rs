@@ -199,8 +199,12 @@ impl Producer {
         self.core.producer.pending()
     }
 
-    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
-        slf
+    fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
+        slf.get().core.usable()?;
+        if slf.get().core.producer.closed() {
+            return Err(Error::from(kafka::Error::Closed { operation: "with", object: "producer" }).into());
+        }
+        Ok(slf)
     }
 
     /// An exception on its way out of the block is not replaced by one of the close, which is logged then.
@@ -211,6 +215,9 @@ impl Producer {
         _value: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
+        if self.core.producer.forked() && !kind.is_none() {
+            return Ok(());
+        }
         let closed = self.core.close(py, deadline(Some(CLOSE_TIMEOUT))?);
         match closed {
             Err(Error::Kafka(error)) if !kind.is_none() => {

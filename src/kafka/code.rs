@@ -31,6 +31,9 @@ impl Code {
     pub const MAX_POLL_EXCEEDED: Code = Code(-147);
     pub const UNKNOWN_TOPIC_OR_PART: Code = Code(3);
     pub const MSG_SIZE_TOO_LARGE: Code = Code(10);
+    pub const ILLEGAL_GENERATION: Code = Code(22);
+    pub const UNKNOWN_MEMBER_ID: Code = Code(25);
+    pub const REBALANCE_IN_PROGRESS: Code = Code(27);
     pub const TOPIC_AUTHORIZATION_FAILED: Code = Code(29);
     pub const GROUP_AUTHORIZATION_FAILED: Code = Code(30);
     pub const CLUSTER_AUTHORIZATION_FAILED: Code = Code(31);
@@ -58,6 +61,11 @@ impl Code {
         const BROKER: &[i32] =
             &[2, 3, 5, 6, 7, 8, 9, 13, 14, 15, 16, 19, 20, 27, 51, 56, 70, 71, 74, 75, 77, 78, 80, 89, 91, 92, 95, 103];
         if self.0 < 0 { CLIENT } else { BROKER }.contains(&self.0)
+    }
+
+    /// Whether the group is sharing out its partitions anew, and the same commit may succeed after that.
+    pub fn is_rebalance(self) -> bool {
+        [Code::ILLEGAL_GENERATION, Code::UNKNOWN_MEMBER_ID, Code::REBALANCE_IN_PROGRESS].contains(&self)
     }
 
     /// Whether the code says that no connection could be had, rather than that a broker refused something.
@@ -102,6 +110,9 @@ mod tests {
             (Code::MAX_POLL_EXCEEDED, "_MAX_POLL_EXCEEDED"),
             (Code::UNKNOWN_TOPIC_OR_PART, "UNKNOWN_TOPIC_OR_PART"),
             (Code::MSG_SIZE_TOO_LARGE, "MSG_SIZE_TOO_LARGE"),
+            (Code::ILLEGAL_GENERATION, "ILLEGAL_GENERATION"),
+            (Code::UNKNOWN_MEMBER_ID, "UNKNOWN_MEMBER_ID"),
+            (Code::REBALANCE_IN_PROGRESS, "REBALANCE_IN_PROGRESS"),
             (Code::TOPIC_AUTHORIZATION_FAILED, "TOPIC_AUTHORIZATION_FAILED"),
             (Code::GROUP_AUTHORIZATION_FAILED, "GROUP_AUTHORIZATION_FAILED"),
             (Code::CLUSTER_AUTHORIZATION_FAILED, "CLUSTER_AUTHORIZATION_FAILED"),

@@ -181,20 +181,15 @@ impl Config {
             return Err(config_error("bootstrap_servers", message));
         }
         let mut conf = Conf::new();
-        let idempotent = self.get("enable.idempotence").is_some_and(|value| value.eq_ignore_ascii_case("true"));
         if self.role == Role::Consumer {
             let _ = conf.set("enable.auto.offset.store", "false");
-        } else if idempotent && !self.settings.contains_key("enable.idempotence") && self.conflicts_with_idempotence() {
-            // Idempotence is a default here and acks=1 was asked for: the user's word goes first, as in the Java client.
-            self.apply(&mut conf, "enable.idempotence", "false", "enable_idempotence")?;
         }
         if self.needs_ca_probe() {
             // A vendored OpenSSL looks only where it was built to look; librdkafka's probe knows where distributions keep theirs.
             let _ = conf.set("ssl.ca.location", "probe");
         }
         for (name, value) in &self.defaults {
-            let superseded =
-                self.settings.contains_key(name) || (name == "enable.idempotence" && self.conflicts_with_idempotence());
+            let superseded = self.settings.contains_key(name) || (name == "enable.idempotence" && !self.idempotent());
             if !superseded {
                 self.apply(&mut conf, name, value, name)?;
             }
@@ -203,6 +198,14 @@ impl Config {
             self.apply(&mut conf, name, &setting.value, &setting.given_as)?;
         }
         Ok(conf)
+    }
+
+    /// Idempotence is a default, and gives way to an option that excludes it, as in the Java client (KIP-679).
+    pub(super) fn idempotent(&self) -> bool {
+        match self.settings.get("enable.idempotence") {
+            Some(setting) => setting.value.eq_ignore_ascii_case("true"),
+            None => !self.conflicts_with_idempotence(),
+        }
     }
 
     fn conflicts_with_idempotence(&self) -> bool {

@@ -78,7 +78,17 @@ pub struct Consumer<H: ConsumerHooks> {
 }
 
 impl<H: ConsumerHooks> Consumer<H> {
-    pub fn new(config: &Config, settings: ConsumerSettings, hooks: H, interrupt: Interrupt<'_>) -> Result<Self, Error> {
+    pub fn new(
+        mut config: Config,
+        settings: ConsumerSettings,
+        hooks: H,
+        interrupt: Interrupt<'_>,
+    ) -> Result<Self, Error> {
+        if super::mock::is_mock(&config.bootstrap_addresses()) {
+            // The mock waits for a session timeout less one second whenever a member comes or goes (rdkafka_mock_cgrp.c).
+            config.set_default("session.timeout.ms", "2000");
+            config.set_default("heartbeat.interval.ms", "200");
+        }
         let conf = config.build()?;
         let brokers = Arc::new(Brokers::new(config.bootstrap_addresses()));
         let shared = Arc::new(Shared {
@@ -167,7 +177,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         let mut reading = self.reading("read")?;
         reading.offsets.settle();
         loop {
-            if reading.offsets.due() {
+            if reading.offsets.any_to_store() {
                 self.store(&inlet, &mut reading);
             }
             let fresh = reading.fetched_at.is_some_and(|at| at.elapsed() < POLL_EVERY);
@@ -413,6 +423,13 @@ impl<H: ConsumerHooks> Consumer<H> {
             self.store(&inlet, &mut reading);
             let offsets = reading.offsets.to_commit().clone();
             result = self.commit_offsets(&inlet, &mut reading, &offsets, deadline, interrupt);
+            while matches!(&result, Err(Error::Commit { code, .. }) if code.is_rebalance()) && !deadline.passed() {
+                // The group is being shared out anew. Take part in it, and commit what is still ours.
+                let _ = self.fetch(&inlet, &mut reading, deadline.step(TICK), interrupt);
+                let offsets = reading.offsets.to_commit().clone();
+                result = check(interrupt)
+                    .and_then(|()| self.commit_offsets(&inlet, &mut reading, &offsets, deadline, interrupt));
+            }
         }
         reading.buffer.clear();
         drop(reading);

@@ -1,5 +1,6 @@
 //! A Kafka cluster in this process: librdkafka's mock brokers, for tests, demos and notebooks.
 
+use super::brokers::addresses;
 use super::code::Code;
 use super::error::Error;
 use super::native::client::{Callbacks, Client};
@@ -7,6 +8,19 @@ use super::native::conf::Conf;
 use super::native::fork::forks;
 use super::native::mock::{known, Cluster};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The addresses of the clusters that live in this process.
+static ADDRESSES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn registered() -> MutexGuard<'static, Vec<String>> {
+    ADDRESSES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether one of the addresses is a mock broker of this process.
+pub fn is_mock(addresses: &[String]) -> bool {
+    let registered = registered();
+    addresses.iter().any(|address| registered.contains(address))
+}
 
 pub struct MockCluster {
     cluster: Mutex<Option<Cluster>>,
@@ -28,6 +42,7 @@ impl MockCluster {
         let failed = |why: &str| Error::Misuse(format!("cannot start a mock cluster of {brokers} brokers: {why}"));
         let host = Client::producer(Conf::new(), Arc::new(Silent)).map_err(|why| failed(&why))?;
         let cluster = Cluster::new(host, brokers).ok_or_else(|| failed("no sockets to be had"))?;
+        registered().extend(addresses(&cluster.bootstrap_servers()));
         Ok(MockCluster { cluster: Mutex::new(Some(cluster)), brokers, forks: forks() })
     }
 
@@ -86,7 +101,10 @@ impl MockCluster {
 
     /// Ends the brokers; joining their thread takes some milliseconds.
     pub fn close(&self) {
-        drop(self.lock().take());
+        if let Some(cluster) = self.lock().take() {
+            let gone = addresses(&cluster.bootstrap_servers());
+            registered().retain(|address| !gone.contains(address));
+        }
     }
 
     fn no_such_broker(&self, operation: &str, broker: i32, code: Code) -> Error {
@@ -111,5 +129,6 @@ impl Drop for MockCluster {
         if self.forked() {
             std::mem::forget(self.lock().take());
         }
+        self.close();
     }
 }

@@ -4,12 +4,8 @@
 //! to librdkafka to commit. A loop body that raises leaves its record handed out, so it comes again.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
 
 use super::record::Partition;
-
-/// librdkafka commits what is stored every `auto.commit.interval.ms` (5 s): storing five times a second is often enough.
-const STORE_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Default)]
 pub struct Offsets {
@@ -18,7 +14,6 @@ pub struct Offsets {
     to_store: HashMap<Partition, i64>,
     /// Done, and not known to be committed.
     to_commit: HashMap<Partition, i64>,
-    stored_at: Option<Instant>,
 }
 
 impl Offsets {
@@ -49,12 +44,11 @@ impl Offsets {
         self.handed_out.clear();
     }
 
-    pub fn due(&self) -> bool {
-        !self.to_store.is_empty() && self.stored_at.is_none_or(|at| at.elapsed() >= STORE_EVERY)
+    pub fn any_to_store(&self) -> bool {
+        !self.to_store.is_empty()
     }
 
     pub fn take_to_store(&mut self) -> HashMap<Partition, i64> {
-        self.stored_at = Some(Instant::now());
         std::mem::take(&mut self.to_store)
     }
 

@@ -119,6 +119,9 @@ impl<H: ProducerHooks> Producer<H> {
             let brokers = &producer.shared.brokers;
             // The report thread serves the callbacks. On failure the producer is dropped, which ends that thread.
             connect(open.line.client(), brokers, timeout, || (), interrupt)?;
+            if config.idempotent() && config.get("transactional.id").is_none() {
+                open.line.client().request_producer_id();
+            }
         }
         Ok(producer)
     }

@@ -23,6 +23,11 @@ pub trait Callbacks: Send + Sync + 'static {
 
 type Shared = Arc<dyn Callbacks>;
 
+extern "C" {
+    /// `void rd_kafka_idemp_start(rd_kafka_t *rk, rd_bool_t immediate)`, where `rd_bool_t` is a `uint8_t`.
+    fn rd_kafka_idemp_start(rk: *mut rd::rd_kafka_t, immediate: u8);
+}
+
 pub struct Client {
     raw: *mut rd::rd_kafka_t,
     /// What `rd_kafka_opaque` points to, freed after the destroy. Null in the short-lived views inside callbacks.
@@ -136,6 +141,17 @@ impl Client {
     pub fn poll(&self, timeout: Duration) {
         // SAFETY: the handle is live.
         unsafe { rd::rd_kafka_poll(self.raw, millis(timeout)) };
+    }
+
+    /// Has an idempotent producer ask for its producer id now. librdkafka asks 500 ms after the client was made, so the
+    /// first message of every producer would take that long (measured: 501 ms; 2 ms with this call).
+    ///
+    /// Call it before the first message: an id that is there already is replaced.
+    pub fn request_producer_id(&self) {
+        // SAFETY: the handle is live. The function (rdkafka_idempotence.c) takes librdkafka's own lock, sets the state and
+        // starts a timer; it is internal, which the pinned and statically linked librdkafka makes good: another version
+        // that lacks it does not link.
+        unsafe { rd_kafka_idemp_start(self.raw, 1) }
     }
 
     /// The error that made the client useless, if there is one.
