@@ -2,6 +2,6 @@
 
 __all__ = ["QUICK_SESSION"]
 
-# librdkafka's mock group waits for its members' session timeout less one second, 44 s by default, before it lets anybody
-# join after a member has left (rdkafka_mock_cgrp.c, rd_kafka_mock_cgrp_classic_rebalance).
+# In librdkafka's mock, a group that a member has left takes nobody in for the session timeout less one second, 44 s by
+# default (rdkafka_mock_cgrp.c, rd_kafka_mock_cgrp_classic_rebalance).
 QUICK_SESSION = {"session_timeout_ms": 2000, "heartbeat_interval_ms": 300}
