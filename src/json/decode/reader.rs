@@ -214,6 +214,18 @@ impl<'a, 'py> Reader<'a, 'py> {
     /// Reads a string that jiter refuses, in case it is only because of a lone surrogate, which `json` lets through.
     #[cold]
     fn surrogates(&mut self, error: JiterError) -> Read<usize> {
+        // Other errors, such as a missing colon, leave jiter standing after the string.
+        if !matches!(
+            error.error_type,
+            JiterErrorType::JsonError(
+                JsonErrorType::LoneLeadingSurrogateInHexEscape
+                    | JsonErrorType::UnexpectedEndOfHexEscape
+                    | JsonErrorType::InvalidEscape
+                    | JsonErrorType::EofWhileParsingString
+            )
+        ) {
+            return Err(self.halt(error));
+        }
         let start = self.here();
         match slow::read_string(self.py, self.bytes, start)? {
             Some((object, after)) => {
