@@ -6,7 +6,7 @@
 //!
 //! `unsafe`: foreign functions called through their address, with the signatures of CPython's headers.
 
-use std::os::raw::{c_char, c_int};
+use std::os::raw::c_char;
 
 use pyo3::ffi::{self, PyObject, Py_ssize_t};
 use pyo3::prelude::*;
@@ -14,12 +14,12 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyBytes;
 
 type AsUtf8 = unsafe extern "C" fn(*mut PyObject, *mut Py_ssize_t) -> *const c_char;
-type FromKindAndData = unsafe extern "C" fn(c_int, *const u8, Py_ssize_t) -> *mut PyObject;
+type NewPresized = unsafe extern "C" fn(Py_ssize_t) -> *mut PyObject;
 
 /// Addresses of the functions that this interpreter has.
 pub(super) struct CApi {
     as_utf8: Option<AsUtf8>,
-    from_kind_and_data: Option<FromKindAndData>,
+    new_presized: Option<NewPresized>,
 }
 
 static CAPI: PyOnceLock<CApi> = PyOnceLock::new();
@@ -42,8 +42,8 @@ impl CApi {
             CApi {
                 as_utf8: address(c"PyUnicode_AsUTF8AndSize")
                     .map(|found| std::mem::transmute::<*mut libc::c_void, AsUtf8>(found)),
-                from_kind_and_data: address(c"PyUnicode_FromKindAndData")
-                    .map(|found| std::mem::transmute::<*mut libc::c_void, FromKindAndData>(found)),
+                new_presized: address(c"_PyDict_NewPresized")
+                    .map(|found| std::mem::transmute::<*mut libc::c_void, NewPresized>(found)),
             }
         }
     }
@@ -52,7 +52,7 @@ impl CApi {
     fn look_up() -> CApi {
         CApi {
             as_utf8: None,
-            from_kind_and_data: None,
+            new_presized: None,
         }
     }
 
@@ -90,19 +90,23 @@ impl CApi {
         Ok(bytes.cast_into()?)
     }
 
-    /// A new `str` of code points that are `kind` bytes wide (1, 2 or 4), or None where the function is missing.
-    /// The object is NULL, with a Python exception set, when memory ran out.
-    ///
-    /// # Safety
-    /// `data` must hold `length` units of `kind` bytes, each at most U+10FFFF, aligned to their size.
-    pub(super) unsafe fn from_units(
-        &self,
-        kind: c_int,
-        data: *const u8,
-        length: usize,
-    ) -> Option<*mut PyObject> {
-        // SAFETY: as this function's own contract says.
-        self.from_kind_and_data
-            .map(|build| unsafe { build(kind, data, length as Py_ssize_t) })
+    /// A new `str`, or NULL with an exception set if `text` is no UTF-8 or memory ran out.
+    #[inline(always)]
+    pub(super) fn new_text(&self, text: &[u8], is_ascii: bool) -> *mut PyObject {
+        let _ = is_ascii;
+        // SAFETY: reads `text`, which is as long as it says; the GIL is held wherever a CApi is used.
+        unsafe { ffi::PyUnicode_FromStringAndSize(text.as_ptr().cast(), text.len() as Py_ssize_t) }
+    }
+
+    /// A new dict with room for `length` keys, or NULL with an exception set.
+    #[inline(always)]
+    pub(super) fn new_dict(&self, length: usize) -> *mut PyObject {
+        // A dict starts with room for 5 keys, and moves them each time that it doubles.
+        match self.new_presized {
+            // SAFETY: takes a length and gives a new reference or NULL.
+            Some(new_presized) if length > 5 => unsafe { new_presized(length as Py_ssize_t) },
+            // SAFETY: as above.
+            _ => unsafe { ffi::PyDict_New() },
+        }
     }
 }
