@@ -56,6 +56,7 @@ pub(super) fn write<'py>(
     is_dict: bool,
 ) -> Walk {
     let py = walker.py;
+    walker.ran_code = true;
     if is_dict {
         return write_pairs(walker, object);
     }
@@ -144,7 +145,7 @@ fn write_time(walker: &mut Walker<'_, '_>, object: &Bound<'_, PyAny>) -> Walk {
              .astimezone(datetime.timezone.utc)"
         )));
     }
-    text::write_text(walker.out, text.as_bytes());
+    text::write_text(walker.out, text.as_bytes(), b',');
     Ok(())
 }
 
@@ -158,7 +159,7 @@ fn write_uuid(walker: &mut Walker<'_, '_>, object: &Bound<'_, PyAny>) -> Walk {
         &digits[16..20],
         &digits[20..],
     ];
-    text::write_text(walker.out, parts.join("-").as_bytes());
+    text::write_text(walker.out, parts.join("-").as_bytes(), b',');
     Ok(())
 }
 
@@ -168,7 +169,7 @@ fn write_decimal(walker: &mut Walker<'_, '_>, types: &Types, object: &Bound<'_, 
     let text: String = text.extract()?;
     let magnitude = text.strip_prefix('-').unwrap_or(&text);
     if magnitude.starts_with(|first: char| first.is_ascii_digit()) {
-        walker.out.extend_from_slice(text.as_bytes());
+        text::write_short(walker.out, text.as_bytes(), b',');
         return Ok(());
     }
     let float = match (magnitude, text.len() > magnitude.len()) {
@@ -177,7 +178,7 @@ fn write_decimal(walker: &mut Walker<'_, '_>, types: &Types, object: &Bound<'_, 
         _ => f64::NAN,
     };
     let word = number::non_finite(float, walker.options.nan)?;
-    walker.out.extend_from_slice(word.as_bytes());
+    text::write_short(walker.out, word.as_bytes(), b',');
     Ok(())
 }
 

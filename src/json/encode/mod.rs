@@ -23,6 +23,9 @@ pub(super) fn encode(
     let before = out.len();
     walk::Walker::new(value.py(), options, out)
         .root(value)
+        .map(|()| {
+            out.pop(); // the comma after the value
+        })
         .map_err(|stop| {
             out.truncate(before);
             stop.into_error()

@@ -1,25 +1,33 @@
 //! Writes numbers as Python prints them: the shortest text that reads back as the same float, every digit of an integer.
+//! Each is followed by `tail`, a comma or a quote.
 
 use crate::json::NanPolicy;
 
 use super::stop::{Stop, Walk};
+use super::text::write_short;
 
 #[inline]
-pub(super) fn write_i64(out: &mut Vec<u8>, number: i64) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+pub(super) fn write_i64(out: &mut Vec<u8>, number: i64, tail: u8) {
+    write_short(out, itoa::Buffer::new().format(number).as_bytes(), tail);
 }
 
 #[inline]
-pub(super) fn write_f64(out: &mut Vec<u8>, number: f64, nan: NanPolicy) -> Walk {
+pub(super) fn write_f64(out: &mut Vec<u8>, number: f64, nan: NanPolicy, tail: u8) -> Walk {
     if !number.is_finite() {
-        return write_non_finite(out, number, nan);
+        write_short(out, non_finite(number, nan)?.as_bytes(), tail);
+        return Ok(());
     }
     let magnitude = number.abs();
     // Python turns to exponents below 1e-4, zmij below 1e-5; above 1e16 both print the same.
     if magnitude < 1e-4 && magnitude != 0.0 {
         write_small(out, number);
+        out.push(tail);
     } else {
-        out.extend_from_slice(zmij::Buffer::new().format_finite(number).as_bytes());
+        write_short(
+            out,
+            zmij::Buffer::new().format_finite(number).as_bytes(),
+            tail,
+        );
     }
     Ok(())
 }
@@ -39,12 +47,6 @@ fn write_small(out: &mut Vec<u8>, number: f64) {
         }
         None => out.extend_from_slice(text.as_bytes()),
     }
-}
-
-#[cold]
-fn write_non_finite(out: &mut Vec<u8>, number: f64, nan: NanPolicy) -> Walk {
-    out.extend_from_slice(non_finite(number, nan)?.as_bytes());
-    Ok(())
 }
 
 /// What the policy makes of NaN or an infinity.

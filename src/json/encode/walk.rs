@@ -21,6 +21,8 @@ pub(super) struct Walker<'a, 'py> {
     pub(super) options: &'a EncodeOptions,
     pub(super) out: &'a mut Vec<u8>,
     depth: usize,
+    /// Whether code of the user's may have run: from then on, containers may have changed.
+    pub(super) ran_code: bool,
     /// How many objects stand in for another at this moment: results of `default=`, values of an Enum.
     pub(super) stand_ins: usize,
 }
@@ -33,6 +35,7 @@ impl<'a, 'py> Walker<'a, 'py> {
             options,
             out,
             depth: 0,
+            ran_code: false,
             stand_ins: 0,
         }
     }
@@ -42,7 +45,7 @@ impl<'a, 'py> Walker<'a, 'py> {
         unsafe { self.value(object.as_ptr()) }
     }
 
-    /// Writes one value.
+    /// Writes one value and a comma: whoever closes the container, or the whole, takes the last one away.
     ///
     /// # Safety
     /// `object` must be a live object; a leaf of an exact builtin type may be borrowed, for no Python code runs then.
@@ -52,13 +55,18 @@ impl<'a, 'py> Walker<'a, 'py> {
         unsafe {
             let kind = ffi::Py_TYPE(object);
             if kind == &raw mut ffi::PyUnicode_Type {
-                self.string(object)
+                self.string(object, b',')
             } else if kind == &raw mut ffi::PyLong_Type {
-                self.integer(object)
+                self.integer(object, b',')
             } else if kind == &raw mut ffi::PyDict_Type {
                 self.held(object, Self::dict)
             } else if kind == &raw mut ffi::PyFloat_Type {
-                number::write_f64(self.out, ffi::PyFloat_AsDouble(object), self.options.nan)
+                number::write_f64(
+                    self.out,
+                    ffi::PyFloat_AsDouble(object),
+                    self.options.nan,
+                    b',',
+                )
             } else if kind == &raw mut ffi::PyList_Type {
                 self.held(object, Self::list)
             } else if object == ffi::Py_None() {
@@ -77,7 +85,7 @@ impl<'a, 'py> Walker<'a, 'py> {
 
     #[inline(always)]
     fn literal(&mut self, word: &[u8]) -> Walk {
-        self.out.extend_from_slice(word);
+        text::write_short(self.out, word, b',');
         Ok(())
     }
 
@@ -100,41 +108,42 @@ impl<'a, 'py> Walker<'a, 'py> {
     /// # Safety
     /// `object` must be a live `str` or of a subclass.
     #[inline(always)]
-    pub(super) unsafe fn string(&mut self, object: *mut PyObject) -> Walk {
+    pub(super) unsafe fn string(&mut self, object: *mut PyObject, tail: u8) -> Walk {
         // SAFETY: a live str; nothing runs between the borrow and its last use.
         match unsafe { self.capi.borrow_utf8(object) } {
             Some(utf8) => {
-                text::write_text(self.out, utf8);
+                text::write_text(self.out, utf8, tail);
                 Ok(())
             }
-            None => unsafe { self.copied_string(object) },
+            None => unsafe { self.copied_string(object, tail) },
         }
     }
 
     #[cold]
-    unsafe fn copied_string(&mut self, object: *mut PyObject) -> Walk {
+    unsafe fn copied_string(&mut self, object: *mut PyObject, tail: u8) -> Walk {
         // SAFETY: a live str, as the caller vouches.
         let bytes = unsafe { CApi::copy_utf8(self.py, object) }
             .map_err(|error| refuse::text(self.py, error))?;
-        text::write_text(self.out, bytes.as_bytes());
+        text::write_text(self.out, bytes.as_bytes(), tail);
         Ok(())
     }
 
     /// # Safety
     /// `object` must be a live `int` or of a subclass.
     #[inline(always)]
-    pub(super) unsafe fn integer(&mut self, object: *mut PyObject) -> Walk {
+    pub(super) unsafe fn integer(&mut self, object: *mut PyObject, tail: u8) -> Walk {
         let mut overflow = 0;
         // SAFETY: a live int; the function reads it and runs no Python code.
         let number = unsafe { ffi::PyLong_AsLongLongAndOverflow(object, &mut overflow) };
         if overflow == 0 {
-            number::write_i64(self.out, number);
+            number::write_i64(self.out, number, tail);
             return Ok(());
         }
         // SAFETY: borrowed from the caller, for this call.
         let object = unsafe { Bound::from_borrowed_ptr(self.py, object) };
         let digits = extra::digits(&object)?;
-        self.literal(digits.as_bytes())
+        text::write_short(self.out, digits.as_bytes(), tail);
+        Ok(())
     }
 
     fn enter(&mut self) -> Walk {
@@ -145,14 +154,14 @@ impl<'a, 'py> Walker<'a, 'py> {
         Ok(())
     }
 
-    /// Replaces the comma after the last item, or closes an empty container.
+    /// Closes a container with the bracket in place of the last comma, and a comma of its own.
     #[inline(always)]
     fn close(&mut self, opened: usize, bracket: u8) {
         self.depth -= 1;
         if self.out.len() > opened {
             self.out.pop();
         }
-        self.out.push(bracket);
+        text::write_short(self.out, &[bracket], b',');
     }
 
     /// # Safety
@@ -170,14 +179,12 @@ impl<'a, 'py> Walker<'a, 'py> {
             while ffi::PyDict_Next(dict, &mut position, &mut key, &mut item) != 0 {
                 let before = self.out.len();
                 key::write_key(self, key)?;
-                self.out.push(b':');
                 if let Err(stop) = self.value(item) {
                     return Err(stop.leave(dict as usize, self.key_step(before)));
                 }
-                if ffi::PyDict_Size(dict) != size {
+                if self.ran_code && ffi::PyDict_Size(dict) != size {
                     return Err(refuse::change("dict"));
                 }
-                self.out.push(b',');
             }
         }
         self.close(opened, b'}');
@@ -240,9 +247,8 @@ impl<'a, 'py> Walker<'a, 'py> {
                 if let Err(stop) = self.value(item) {
                     return Err(stop.leave(object as usize, Step::Index(index as usize)));
                 }
-                self.out.push(b',');
             }
-            if size_of(object) != size {
+            if self.ran_code && size_of(object) != size {
                 return Err(refuse::change(what));
             }
         }
@@ -258,7 +264,6 @@ impl<'a, 'py> Walker<'a, 'py> {
         for (index, item) in object.try_iter()?.enumerate() {
             self.root(&item?)
                 .map_err(|stop| stop.leave(object.as_ptr() as usize, Step::Index(index)))?;
-            self.out.push(b',');
         }
         self.close(opened, b']');
         Ok(())
@@ -278,11 +283,9 @@ impl<'a, 'py> Walker<'a, 'py> {
             let before = self.out.len();
             // SAFETY: `key` is held by this frame.
             unsafe { key::write_key(self, key.as_ptr()) }?;
-            self.out.push(b':');
             if let Err(stop) = self.root(&item) {
                 return Err(stop.leave(object.as_ptr() as usize, self.key_step(before)));
             }
-            self.out.push(b',');
         }
         self.close(opened, b'}');
         Ok(())
@@ -297,11 +300,16 @@ impl<'a, 'py> Walker<'a, 'py> {
         unsafe {
             let flags = ffi::PyType_GetFlags(ffi::Py_TYPE(object));
             if flags & ffi::Py_TPFLAGS_UNICODE_SUBCLASS != 0 {
-                self.string(object)
+                self.string(object, b',')
             } else if flags & ffi::Py_TPFLAGS_LONG_SUBCLASS != 0 {
-                self.integer(object)
+                self.integer(object, b',')
             } else if ffi::PyType_IsSubtype(ffi::Py_TYPE(object), &raw mut ffi::PyFloat_Type) != 0 {
-                number::write_f64(self.out, ffi::PyFloat_AsDouble(object), self.options.nan)
+                number::write_f64(
+                    self.out,
+                    ffi::PyFloat_AsDouble(object),
+                    self.options.nan,
+                    b',',
+                )
             } else if flags & ffi::Py_TPFLAGS_LIST_SUBCLASS != 0 {
                 self.list(object)
             } else if flags & ffi::Py_TPFLAGS_TUPLE_SUBCLASS != 0 {
