@@ -1,14 +1,120 @@
 //! Writes numbers as Python prints them: the shortest text that reads back as the same float, every digit of an integer.
 //! Each is followed by `tail`, a comma or a quote.
+//!
+//! `unsafe`: integers are stored as whole words, see `write_i64`.
 
 use crate::json::NanPolicy;
 
 use super::stop::{Stop, Walk};
 use super::text::write_short;
 
+/// Straight into the output, eight digits at a time: a formatter with a buffer of its own has it read back while the
+/// stores are still under way, which took a fifth of the time on citm_catalog.
 #[inline]
 pub(super) fn write_i64(out: &mut Vec<u8>, number: i64, tail: u8) {
-    write_short(out, itoa::Buffer::new().format(number).as_bytes(), tail);
+    // A sign, at most 20 digits in three blocks of 8 bytes, and the tail.
+    out.reserve(32);
+    // SAFETY: at most 1 + 24 + 1 bytes are stored, and `end` stands after the last that counts.
+    unsafe {
+        let start = out.as_mut_ptr().add(out.len());
+        start.write(b'-');
+        let mut end = start.add(usize::from(number < 0));
+        let magnitude = number.unsigned_abs();
+        let (high, low) = (magnitude / 100_000_000, magnitude % 100_000_000);
+        if high == 0 {
+            end = first_digits(end, low);
+        } else {
+            if high < 100_000_000 {
+                end = first_digits(end, high);
+            } else {
+                end = first_digits(end, high / 100_000_000);
+                end = all_digits(end, high % 100_000_000);
+            }
+            end = all_digits(end, low);
+        }
+        end.write(tail);
+        out.set_len(out.len() + end.offset_from_unsigned(start) + 1);
+    }
+}
+
+/// Eight digits of a number below 10^8, one a byte, the first in the lowest byte: halves, then pairs, then digits, by
+/// multiplications that stand for divisions (10486 / 2^20 for 1 / 100, 103 / 2^10 for 1 / 10; exact in this range).
+#[inline(always)]
+fn eight_digits(number: u64) -> u64 {
+    let halves = number / 10_000 | (number % 10_000) << 32;
+    let hundreds = ((halves * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let pairs = hundreds | (halves - 100 * hundreds) << 16;
+    let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | (pairs - 10 * tens) << 8
+}
+
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// All numbers of two digits, one after the other.
+static PAIRS: [u8; 200] = {
+    let mut table = [0; 200];
+    let mut number = 0;
+    while number < 100 {
+        table[number * 2] = b'0' + (number / 10) as u8;
+        table[number * 2 + 1] = b'0' + (number % 10) as u8;
+        number += 1;
+    }
+    table
+};
+
+/// Stores a number below 10^8 without leading zeros, and gives the place after it. By branches, whose outcome the
+/// processor guesses: a length that is computed holds up everything that is written after it (5 % of a small event).
+///
+/// # Safety
+/// 8 bytes must be writable at `to`.
+#[inline(always)]
+unsafe fn first_digits(mut to: *mut u8, number: u64) -> *mut u8 {
+    let number = number as usize;
+    // SAFETY: at most four pairs are stored, and none has an index above 99.
+    unsafe {
+        let pair = |to: *mut u8, index: usize| {
+            let from = PAIRS.as_ptr().add(index * 2).cast::<u16>();
+            to.cast::<u16>().write_unaligned(from.read_unaligned());
+            to.add(2)
+        };
+        let one_or_two = |to: *mut u8, index: usize| {
+            if index < 10 {
+                to.write(b'0' + index as u8);
+                to.add(1)
+            } else {
+                pair(to, index)
+            }
+        };
+        if number < 100 {
+            one_or_two(to, number)
+        } else if number < 10_000 {
+            to = one_or_two(to, number / 100);
+            pair(to, number % 100)
+        } else if number < 1_000_000 {
+            to = one_or_two(to, number / 10_000);
+            to = pair(to, number / 100 % 100);
+            pair(to, number % 100)
+        } else {
+            to = one_or_two(to, number / 1_000_000);
+            to = pair(to, number / 10_000 % 100);
+            to = pair(to, number / 100 % 100);
+            pair(to, number % 100)
+        }
+    }
+}
+
+/// Stores a number below 10^8 as eight digits, and gives the place after them.
+///
+/// # Safety
+/// 8 bytes must be writable at `to`.
+#[inline(always)]
+unsafe fn all_digits(to: *mut u8, number: u64) -> *mut u8 {
+    // SAFETY: as above.
+    unsafe {
+        to.cast::<u64>()
+            .write_unaligned((eight_digits(number) | ZEROS).to_le());
+        to.add(8)
+    }
 }
 
 #[inline]
