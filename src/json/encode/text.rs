@@ -128,53 +128,67 @@ fn write_escaped(out: &mut Vec<u8>, mut rest: &[u8]) {
     }
 }
 
-/// Copies bytes up to the first one that needs an escape, and says how many. May store up to 15 bytes more than that.
+/// Copies bytes up to the first one that needs an escape, and says how many. Stores nothing beyond `text.len()` bytes.
 ///
 /// # Safety
-/// `to` must have room for `text.len() + 16` bytes.
+/// `to` must have room for `text.len()` bytes.
 #[inline(always)]
 unsafe fn copy_plain(text: &[u8], to: *mut u8) -> usize {
     let length = text.len();
     let from = text.as_ptr();
-    let mut done = 0;
-    // SAFETY: every load lies inside `text`, every store inside the room that the caller vouches for.
+    // SAFETY: every load lies inside `text`, every store inside the room that the caller vouches for. The last block
+    // ends where the text does and overlaps the one before, in which nothing was found.
     unsafe {
-        while length - done >= 16 {
-            let mask = block::copy_and_find(from.add(done), to.add(done));
+        if length >= 16 {
+            let mut done = 0;
+            while done < length - 16 {
+                let mask = block::copy_and_find(from.add(done), to.add(done));
+                if mask != 0 {
+                    return done + mask.trailing_zeros() as usize;
+                }
+                done += 16;
+            }
+            let last = length - 16;
+            let mask = block::copy_and_find(from.add(last), to.add(last));
             if mask != 0 {
-                return done + mask.trailing_zeros() as usize;
+                return last + mask.trailing_zeros() as usize;
             }
-            done += 16;
-        }
-        if length - done >= 8 {
-            let word = from.add(done).cast::<u64>().read_unaligned();
-            to.add(done).cast::<u64>().write_unaligned(word);
-            let found = find_in_word(u64::from_le(word));
+        } else if length >= 8 {
+            let last = length - 8;
+            let (head, tail) = (word_at(from, to, 0), word_at(from, to, last));
+            let found = find_in_word(head);
             if found != 0 {
-                return done + (found.trailing_zeros() / 8) as usize;
+                return (found.trailing_zeros() / 8) as usize;
             }
-            done += 8;
-        }
-        if length - done >= 4 {
-            let word = from.add(done).cast::<u32>().read_unaligned();
-            to.add(done).cast::<u32>().write_unaligned(word);
-            // The upper half is filled with letters, which need no escape.
-            let found = find_in_word(u64::from(u32::from_le(word)) | 0x4141_4141_0000_0000);
+            let found = find_in_word(tail);
             if found != 0 {
-                return done + (found.trailing_zeros() / 8) as usize;
+                return last + (found.trailing_zeros() / 8) as usize;
             }
-            done += 4;
-        }
-        while done < length {
-            let byte = *from.add(done);
-            if ESCAPES[byte as usize] != 0 {
-                return done;
+        } else {
+            for done in 0..length {
+                let byte = *from.add(done);
+                if ESCAPES[byte as usize] != 0 {
+                    return done;
+                }
+                to.add(done).write(byte);
             }
-            to.add(done).write(byte);
-            done += 1;
         }
     }
-    done
+    length
+}
+
+/// Copies 8 bytes and gives them, the first in the lowest byte.
+///
+/// # Safety
+/// As for `copy`.
+#[inline(always)]
+unsafe fn word_at(from: *const u8, to: *mut u8, at: usize) -> u64 {
+    // SAFETY: unaligned accesses of 8 bytes, as the contract says.
+    unsafe {
+        let word = from.add(at).cast::<u64>().read_unaligned();
+        to.add(at).cast::<u64>().write_unaligned(word);
+        u64::from_le(word)
+    }
 }
 
 /// A bit in the lowest byte (in memory order) that needs an escape; bits above it may be wrong.
