@@ -124,18 +124,58 @@ pub(super) fn write_f64(out: &mut Vec<u8>, number: f64, nan: NanPolicy, tail: u8
         return Ok(());
     }
     let magnitude = number.abs();
-    // Python turns to exponents below 1e-4, zmij below 1e-5; above 1e16 both print the same.
-    if magnitude < 1e-4 && magnitude != 0.0 {
-        write_small(out, number);
-        out.push(tail);
-    } else {
-        write_short(
-            out,
-            zmij::Buffer::new().format_finite(number).as_bytes(),
-            tail,
-        );
+    if magnitude < 1e11 {
+        let thousandths = (magnitude * 1000.0 + 0.5) as u64;
+        if thousandths as f64 / 1000.0 == magnitude {
+            write_decimal(out, number.is_sign_negative(), thousandths, tail);
+            return Ok(());
+        }
+        // Python turns to exponents below 1e-4, zmij below 1e-5; above 1e16 both print the same.
+        if magnitude < 1e-4 {
+            write_small(out, number);
+            out.push(tail);
+            return Ok(());
+        }
     }
+    let mut buffer = zmij::Buffer::new();
+    write_short(out, buffer.format_finite(number).as_bytes(), tail);
     Ok(())
+}
+
+/// A float that is a number of thousandths below 10^14: prices, percentages, times in milliseconds. No other decimal of
+/// up to 15 digits is the same float, so these digits are the shortest; 10 ns a float are saved.
+#[inline(always)]
+fn write_decimal(out: &mut Vec<u8>, is_negative: bool, thousandths: u64, tail: u8) {
+    // A sign, at most 16 bytes of whole digits, and five for the point, the fraction and the tail.
+    out.reserve(32);
+    let (whole, fraction) = (thousandths / 1000, (thousandths % 1000) as usize);
+    // SAFETY: 8 or 16 bytes for the whole part and 5 more, within the 32; `end` stands after the last that counts.
+    unsafe {
+        let start = out.as_mut_ptr().add(out.len());
+        start.write(b'-');
+        let mut end = start.add(usize::from(is_negative));
+        if whole < 100_000_000 {
+            end = first_digits(end, whole);
+        } else {
+            end = first_digits(end, whole / 100_000_000);
+            end = all_digits(end, whole % 100_000_000);
+        }
+        end.write(b'.');
+        end.add(1).write(b'0' + (fraction / 100) as u8);
+        let rest = PAIRS.as_ptr().add(fraction % 100 * 2);
+        let (second, third) = (*rest, *rest.add(1));
+        end.add(2).write(second);
+        end.add(3).write(third);
+        end = if third != b'0' {
+            end.add(4)
+        } else if second != b'0' {
+            end.add(3)
+        } else {
+            end.add(2)
+        };
+        end.write(tail);
+        out.set_len(out.len() + end.offset_from_unsigned(start) + 1);
+    }
 }
 
 /// `1.5e-05`: an exponent of two digits at least.

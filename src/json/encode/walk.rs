@@ -40,6 +40,7 @@ impl<'a, 'py> Walker<'a, 'py> {
         }
     }
 
+    #[inline(never)]
     pub(super) fn root(&mut self, object: &Bound<'py, PyAny>) -> Walk {
         // SAFETY: `object` holds a reference for the whole call.
         unsafe { self.value(object.as_ptr()) }
@@ -50,7 +51,8 @@ impl<'a, 'py> Walker<'a, 'py> {
     /// # Safety
     /// `object` must be a live object; a leaf of an exact builtin type may be borrowed, for no Python code runs then.
     /// Anything else is held here.
-    pub(super) unsafe fn value(&mut self, object: *mut PyObject) -> Walk {
+    #[inline(always)]
+    unsafe fn value(&mut self, object: *mut PyObject) -> Walk {
         // SAFETY: reads of a live object, and each function gets the type that was just checked.
         unsafe {
             let kind = ffi::Py_TYPE(object);
@@ -166,6 +168,7 @@ impl<'a, 'py> Walker<'a, 'py> {
 
     /// # Safety
     /// `dict` must be an exact dict that a reference holds.
+    #[inline(never)]
     unsafe fn dict(&mut self, dict: *mut PyObject) -> Walk {
         self.enter()?;
         self.out.push(b'{');
@@ -211,6 +214,7 @@ impl<'a, 'py> Walker<'a, 'py> {
 
     /// # Safety
     /// `list` must be a list or of a subclass, held by a reference.
+    #[inline(never)]
     pub(super) unsafe fn list(&mut self, list: *mut PyObject) -> Walk {
         // SAFETY: PyList_GetItem checks its index against the list as it is now.
         unsafe { self.items(list, "list", ffi::PyList_Size, ffi::PyList_GetItem) }
@@ -218,6 +222,7 @@ impl<'a, 'py> Walker<'a, 'py> {
 
     /// # Safety
     /// `tuple` must be a tuple or of a subclass, held by a reference.
+    #[inline(never)]
     pub(super) unsafe fn tuple(&mut self, tuple: *mut PyObject) -> Walk {
         // SAFETY: as for a list, and a tuple does not change.
         unsafe { self.items(tuple, "tuple", ffi::PyTuple_Size, ffi::PyTuple_GetItem) }
@@ -295,6 +300,7 @@ impl<'a, 'py> Walker<'a, 'py> {
     ///
     /// # Safety
     /// `object` must be held by a reference.
+    #[inline(never)]
     unsafe fn other(&mut self, object: *mut PyObject) -> Walk {
         // SAFETY: a live object; the flags say which of the builtin layouts it shares.
         unsafe {
