@@ -6,19 +6,23 @@
 //!
 //! `unsafe`: foreign functions called through their address, with the signatures of CPython's headers.
 
-use std::os::raw::c_char;
+use std::os::raw::{c_char, c_int};
 
 use pyo3::ffi::{self, PyObject, Py_ssize_t};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyBytes;
 
+use super::wide_text;
+
 type AsUtf8 = unsafe extern "C" fn(*mut PyObject, *mut Py_ssize_t) -> *const c_char;
+type FromKindAndData = unsafe extern "C" fn(c_int, *const u8, Py_ssize_t) -> *mut PyObject;
 type NewPresized = unsafe extern "C" fn(Py_ssize_t) -> *mut PyObject;
 
 /// Addresses of the functions that this interpreter has.
 pub(super) struct CApi {
     as_utf8: Option<AsUtf8>,
+    from_kind_and_data: Option<FromKindAndData>,
     new_presized: Option<NewPresized>,
 }
 
@@ -42,6 +46,8 @@ impl CApi {
             CApi {
                 as_utf8: address(c"PyUnicode_AsUTF8AndSize")
                     .map(|found| std::mem::transmute::<*mut libc::c_void, AsUtf8>(found)),
+                from_kind_and_data: address(c"PyUnicode_FromKindAndData")
+                    .map(|found| std::mem::transmute::<*mut libc::c_void, FromKindAndData>(found)),
                 new_presized: address(c"_PyDict_NewPresized")
                     .map(|found| std::mem::transmute::<*mut libc::c_void, NewPresized>(found)),
             }
@@ -52,6 +58,7 @@ impl CApi {
     fn look_up() -> CApi {
         CApi {
             as_utf8: None,
+            from_kind_and_data: None,
             new_presized: None,
         }
     }
@@ -93,9 +100,22 @@ impl CApi {
     /// A new `str`, or NULL with an exception set if `text` is no UTF-8 or memory ran out.
     #[inline(always)]
     pub(super) fn new_text(&self, text: &[u8], is_ascii: bool) -> *mut PyObject {
-        let _ = is_ascii;
+        if !is_ascii {
+            if let Some(object) = self.new_wide_text(text) {
+                return object;
+            }
+        }
         // SAFETY: reads `text`, which is as long as it says; the GIL is held wherever a CApi is used.
         unsafe { ffi::PyUnicode_FromStringAndSize(text.as_ptr().cast(), text.len() as Py_ssize_t) }
+    }
+
+    #[inline(never)]
+    fn new_wide_text(&self, text: &[u8]) -> Option<*mut PyObject> {
+        let from_kind_and_data = self.from_kind_and_data?;
+        wide_text::decode(text, |width, units, length| {
+            // SAFETY: `units` holds `length` code points of `width` bytes, 1, 2 or 4, aligned to that; the GIL is held.
+            unsafe { from_kind_and_data(width, units, length as Py_ssize_t) }
+        })
     }
 
     /// A new dict with room for `length` keys, or NULL with an exception set.
