@@ -1,5 +1,5 @@
 //! Decoding: bytes straight into Python objects. `scan` looks at bytes, `reader` follows the grammar, `stack` makes the
-//! objects, `slow` does what is rare.
+//! objects, `slow` does what is rare, `halt` and `trouble` say what is wrong.
 //!
 //! `unsafe`: borrows the text of a str, and keeps room for object pointers in a static.
 
@@ -8,6 +8,7 @@ mod reader;
 mod scan;
 mod slow;
 mod stack;
+mod trouble;
 
 use std::sync::{Mutex, TryLockError};
 

@@ -16,10 +16,10 @@ use super::stack::Stack;
 
 pub(super) struct Reader<'a, 'py> {
     py: Python<'py>,
-    bytes: &'a [u8],
-    at: usize,
+    pub(super) bytes: &'a [u8],
+    pub(super) at: usize,
     depth: usize,
-    stack: Stack<'a, 'py>,
+    pub(super) stack: Stack<'a, 'py>,
     keys: &'a mut KeyCache,
     /// Strings with escapes are put together here.
     text: &'a mut Vec<u8>,
@@ -271,54 +271,5 @@ impl<'a, 'py> Reader<'a, 'py> {
         };
         self.stack.push(object);
         Ok(())
-    }
-
-    #[cold]
-    fn halt(&self, cause: &str) -> Box<Halt> {
-        let end = match self.at < self.bytes.len() {
-            true => "",
-            false => ", but the text ends",
-        };
-        Halt::at(self.at, format!("{cause}{end}"))
-    }
-
-    #[cold]
-    fn no_value(&self) -> Box<Halt> {
-        let rest = &self.bytes[self.at..];
-        let constant = ["NaN", "Infinity"]
-            .iter()
-            .find(|word| rest.starts_with(word.as_bytes()));
-        match constant {
-            Some(word) => self.halt(&format!("{word} is not JSON (write null, or a string)")),
-            None => self.halt("expected a value"),
-        }
-    }
-
-    #[cold]
-    fn no_number(&self, wrong: usize) -> Box<Halt> {
-        if self.bytes[wrong.min(self.bytes.len())..].starts_with(b"Infinity") {
-            return Halt::at(self.at, "-Infinity is not JSON (write null, or a string)");
-        }
-        Halt::at(wrong, "a number that JSON does not know")
-    }
-
-    #[cold]
-    fn too_deep(&self) -> Box<Halt> {
-        self.halt(&format!(
-            "arrays and objects nested deeper than {MAX_DEPTH} levels"
-        ))
-    }
-
-    /// Python made no str of these bytes: they are no UTF-8, unless it says otherwise.
-    #[cold]
-    fn bad_text(&mut self, start: usize, end: usize) -> Box<Halt> {
-        if let Err(error) = self.stack.forget_error() {
-            return error.into();
-        }
-        let valid = match std::str::from_utf8(&self.bytes[start..end]) {
-            Ok(_) => 0,
-            Err(error) => error.valid_up_to(),
-        };
-        Halt::at(start + valid, "invalid UTF-8")
     }
 }

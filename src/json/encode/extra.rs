@@ -1,11 +1,11 @@
-//! The types beyond the exact builtins: dict subclasses, dates, UUID, Decimal, Enum, dataclasses, Mapping and Sequence,
+//! The types beyond the exact builtins: subclasses of dict, list and tuple, dates, UUID, Decimal, Enum, dataclasses, Mapping and Sequence,
 //! and at last `default=`. Safe PyO3 code throughout: each of these costs a call into Python anyway.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyByteArray, PyBytes, PyInt, PyList, PyMemoryView, PyString};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyInt, PyList, PyMemoryView, PyString, PyTuple};
 
 use crate::json::MAX_DEPTH;
 
@@ -50,15 +50,16 @@ impl Types {
     }
 }
 
-pub(super) fn write<'py>(
-    walker: &mut Walker<'_, 'py>,
-    object: &Bound<'py, PyAny>,
-    is_dict: bool,
-) -> Walk {
+pub(super) fn write<'py>(walker: &mut Walker<'_, 'py>, object: &Bound<'py, PyAny>) -> Walk {
     let py = walker.py;
     walker.ran_code = true;
-    if is_dict {
+    if object.is_instance_of::<PyDict>() {
         return write_pairs(walker, object);
+    }
+    if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
+        // As `json` does: a list of what it iterates over, which nobody changes meanwhile.
+        let items = py.get_type::<PyList>().call1((object,))?;
+        return walker.iterated(object, &items);
     }
     let types = Types::get(py)?;
     if object.is_instance(types.date.bind(py))? || object.is_instance(types.time.bind(py))? {
@@ -80,7 +81,7 @@ pub(super) fn write<'py>(
     } else if object.is_instance(types.mapping.bind(py))? {
         write_pairs(walker, object)
     } else if object.is_instance(types.sequence.bind(py))? {
-        walker.iterated(object)
+        walker.iterated(object, object)
     } else {
         write_default(walker, object)
     }

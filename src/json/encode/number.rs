@@ -33,7 +33,7 @@ pub(super) fn write_i64(out: &mut Vec<u8>, number: i64, tail: u8) {
             end = all_digits(end, low);
         }
         end.write(tail);
-        out.set_len(out.len() + end.offset_from_unsigned(start) + 1);
+        out.set_len(out.len() + (end as usize - start as usize) + 1);
     }
 }
 
@@ -41,11 +41,11 @@ pub(super) fn write_i64(out: &mut Vec<u8>, number: i64, tail: u8) {
 /// multiplications that stand for divisions (10486 / 2^20 for 1 / 100, 103 / 2^10 for 1 / 10; exact in this range).
 #[inline(always)]
 fn eight_digits(number: u64) -> u64 {
-    let halves = number / 10_000 | (number % 10_000) << 32;
+    let halves = (number / 10_000) | ((number % 10_000) << 32);
     let hundreds = ((halves * 10_486) >> 20) & 0x0000_007f_0000_007f;
-    let pairs = hundreds | (halves - 100 * hundreds) << 16;
+    let pairs = hundreds | ((halves - 100 * hundreds) << 16);
     let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
-    tens | (pairs - 10 * tens) << 8
+    tens | ((pairs - 10 * tens) << 8)
 }
 
 const ZEROS: u64 = 0x3030_3030_3030_3030;
@@ -174,7 +174,7 @@ fn write_decimal(out: &mut Vec<u8>, is_negative: bool, thousandths: u64, tail: u
             end.add(2)
         };
         end.write(tail);
-        out.set_len(out.len() + end.offset_from_unsigned(start) + 1);
+        out.set_len(out.len() + (end as usize - start as usize) + 1);
     }
 }
 

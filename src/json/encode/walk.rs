@@ -148,7 +148,7 @@ impl<'a, 'py> Walker<'a, 'py> {
         Ok(())
     }
 
-    fn enter(&mut self) -> Walk {
+    pub(super) fn enter(&mut self) -> Walk {
         if self.depth == MAX_DEPTH {
             return Err(Stop::too_deep());
         }
@@ -158,7 +158,7 @@ impl<'a, 'py> Walker<'a, 'py> {
 
     /// Closes a container with the bracket in place of the last comma, and a comma of its own.
     #[inline(always)]
-    fn close(&mut self, opened: usize, bracket: u8) {
+    pub(super) fn close(&mut self, opened: usize, bracket: u8) {
         self.depth -= 1;
         if self.out.len() > opened {
             self.out.pop();
@@ -194,36 +194,18 @@ impl<'a, 'py> Walker<'a, 'py> {
         Ok(())
     }
 
-    /// The key whose JSON text starts at `start`, for a path.
-    #[cold]
-    pub(super) fn key_step(&self, start: usize) -> Step {
-        let written = &self.out[start..];
-        let mut escaped = false;
-        let end = written
-            .iter()
-            .skip(1)
-            .position(|byte| {
-                let closes = *byte == b'"' && !escaped;
-                escaped = *byte == b'\\' && !escaped;
-                closes
-            })
-            .map_or(written.len(), |length| length + 1);
-        let key = written.get(1..end).unwrap_or_default();
-        Step::Key(String::from_utf8_lossy(key).into_owned())
-    }
-
     /// # Safety
-    /// `list` must be a list or of a subclass, held by a reference.
+    /// `list` must be an exact list that a reference holds.
     #[inline(never)]
-    pub(super) unsafe fn list(&mut self, list: *mut PyObject) -> Walk {
+    unsafe fn list(&mut self, list: *mut PyObject) -> Walk {
         // SAFETY: PyList_GetItem checks its index against the list as it is now.
         unsafe { self.items(list, "list", ffi::PyList_Size, ffi::PyList_GetItem) }
     }
 
     /// # Safety
-    /// `tuple` must be a tuple or of a subclass, held by a reference.
+    /// `tuple` must be an exact tuple that a reference holds.
     #[inline(never)]
-    pub(super) unsafe fn tuple(&mut self, tuple: *mut PyObject) -> Walk {
+    unsafe fn tuple(&mut self, tuple: *mut PyObject) -> Walk {
         // SAFETY: as for a list, and a tuple does not change.
         unsafe { self.items(tuple, "tuple", ffi::PyTuple_Size, ffi::PyTuple_GetItem) }
     }
@@ -261,41 +243,6 @@ impl<'a, 'py> Walker<'a, 'py> {
         Ok(())
     }
 
-    /// An array whose items come from an iterator.
-    pub(super) fn iterated(&mut self, object: &Bound<'py, PyAny>) -> Walk {
-        self.enter()?;
-        self.out.push(b'[');
-        let opened = self.out.len();
-        for (index, item) in object.try_iter()?.enumerate() {
-            self.root(&item?)
-                .map_err(|stop| stop.leave(object.as_ptr() as usize, Step::Index(index)))?;
-        }
-        self.close(opened, b']');
-        Ok(())
-    }
-
-    /// An object whose pairs come from an iterator.
-    pub(super) fn paired(
-        &mut self,
-        object: &Bound<'py, PyAny>,
-        pairs: impl Iterator<Item = PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)>>,
-    ) -> Walk {
-        self.enter()?;
-        self.out.push(b'{');
-        let opened = self.out.len();
-        for pair in pairs {
-            let (key, item) = pair?;
-            let before = self.out.len();
-            // SAFETY: `key` is held by this frame.
-            unsafe { key::write_key(self, key.as_ptr()) }?;
-            if let Err(stop) = self.root(&item) {
-                return Err(stop.leave(object.as_ptr() as usize, self.key_step(before)));
-            }
-        }
-        self.close(opened, b'}');
-        Ok(())
-    }
-
     /// Everything that is not of an exact builtin type.
     ///
     /// # Safety
@@ -316,14 +263,9 @@ impl<'a, 'py> Walker<'a, 'py> {
                     self.options.nan,
                     b',',
                 )
-            } else if flags & ffi::Py_TPFLAGS_LIST_SUBCLASS != 0 {
-                self.list(object)
-            } else if flags & ffi::Py_TPFLAGS_TUPLE_SUBCLASS != 0 {
-                self.tuple(object)
             } else {
-                let is_dict = flags & ffi::Py_TPFLAGS_DICT_SUBCLASS != 0;
                 let object = Bound::from_borrowed_ptr(self.py, object);
-                extra::write(self, &object, is_dict)
+                extra::write(self, &object)
             }
         }
     }
