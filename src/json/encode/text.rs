@@ -1,7 +1,7 @@
 //! Writes strings: quotes, escapes, and everything else copied in blocks of 16 bytes.
 //!
-//! `unsafe`: the copy loads and stores whole blocks and asks for room once a string, not once a byte. Measured against
-//! `extend_from_slice` between escapes, it takes a third of the time on keys and short strings, most of what events hold.
+//! `unsafe`: the copy loads and stores whole blocks and asks for room once a string, not once a byte. Calls of
+//! `memcpy` for pieces of 5 to 20 bytes were 6 % of a small event.
 
 /// What stands after the backslash for each byte that needs one; 0 for the rest, `u` for `\u00XX`.
 static ESCAPES: [u8; 256] = {
@@ -54,7 +54,7 @@ pub(super) fn write_text(out: &mut Vec<u8>, text: &[u8], tail: u8) {
     }
 }
 
-/// Appends a few bytes, 32 at most, and `tail`. A copy of unknown length is a call of `memcpy`, 3 ns each; this is not.
+/// Appends a few bytes, 32 at most, and `tail`. A copy of unknown length would be a call of `memcpy`; this is not.
 #[inline(always)]
 pub(super) fn write_short(out: &mut Vec<u8>, bytes: &[u8], tail: u8) {
     let length = bytes.len();
