@@ -26,9 +26,17 @@ demo: $(VENV)/installed
 	@$(BIN)/kjson demo
 
 .PHONY: test ## set up all it needs, then run every test
-test: $(VENV)/installed
+test: $(VENV)/installed test-rust
 	@$(PYTHON) tests/kafka/jars.py || { test "$$CI" != true; }
 	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: test-rust ## run the tests of the Rust code alone
+test-rust: $(VENV)/created
+	cargo --config 'profile.release.lto="off"' test $(PROFILE) --locked --quiet
+
+.PHONY: bench-json ## time the codec beside orjson, msgspec, json and pythonize
+bench-json: $(VENV)/installed
+	$(BIN)/python benches/json_codec.py
 
 .PHONY: lint ## check format and style of the Rust and the Python code
 lint: $(VENV)/tools
@@ -38,7 +46,7 @@ lint: $(VENV)/tools
 	$(BIN)/ruff format --check .
 
 .PHONY: stubtest ## hold the type stub against the compiled module
-stubtest: $(VENV)/installed
+stubtest: $(VENV)/installed test-rust
 	$(BIN)/python -m mypy.stubtest kjson._kjson
 
 .PHONY: format ## put the Rust and the Python code in order

@@ -6,6 +6,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use thiserror::Error;
 
+use crate::json::{DecodeError, EncodeError};
 use crate::kafka::{self, Code, ConnectionKind, Failure};
 
 #[derive(Debug, Error)]
@@ -88,6 +89,32 @@ fn failed_record<'py>(py: Python<'py>, failure: &Failure) -> PyResult<Bound<'py,
     let partition = (failure.partition >= 0).then_some(failure.partition);
     let fields = (&failure.topic, partition, bytes(&failure.key), bytes(&failure.value), error.into_value(py));
     module(py)?.getattr("FailedRecord")?.call1(fields)
+}
+
+impl From<EncodeError> for PyErr {
+    fn from(error: EncodeError) -> Self {
+        match error {
+            EncodeError::Raised(error) => error,
+            EncodeError::Refused { path, message } => {
+                raise("EncodeError", &message, |attributes| attributes.set_item("path", path))
+            }
+        }
+    }
+}
+
+impl From<DecodeError> for PyErr {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::Raised(error) => error,
+            DecodeError::Malformed { message, line, column, byte_offset } => {
+                raise("DecodeError", &message, |attributes| {
+                    attributes.set_item("line", line)?;
+                    attributes.set_item("column", column)?;
+                    attributes.set_item("byte_offset", byte_offset)
+                })
+            }
+        }
+    }
 }
 
 /// The class that says what a code means to a caller.

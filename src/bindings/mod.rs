@@ -2,7 +2,6 @@
 
 pub mod blocking;
 pub mod codec;
-mod codec_error;
 pub mod consumer;
 mod decoding;
 pub mod delivery;

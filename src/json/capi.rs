@@ -1,8 +1,8 @@
 //! The few CPython functions that the codec needs beyond the limited API of Python 3.8, looked up once by name.
 //!
 //! `PyUnicode_AsUTF8AndSize` is exported by every CPython since 3.3, but belongs to the limited API only from 3.10:
-//! calling it by address borrows a string's text where the limited API copies it into a `bytes` first (measured: 9 ns
-//! instead of 45 ns a string). Where the name is missing, the slower function of the limited API takes over.
+//! calling it by address borrows a string's text, 1.6 ns, where the limited API makes a `bytes` object of it first. The
+//! other two save a dict's growth and a decoder's. Where a name is missing, a slower function of the limited API takes over.
 //!
 //! `unsafe`: foreign functions called through their address, with the signatures of CPython's headers.
 #![allow(unsafe_code)]
@@ -14,13 +14,17 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyBytes;
 
+use super::wide_text;
+
 type AsUtf8 = unsafe extern "C" fn(*mut PyObject, *mut Py_ssize_t) -> *const c_char;
 type FromKindAndData = unsafe extern "C" fn(c_int, *const u8, Py_ssize_t) -> *mut PyObject;
+type NewPresized = unsafe extern "C" fn(Py_ssize_t) -> *mut PyObject;
 
 /// Addresses of the functions that this interpreter has.
 pub(super) struct CApi {
     as_utf8: Option<AsUtf8>,
     from_kind_and_data: Option<FromKindAndData>,
+    new_presized: Option<NewPresized>,
 }
 
 static CAPI: PyOnceLock<CApi> = PyOnceLock::new();
@@ -45,13 +49,15 @@ impl CApi {
                     .map(|found| std::mem::transmute::<*mut libc::c_void, AsUtf8>(found)),
                 from_kind_and_data: address(c"PyUnicode_FromKindAndData")
                     .map(|found| std::mem::transmute::<*mut libc::c_void, FromKindAndData>(found)),
+                new_presized: address(c"_PyDict_NewPresized")
+                    .map(|found| std::mem::transmute::<*mut libc::c_void, NewPresized>(found)),
             }
         }
     }
 
     #[cfg(not(unix))]
     fn look_up() -> CApi {
-        CApi { as_utf8: None, from_kind_and_data: None }
+        CApi { as_utf8: None, from_kind_and_data: None, new_presized: None }
     }
 
     /// The UTF-8 text of a `str` or of a subclass, borrowed from it. None, with no exception set, where the function is
@@ -85,13 +91,36 @@ impl CApi {
         Ok(bytes.cast_into()?)
     }
 
-    /// A new `str` of code points that are `kind` bytes wide (1, 2 or 4), or None where the function is missing.
-    /// The object is NULL, with a Python exception set, when memory ran out.
-    ///
-    /// # Safety
-    /// `data` must hold `length` units of `kind` bytes, each at most U+10FFFF, aligned to their size.
-    pub(super) unsafe fn from_units(&self, kind: c_int, data: *const u8, length: usize) -> Option<*mut PyObject> {
-        // SAFETY: as this function's own contract says.
-        self.from_kind_and_data.map(|build| unsafe { build(kind, data, length as Py_ssize_t) })
+    /// A new `str`, or NULL with an exception set if `text` is no UTF-8 or memory ran out.
+    #[inline(always)]
+    pub(super) fn new_text(&self, text: &[u8], is_ascii: bool) -> *mut PyObject {
+        if !is_ascii {
+            if let Some(object) = self.new_wide_text(text) {
+                return object;
+            }
+        }
+        // SAFETY: reads `text`, which is as long as it says; the GIL is held wherever a CApi is used.
+        unsafe { ffi::PyUnicode_FromStringAndSize(text.as_ptr().cast(), text.len() as Py_ssize_t) }
+    }
+
+    #[inline(never)]
+    fn new_wide_text(&self, text: &[u8]) -> Option<*mut PyObject> {
+        let from_kind_and_data = self.from_kind_and_data?;
+        wide_text::decode(text, |width, units, length| {
+            // SAFETY: `units` holds `length` code points of `width` bytes, 1, 2 or 4, aligned to that; the GIL is held.
+            unsafe { from_kind_and_data(width, units, length as Py_ssize_t) }
+        })
+    }
+
+    /// A new dict with room for `length` keys, or NULL with an exception set.
+    #[inline(always)]
+    pub(super) fn new_dict(&self, length: usize) -> *mut PyObject {
+        // A dict starts with room for 5 keys, and moves them each time that it doubles.
+        match self.new_presized {
+            // SAFETY: takes a length and gives a new reference or NULL.
+            Some(new_presized) if length > 5 => unsafe { new_presized(length as Py_ssize_t) },
+            // SAFETY: as above.
+            _ => unsafe { ffi::PyDict_New() },
+        }
     }
 }

@@ -19,7 +19,10 @@ pub(super) struct KeyCache {
 /// The text is kept beside the object, so that comparing needs no call into Python and no second cache line.
 struct Slot {
     object: *mut PyObject,
+    /// 0 while the slot is free.
     length: usize,
+    /// Two words of the text, which are all of it up to 16 bytes.
+    ends: (u64, u64),
     text: [u8; LONGEST],
 }
 
@@ -50,10 +53,11 @@ impl KeyCache {
         if text.len() > LONGEST || text.is_empty() {
             return build(text);
         }
-        let Some(slot) = self.slots.get_mut(hash(text) % SLOTS) else {
+        let ends = ends(text);
+        let Some(slot) = self.slots.get_mut(hash(ends, text) % SLOTS) else {
             return build(text);
         };
-        if slot.length == text.len() && slot.text[..text.len()] == *text {
+        if slot.ends == ends && slot.length == text.len() && (text.len() <= 16 || slot.text[..text.len()] == *text) {
             // SAFETY: a slot with a length owns a reference to its object.
             unsafe { ffi::Py_INCREF(slot.object) };
             return slot.object;
@@ -62,6 +66,7 @@ impl KeyCache {
         if !object.is_null() {
             let old = std::mem::replace(&mut slot.object, object);
             slot.length = text.len();
+            slot.ends = ends;
             slot.text[..text.len()].copy_from_slice(text);
             // SAFETY: `object` is live; the old one was owned by the slot, and freeing a str runs no Python code.
             unsafe {
@@ -74,34 +79,42 @@ impl KeyCache {
 
     #[cold]
     fn fill(&mut self) {
-        self.slots.resize_with(SLOTS, || Slot { object: std::ptr::null_mut(), length: 0, text: [0; LONGEST] });
+        self.slots.resize_with(SLOTS, || Slot {
+            object: std::ptr::null_mut(),
+            length: 0,
+            ends: (0, 0),
+            text: [0; LONGEST],
+        });
     }
 }
 
-/// Mixes the first, the last and the middle bytes with the length: keys that share all of those are rare.
+/// The first and the last bytes as two words, which overlap in short texts. Together with the length, they are the whole
+/// of a text of up to 16 bytes.
 #[inline(always)]
-fn hash(text: &[u8]) -> usize {
-    let length = text.len();
-    let word = |at: usize| {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(&text[at..at + 8]);
-        u64::from_le_bytes(bytes)
-    };
-    let half = |at: usize| {
-        let mut bytes = [0; 4];
-        bytes.copy_from_slice(&text[at..at + 4]);
-        u64::from(u32::from_le_bytes(bytes))
-    };
-    let (low, high) = if length >= 8 {
-        (word(0) ^ word(length / 2 - 4).rotate_left(23), word(length - 8))
-    } else if length >= 4 {
-        (half(0), half(length - 4))
+fn ends(text: &[u8]) -> (u64, u64) {
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
+    } else if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        (u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last)))
     } else {
-        let middle = text[length / 2];
-        (u64::from(text[0]) | u64::from(middle) << 8, u64::from(text[length - 1]))
+        let byte = |at: usize| u64::from(text[at]);
+        (byte(0) | byte(text.len() / 2) << 8, byte(text.len() - 1))
+    }
+}
+
+/// Long keys often share both ends, so the middle is mixed in.
+#[inline(always)]
+fn hash((first, last): (u64, u64), text: &[u8]) -> usize {
+    let middle = match text.len() {
+        17.. => {
+            let mut bytes = [0; 8];
+            bytes.copy_from_slice(&text[text.len() / 2 - 4..text.len() / 2 + 4]);
+            u64::from_le_bytes(bytes)
+        }
+        length => length as u64,
     };
-    // Two odd constants, from the fraction of the golden ratio and of the square root of two.
-    let mixed = (low ^ high.rotate_left(32) ^ length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        ^ high.wrapping_mul(0x6a09_e667_f3bc_c909);
-    (mixed >> 40) as usize
+    // Odd constants, from the fractions of the golden ratio and of the square root of two.
+    let mixed = (first ^ middle.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        ^ last.wrapping_mul(0x6a09_e667_f3bc_c909).rotate_left(32);
+    (mixed >> 20) as usize
 }

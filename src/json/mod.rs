@@ -7,6 +7,7 @@ mod encode;
 mod error;
 mod key_cache;
 mod reference;
+mod wide_text;
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;

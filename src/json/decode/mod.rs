@@ -1,16 +1,20 @@
-//! Decoding: bytes straight into Python objects. `reader` follows the grammar that jiter parses, `stack` holds the objects
-//! until their container is complete, `slow` reads the strings and numbers that jiter refuses and `json` takes.
+//! Decoding: bytes straight into Python objects. `scan` looks at bytes, `reader` follows the grammar, `stack` makes the
+//! objects, `slow` does what is rare, `halt` and `trouble` say what is wrong.
 //!
-//! `unsafe`: borrows the text of a str from it.
+//! `unsafe`: borrows the text of a str, and keeps room for object pointers in a static.
 #![allow(unsafe_code)]
 
+mod halt;
 mod reader;
+mod scan;
 mod slow;
 mod stack;
+mod trouble;
 
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::{Mutex, TryLockError};
 
 use pyo3::exceptions::PyUnicodeEncodeError;
+use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -18,7 +22,34 @@ use super::capi::CApi;
 use super::key_cache::KeyCache;
 use super::{DecodeError, DecodeOptions};
 
-static KEYS: Mutex<KeyCache> = Mutex::new(KeyCache::new());
+/// What calls share, so that a small message allocates nothing but its objects.
+struct Workroom {
+    keys: KeyCache,
+    objects: Vec<*mut PyObject>,
+    text: Vec<u8>,
+}
+
+// SAFETY: `objects` is empty between calls, and `keys` is Send.
+unsafe impl Send for Workroom {}
+
+impl Workroom {
+    const fn new() -> Self {
+        Workroom { keys: KeyCache::new(), objects: Vec::new(), text: Vec::new() }
+    }
+
+    /// Larger vectors are given back after use: one large message must not hold on to memory for ever.
+    fn tidy(&mut self) {
+        const KEPT: usize = 1 << 16;
+        if self.objects.capacity() > KEPT {
+            self.objects = Vec::new();
+        }
+        if self.text.capacity() > KEPT {
+            self.text = Vec::new();
+        }
+    }
+}
+
+static SHARED: Mutex<Workroom> = Mutex::new(Workroom::new());
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -59,19 +90,24 @@ fn decode_from<'py>(
     start: usize,
     options: &DecodeOptions,
 ) -> Result<Bound<'py, PyAny>, DecodeError> {
-    // A `parse_float` that calls `loads` finds the cache taken, and does without.
-    let mut spare = KeyCache::new();
-    let mut shared = match KEYS.try_lock() {
-        Ok(keys) => Some(keys),
-        Err(TryLockError::Poisoned(poisoned)) => Some(PoisonError::into_inner(poisoned)),
+    // A `parse_float` that calls `loads`, or another thread meanwhile, finds the room taken and does without a cache.
+    let mut own = Workroom::new();
+    let mut shared = match SHARED.try_lock() {
+        Ok(room) => Some(room),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
         Err(TryLockError::WouldBlock) => None,
     };
-    let keys = match shared.as_deref_mut() {
-        Some(keys) => {
-            keys.prepare();
-            keys
+    let room = match shared.as_deref_mut() {
+        Some(room) => {
+            room.keys.prepare();
+            room
         }
-        None => &mut spare,
+        None => &mut own,
     };
-    reader::Reader::new(py, bytes, start, options, keys).read().map_err(|halt| halt.into_error(bytes))
+    let stack = stack::Stack::new(py, &mut room.objects);
+    let value = reader::Reader::new(bytes, start, options, stack, &mut room.keys, &mut room.text)
+        .read()
+        .map_err(|halt| halt.into_error(bytes));
+    room.tidy();
+    value
 }

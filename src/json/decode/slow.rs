@@ -1,106 +1,35 @@
-//! Strings and numbers that the parser refuses and `json.loads` takes: lone surrogates in escapes, integers of more than
-//! 64 bits, numbers of thousands of digits. Rare, so written to be read rather than to be fast.
+//! What is rare enough to be written for reading rather than for speed: escapes, lone surrogates, integers of more than
+//! 64 bits.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt};
 
-use super::reader::{Halt, Read};
-
-pub(super) fn skip_whitespace(bytes: &[u8], from: usize) -> usize {
-    let rest = bytes.get(from..).unwrap_or_default();
-    let blank = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
-    from + blank
-}
-
-/// The end of the number at `start`, and whether it has a fraction or an exponent. None if it is no JSON number.
-pub(super) fn scan_number(bytes: &[u8], start: usize) -> Option<(usize, bool)> {
-    let digits = |from: usize| {
-        let rest = bytes.get(from..).unwrap_or_default();
-        from + rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
-    };
-    let whole = start + usize::from(bytes.get(start) == Some(&b'-'));
-    let mut end = digits(whole);
-    let leading_zero = bytes.get(whole) == Some(&b'0');
-    if end == whole || (leading_zero && end > whole + 1) {
-        return None;
-    }
-    let mut is_float = false;
-    if bytes.get(end) == Some(&b'.') {
-        let fraction = digits(end + 1);
-        if fraction == end + 1 {
-            return None;
-        }
-        (end, is_float) = (fraction, true);
-    }
-    if matches!(bytes.get(end), Some(b'e' | b'E')) {
-        let sign = usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
-        let exponent = digits(end + 1 + sign);
-        if exponent == end + 1 + sign {
-            return None;
-        }
-        (end, is_float) = (exponent, true);
-    }
-    Some((end, is_float))
-}
+use super::halt::{Halt, Read};
 
 /// An `int` of any size. Python limits how many digits it converts, 4,300 unless it is told otherwise.
-pub(super) fn read_integer<'py>(py: Python<'py>, text: &[u8], start: usize) -> Read<Bound<'py, PyAny>> {
-    let digits = String::from_utf8_lossy(text);
-    let made = py.get_type::<PyInt>().call1((digits,));
-    made.map_err(|error| {
+#[cold]
+pub(super) fn long_integer<'py>(py: Python<'py>, text: &str, start: usize) -> Read<Bound<'py, PyAny>> {
+    py.get_type::<PyInt>().call1((text,)).map_err(|error| {
         if error.is_instance_of::<PyValueError>(py) {
-            Halt::at(start, format!("an integer that Python does not convert ({})", error.value(py)))
+            let reason = error.value(py);
+            Halt::at(start, format!("an integer too long for Python ({reason})"))
         } else {
             error.into()
         }
     })
 }
 
-/// A `float`, rounded as Python rounds; infinite beyond what it can hold.
-pub(super) fn read_float(text: &[u8]) -> Option<f64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
+/// The str of UTF-8 in which lone surrogates stand as three bytes each.
+#[cold]
+pub(super) fn text_with_surrogates<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    PyBytes::new(py, text).call_method1(intern!(py, "decode"), (intern!(py, "utf-8"), intern!(py, "surrogatepass")))
 }
 
-/// The string that opens at `start`, with lone surrogates kept, and the place after it. None if it is malformed in any
-/// other way too.
-pub(super) fn read_string<'py>(
-    py: Python<'py>,
-    bytes: &[u8],
-    start: usize,
-) -> Read<Option<(Bound<'py, PyAny>, usize)>> {
-    let Some((text, after)) = unescape(bytes, start) else {
-        return Ok(None);
-    };
-    let object = PyBytes::new(py, &text)
-        .call_method1(intern!(py, "decode"), (intern!(py, "utf-8"), intern!(py, "surrogatepass")))?;
-    Ok(Some((object, after)))
-}
-
-/// UTF-8 in which lone surrogates stand as three bytes each, and the place after the closing quote.
-fn unescape(bytes: &[u8], start: usize) -> Option<(Vec<u8>, usize)> {
-    let mut text = Vec::new();
-    let mut at = start + 1;
-    if bytes.get(start) != Some(&b'"') {
-        return None;
-    }
-    loop {
-        let rest = bytes.get(at..)?;
-        let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))?;
-        // Surrogates may only come from escapes: in the bytes themselves they are no UTF-8.
-        text.extend_from_slice(std::str::from_utf8(&rest[..plain]).ok()?.as_bytes());
-        at += plain;
-        match bytes.get(at)? {
-            b'"' => return Some((text, at + 1)),
-            b'\\' => at = unescape_one(bytes, at + 1, &mut text)?,
-            _ => return None,
-        }
-    }
-}
-
-/// Reads what stands after a backslash, and gives the place after it.
-fn unescape_one(bytes: &[u8], at: usize, text: &mut Vec<u8>) -> Option<usize> {
+/// Appends what the escape after the backslash stands for, and gives the place after it. Lone surrogates become three
+/// bytes, as if UTF-8 had them.
+pub(super) fn unescape(bytes: &[u8], at: usize, text: &mut Vec<u8>) -> Option<usize> {
     let plain = match bytes.get(at)? {
         letter @ (b'"' | b'\\' | b'/') => *letter,
         b'b' => 0x08,

@@ -1,33 +1,81 @@
-//! The objects that are read but not yet in their container: a list is made once its length is known.
+//! The objects that are read but not yet in their container: a list or a dict is made once its length is known.
 //!
-//! `unsafe`: owns references and builds lists and dicts through the C API. Measured against `PyList::append` and
-//! `PyDict::set_item`, a small event decodes in 0.8 of the time.
+//! `unsafe`: owns references and builds objects through the C API. Every object is pushed the moment it is made, so an
+//! error on the way frees them all when the stack is dropped.
 #![allow(unsafe_code)]
 
+use pyo3::exceptions::PyUnicodeDecodeError;
 use pyo3::ffi::{self, PyObject, Py_ssize_t};
 use pyo3::prelude::*;
 
-/// Owns one reference for each of its entries.
-pub(super) struct Stack<'py> {
+use crate::json::capi::CApi;
+use crate::json::key_cache::KeyCache;
+
+/// Owns one reference for each entry of `objects`.
+pub(super) struct Stack<'a, 'py> {
     py: Python<'py>,
-    objects: Vec<*mut PyObject>,
+    capi: &'static CApi,
+    objects: &'a mut Vec<*mut PyObject>,
 }
 
-impl<'py> Stack<'py> {
-    pub(super) fn new(py: Python<'py>) -> Self {
-        Stack { py, objects: Vec::with_capacity(64) }
+impl<'a, 'py> Stack<'a, 'py> {
+    /// `objects` is room to work in, and empty.
+    pub(super) fn new(py: Python<'py>, objects: &'a mut Vec<*mut PyObject>) -> Self {
+        Stack { py, capi: CApi::get(py), objects }
     }
 
+    pub(super) fn py(&self) -> Python<'py> {
+        self.py
+    }
+
+    #[inline(always)]
     pub(super) fn len(&self) -> usize {
         self.objects.len()
     }
 
-    /// Takes over a new reference. NULL means that Python raised.
-    ///
-    /// # Safety
-    /// `object` must be a reference that the caller owns, or NULL with an exception set.
+    pub(super) fn push(&mut self, object: Bound<'py, PyAny>) {
+        self.objects.push(object.into_ptr());
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Bound<'py, PyAny>> {
+        // SAFETY: the reference moves from the stack to the Bound.
+        self.objects.pop().map(|object| unsafe { Bound::from_owned_ptr(self.py, object) })
+    }
+
     #[inline(always)]
-    pub(super) unsafe fn push(&mut self, object: *mut PyObject) -> PyResult<()> {
+    pub(super) fn push_none(&mut self) {
+        // SAFETY: None lives for ever; the stack counts its reference.
+        unsafe { self.push_borrowed(ffi::Py_None()) }
+    }
+
+    #[inline(always)]
+    pub(super) fn push_bool(&mut self, value: bool) {
+        // SAFETY: as for None.
+        unsafe { self.push_borrowed(if value { ffi::Py_True() } else { ffi::Py_False() }) }
+    }
+
+    #[inline(always)]
+    unsafe fn push_borrowed(&mut self, object: *mut PyObject) {
+        // SAFETY: the caller's object is live.
+        unsafe { ffi::Py_INCREF(object) };
+        self.objects.push(object);
+    }
+
+    #[inline(always)]
+    pub(super) fn push_int(&mut self, number: i64) -> PyResult<()> {
+        // SAFETY: gives a new reference or NULL.
+        unsafe { self.push_new(ffi::PyLong_FromLongLong(number)) }
+    }
+
+    #[inline(always)]
+    pub(super) fn push_float(&mut self, number: f64) -> PyResult<()> {
+        // SAFETY: gives a new reference or NULL.
+        unsafe { self.push_new(ffi::PyFloat_FromDouble(number)) }
+    }
+
+    /// Takes over a new reference. NULL means that Python raised.
+    #[inline(always)]
+    unsafe fn push_new(&mut self, object: *mut PyObject) -> PyResult<()> {
         if object.is_null() {
             return Err(PyErr::fetch(self.py));
         }
@@ -35,11 +83,40 @@ impl<'py> Stack<'py> {
         Ok(())
     }
 
-    pub(super) fn push_bound(&mut self, object: Bound<'py, PyAny>) {
-        self.objects.push(object.into_ptr());
+    /// Pushes the str of `text`. False, with an exception set, if it is no UTF-8 or memory ran out.
+    #[inline(always)]
+    pub(super) fn push_text(&mut self, text: &[u8], is_ascii: bool) -> bool {
+        let object = self.capi.new_text(text, is_ascii);
+        if object.is_null() {
+            return false;
+        }
+        self.objects.push(object);
+        true
+    }
+
+    /// The same for a key, which the cache may know.
+    #[inline(always)]
+    pub(super) fn push_key(&mut self, keys: &mut KeyCache, text: &[u8]) -> bool {
+        // SAFETY: the GIL is held, and new_text gives a new reference to the str of `text`, or NULL.
+        let object = unsafe { keys.get(text, |text| self.capi.new_text(text, text.is_ascii())) };
+        if object.is_null() {
+            return false;
+        }
+        self.objects.push(object);
+        true
+    }
+
+    /// Clears the exception that a push left behind, if it is about the encoding; any other is given back.
+    #[cold]
+    pub(super) fn forget_error(&self) -> PyResult<()> {
+        match PyErr::take(self.py) {
+            Some(error) if !error.is_instance_of::<PyUnicodeDecodeError>(self.py) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Puts the objects from `start` on into a list, which takes their place.
+    #[inline(always)]
     pub(super) fn close_list(&mut self, start: usize) -> PyResult<()> {
         let items = &self.objects[start..];
         // SAFETY: the list has room for every item, and each reference moves into it; the stack forgets them at once.
@@ -52,19 +129,22 @@ impl<'py> Stack<'py> {
                 ffi::PyList_SetItem(list, index as Py_ssize_t, *item);
             }
             self.objects.truncate(start);
-            self.push(list)
+            self.objects.push(list);
         }
+        Ok(())
     }
 
     /// Puts the keys and values from `start` on into a dict, which takes their place. The last of two equal keys wins.
+    #[inline(always)]
     pub(super) fn close_dict(&mut self, start: usize) -> PyResult<()> {
+        let pairs = self.objects[start..].chunks_exact(2);
         // SAFETY: PyDict_SetItem takes references of its own; the stack's are given back after it.
         unsafe {
-            let dict = ffi::PyDict_New();
+            let dict = self.capi.new_dict(pairs.len());
             if dict.is_null() {
                 return Err(PyErr::fetch(self.py));
             }
-            for pair in self.objects[start..].chunks_exact(2) {
+            for pair in pairs {
                 if ffi::PyDict_SetItem(dict, pair[0], pair[1]) != 0 {
                     ffi::Py_DECREF(dict);
                     return Err(PyErr::fetch(self.py));
@@ -73,17 +153,13 @@ impl<'py> Stack<'py> {
             for object in self.objects.drain(start..) {
                 ffi::Py_DECREF(object);
             }
-            self.push(dict)
+            self.objects.push(dict);
         }
-    }
-
-    pub(super) fn pop(&mut self) -> Option<Bound<'py, PyAny>> {
-        // SAFETY: the reference moves from the stack to the Bound.
-        self.objects.pop().map(|object| unsafe { Bound::from_owned_ptr(self.py, object) })
+        Ok(())
     }
 }
 
-impl Drop for Stack<'_> {
+impl Drop for Stack<'_, '_> {
     fn drop(&mut self) {
         for object in self.objects.drain(..) {
             // SAFETY: the stack owns the reference, and `py` proves that the GIL is held.

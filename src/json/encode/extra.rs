@@ -1,11 +1,11 @@
-//! The types beyond the exact builtins: dict subclasses, dates, UUID, Decimal, Enum, dataclasses, Mapping and Sequence,
+//! The types beyond the exact builtins: subclasses of dict, list and tuple, dates, UUID, Decimal, Enum, dataclasses, Mapping and Sequence,
 //! and at last `default=`. Safe PyO3 code throughout: each of these costs a call into Python anyway.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyByteArray, PyBytes, PyInt, PyList, PyMemoryView, PyString};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyInt, PyList, PyMemoryView, PyString, PyTuple};
 
 use crate::json::MAX_DEPTH;
 
@@ -49,10 +49,16 @@ impl Types {
     }
 }
 
-pub(super) fn write<'py>(walker: &mut Walker<'_, 'py>, object: &Bound<'py, PyAny>, is_dict: bool) -> Walk {
+pub(super) fn write<'py>(walker: &mut Walker<'_, 'py>, object: &Bound<'py, PyAny>) -> Walk {
     let py = walker.py;
-    if is_dict {
+    walker.ran_code = true;
+    if object.is_instance_of::<PyDict>() {
         return write_pairs(walker, object);
+    }
+    if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
+        // As `json` does: a list of what it iterates over, which nobody changes meanwhile.
+        let items = py.get_type::<PyList>().call1((object,))?;
+        return walker.iterated(object, &items);
     }
     let types = Types::get(py)?;
     if object.is_instance(types.date.bind(py))? || object.is_instance(types.time.bind(py))? {
@@ -71,7 +77,7 @@ pub(super) fn write<'py>(walker: &mut Walker<'_, 'py>, object: &Bound<'py, PyAny
     } else if object.is_instance(types.mapping.bind(py))? {
         write_pairs(walker, object)
     } else if object.is_instance(types.sequence.bind(py))? {
-        walker.iterated(object)
+        walker.iterated(object, object)
     } else {
         write_default(walker, object)
     }
@@ -126,7 +132,7 @@ fn write_time(walker: &mut Walker<'_, '_>, object: &Bound<'_, PyAny>) -> Walk {
              .astimezone(datetime.timezone.utc)"
         )));
     }
-    text::write_text(walker.out, text.as_bytes());
+    text::write_text(walker.out, text.as_bytes(), b',');
     Ok(())
 }
 
@@ -134,7 +140,7 @@ fn write_uuid(walker: &mut Walker<'_, '_>, object: &Bound<'_, PyAny>) -> Walk {
     let number: u128 = object.getattr(intern!(walker.py, "int"))?.extract()?;
     let digits = format!("{number:032x}");
     let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
-    text::write_text(walker.out, parts.join("-").as_bytes());
+    text::write_text(walker.out, parts.join("-").as_bytes(), b',');
     Ok(())
 }
 
@@ -144,7 +150,7 @@ fn write_decimal(walker: &mut Walker<'_, '_>, types: &Types, object: &Bound<'_, 
     let text: String = text.extract()?;
     let magnitude = text.strip_prefix('-').unwrap_or(&text);
     if magnitude.starts_with(|first: char| first.is_ascii_digit()) {
-        walker.out.extend_from_slice(text.as_bytes());
+        text::write_short(walker.out, text.as_bytes(), b',');
         return Ok(());
     }
     let float = match (magnitude, text.len() > magnitude.len()) {
@@ -153,7 +159,7 @@ fn write_decimal(walker: &mut Walker<'_, '_>, types: &Types, object: &Bound<'_, 
         _ => f64::NAN,
     };
     let word = number::non_finite(float, walker.options.nan)?;
-    walker.out.extend_from_slice(word.as_bytes());
+    text::write_short(walker.out, word.as_bytes(), b',');
     Ok(())
 }
 

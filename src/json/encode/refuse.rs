@@ -19,7 +19,7 @@ pub(super) fn object(object: &Bound<'_, PyAny>) -> Box<Stop> {
         || object.is_instance_of::<PyByteArray>()
         || object.is_instance_of::<PyMemoryView>()
     {
-        "decode it to str, or encode it as base64"
+        "decode it to str, encode it as base64, or pass default= to do so"
     } else if object.is_instance_of::<PySet>() || object.is_instance_of::<PyFrozenSet>() {
         "pass a list, such as sorted(value), or default=list"
     } else if name.starts_with("numpy.") {
