@@ -55,7 +55,9 @@ def record(rng, size):
         value["items"].append(
             {
                 "sku": "%c-%d" % (rng.choice("ABCDEFG"), rng.randint(1, 10**6)),
-                "name": rng.choice(["Schraube", "vis à tête plate", "ねじ", 'M4 "hex"\n10 pack', "screw " * rng.randint(1, 8)]),
+                "name": rng.choice(
+                    ["Schraube", "vis à tête plate", "ねじ", 'M4 "hex"\n10 pack', "screw " * rng.randint(1, 8)]
+                ),
                 "qty": rng.randint(1, 100),
                 "price": round(rng.uniform(0.1, 500), 2),
                 "weight": rng.gauss(1, 0.3),

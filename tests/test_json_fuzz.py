@@ -19,7 +19,10 @@ PIECES = [
     *(bytes([byte]) for byte in b'{}[],:" \n\t\\/-+.0123456789eEaut\x00\x1f\x7f\x80\xc3\xa9\xed\xa0\xf0\xff'),
     *(b"null true false NaN Infinity -0 1e400 1E-400 0.1 18446744073709551616 9223372036854775808".split()),
     *(rb"\u0000 \ud800 \udc00 \ud83d\ude00 \n \" \\ \/".split()),
-    *(piece.encode() for piece in ['"key":', "é", "€", "😀", "\u2028", '"aaaaaaaaaaaaaaaa', "0" * 20, "1234567890123456"]),
+    *(
+        piece.encode()
+        for piece in ['"key":', "é", "€", "😀", "\u2028", '"aaaaaaaaaaaaaaaa', "0" * 20, "1234567890123456"]
+    ),
 ]
 SEEDS = [case for name, case in CASES.items() if len(case) < 500] + [
     b'{"id":1,"name":"Zo\xc3\xab","items":[{"sku":"A-1","price":19.99e-3,"tags":["a\\u00e9b","\\ud83d\\ude00"]}],"x":[true,false,null]}'
