@@ -104,7 +104,9 @@ impl Consumer {
         *topics, bootstrap_servers=None, group_id=None, consumer_timeout_ms=None, connect_timeout=Some(10.0),
         unreachable_timeout=Some(60.0), key_type="auto", parse_float=None, value_deserializer=None, on_error=None,
         on_stats=None, config=None, **options
-    ))]
+    ), text_signature = "(*topics, bootstrap_servers='localhost:9092', group_id=None, consumer_timeout_ms=None, \
+        connect_timeout=10.0, unreachable_timeout=60.0, key_type='auto', parse_float=None, value_deserializer=None, \
+        on_error=None, on_stats=None, config=None, **options)")]
     #[allow(clippy::too_many_arguments)]
     fn py_new(
         py: Python<'_>,
@@ -202,12 +204,12 @@ impl Consumer {
         Ok(partitions)
     }
 
-    #[pyo3(signature = (timeout=Some(1.0)))]
+    #[pyo3(signature = (timeout=Some(1.0)), text_signature = "($self, timeout=1.0)")]
     fn poll(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Message>> {
         self.core.next_message(py, deadline(timeout)?)
     }
 
-    #[pyo3(signature = (max_messages=500, timeout=Some(1.0)))]
+    #[pyo3(signature = (max_messages=500, timeout=Some(1.0)), text_signature = "($self, max_messages=500, timeout=1.0)")]
     fn consume(&self, py: Python<'_>, max_messages: usize, timeout: Option<f64>) -> PyResult<Vec<Message>> {
         if max_messages == 0 {
             return Err(PyValueError::new_err("consume: max_messages must be at least 1"));
@@ -240,7 +242,7 @@ impl Consumer {
         self.core.next_message(py, Deadline::after(self.core.idle))
     }
 
-    #[pyo3(signature = (what=None, *, timeout=Some(10.0)))]
+    #[pyo3(signature = (what=None, *, timeout=Some(10.0)), text_signature = "($self, what=None, *, timeout=10.0)")]
     fn commit(&self, py: Python<'_>, what: Option<&Bound<'_, PyAny>>, timeout: Option<f64>) -> PyResult<()> {
         self.core.usable()?;
         let deadline = deadline(timeout)?;

@@ -98,7 +98,9 @@ impl Producer {
     #[pyo3(signature = (
         bootstrap_servers=None, *, connect_timeout=Some(10.0), max_block_ms=60_000.0, default=None, nan="error",
         value_serializer=None, key_serializer=None, on_delivery=None, on_error=None, on_stats=None, config=None, **options
-    ))]
+    ), text_signature = "(bootstrap_servers='localhost:9092', *, connect_timeout=10.0, max_block_ms=60000.0, \
+        default=None, nan='error', value_serializer=None, key_serializer=None, on_delivery=None, on_error=None, \
+        on_stats=None, config=None, **options)")]
     #[allow(clippy::too_many_arguments)]
     fn py_new(
         py: Python<'_>,

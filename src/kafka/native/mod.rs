@@ -70,7 +70,6 @@ fn code(error: rd::rd_kafka_resp_err_t) -> Code {
 pub struct Problem {
     pub code: Code,
     pub text: String,
-    pub fatal: bool,
 }
 
 /// # Safety
@@ -82,7 +81,6 @@ unsafe fn problem(error: *mut rd::rd_kafka_error_t) -> Result<(), Problem> {
     let problem = Problem {
         code: code(rd::rd_kafka_error_code(error)),
         text: text(rd::rd_kafka_error_string(error)),
-        fatal: rd::rd_kafka_error_is_fatal(error) != 0,
     };
     rd::rd_kafka_error_destroy(error);
     Err(problem)

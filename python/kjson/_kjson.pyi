@@ -1,0 +1,531 @@
+"""The compiled half of kjson. This file is its documentation of record; stubtest holds it against the module."""
+
+from datetime import datetime
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Generic,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+    Union,
+    final,
+)
+
+from typing_extensions import Literal, Self, disjoint_base
+
+from .exceptions import DecodeError, DeliveryError, KafkaError
+
+__all__ = [
+    "Consumer",
+    "Delivery",
+    "Message",
+    "MockCluster",
+    "Producer",
+    "RecordMetadata",
+    "TopicPartition",
+    "__version__",
+    "_reference_dumps",
+    "_reference_loads",
+    "dumps",
+    "librdkafka_version",
+    "loads",
+]
+__version__: str
+librdkafka_version: str
+
+_T = TypeVar("_T")
+_Headers = Union[Mapping[str, Union[str, bytes, None]], Iterable[Tuple[str, Union[str, bytes, None]]]]
+_Option = Union[str, int, float, bool, Sequence[str], None]
+_OnDelivery = Callable[[Optional[DeliveryError], Optional["RecordMetadata"]], object]
+_Nan = Literal["error", "null", "allow"]
+
+def dumps(obj: object, *, default: Optional[Callable[[Any], Any]] = None, nan: _Nan = "error") -> bytes:
+    """Encode an object as compact UTF-8 JSON: the same code that `Producer.send` uses.
+
+    Args:
+        obj: Anything that `json.dumps` takes, and dates, UUID, Decimal, Enum, dataclasses, mappings and sequences.
+        default: Called with each object that has no JSON form; what it returns is encoded instead.
+        nan: What NaN and the infinities become: "error" refuses them, "null" writes null, "allow" writes `NaN`, `Infinity`
+            and `-Infinity` as `json.dumps` does, which is not JSON.
+
+    Raises:
+        EncodeError: A value has no JSON form, holds itself, or is nested deeper than 512 levels. `path` says where.
+    """
+
+def loads(
+    data: Union[bytes, bytearray, memoryview, str], *, parse_float: Optional[Callable[[str], Any]] = None
+) -> Any:
+    """Decode JSON as `json.loads` does: the same code that makes `Message.value`.
+
+    Args:
+        data: UTF-8 bytes, or a str.
+        parse_float: Called with the text of each number that has a fraction or an exponent, such as `decimal.Decimal`.
+
+    Raises:
+        DecodeError: The data is not JSON, or nested deeper than 512 levels. `line`, `column`, `byte_offset` say where.
+    """
+
+# For the tests: the codec's reference implementation, on pythonize and serde_json.
+def _reference_dumps(obj: object) -> bytes: ...
+def _reference_loads(data: bytes) -> Any: ...
+
+@disjoint_base
+class Producer:
+    """Sends Python objects as JSON to Kafka. Thread-safe: one producer serves a whole program.
+
+    The constructor returns when a broker has answered. A thread of kjson takes the delivery reports; nobody has to poll.
+
+    Args:
+        bootstrap_servers: Addresses as "host:port", several in a list or separated by commas. librdkafka:
+            `bootstrap.servers`.
+        connect_timeout: Seconds to wait for a broker's answer; None or 0 does not check. Addresses that refuse, cannot be
+            resolved, or reject TLS or the credentials fail earlier.
+        client_id: The name that brokers log. `client.id`.
+        acks: "all", 1 or 0: whose confirmation a message needs. `request.required.acks`. Anything but "all" turns
+            idempotence off unless that was asked for.
+        enable_idempotence: Retries neither duplicate nor reorder. `enable.idempotence`; librdkafka's default is off.
+        transactional_id: `transactional.id`.
+        compression_type: "gzip", "snappy", "lz4" or "zstd". `compression.type`.
+        linger_ms: How long a batch waits for more messages; not waited out when somebody waits for a delivery.
+            `linger.ms`.
+        delivery_timeout_ms: How long a message may take from `send` to its confirmation, retries included.
+            `message.timeout.ms`; librdkafka's default is 300000.
+        max_block_ms: How long `send` waits when the queue is full (`queue.buffering.max.messages`, 100000 messages, and
+            `queue.buffering.max.kbytes`, 1 GiB).
+        partitioner: "murmur2_random" chooses the partition that the Java client chooses for the same key;
+            librdkafka's default is CRC32.
+        default: As in `dumps`.
+        nan: As in `dumps`.
+        value_serializer: Called with each value instead of encoding it as JSON; returns bytes, or None for a tombstone.
+        key_serializer: Called with each key; returns bytes or None.
+        security_protocol: "PLAINTEXT", "SSL", "SASL_PLAINTEXT" or "SASL_SSL". `security.protocol`.
+        ssl_cafile: `ssl.ca.location`; without it the operating system's certificates are looked for.
+        ssl_certfile: `ssl.certificate.location`.
+        ssl_keyfile: `ssl.key.location`.
+        ssl_password: `ssl.key.password`.
+        ssl_check_hostname: `ssl.endpoint.identification.algorithm`, https or none.
+        sasl_mechanism: "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512". `sasl.mechanism`.
+        sasl_plain_username: `sasl.username`.
+        sasl_plain_password: `sasl.password`.
+        on_delivery: Called as `on_delivery(error, metadata)` for every message that has none of its own, on a thread of
+            kjson: exactly one of the two is None.
+        on_error: Called with a `KafkaError` for each error that librdkafka reports and goes on from, on a thread of kjson.
+        on_stats: Called with librdkafka's statistics as a dict, every `statistics_interval_ms`.
+        statistics_interval_ms: `statistics.interval.ms`; 0 is never.
+        config: Options under librdkafka's dotted names, such as {"socket.keepalive.enable": True}.
+        options: Any other option of librdkafka, with underscores for its dots. All names are in librdkafka's
+            CONFIGURATION.md.
+
+    Raises:
+        KafkaConnectionError: No broker could be reached (`TlsError`, `AuthenticationError` where that was the cause).
+        ConfigError: An option is unknown, was given twice with different values, or has a value that it cannot have.
+    """
+
+    def __new__(
+        cls,
+        bootstrap_servers: Union[str, Sequence[str]] = "localhost:9092",
+        *,
+        connect_timeout: Optional[float] = 10.0,
+        client_id: Optional[str] = ...,
+        acks: Union[Literal["all"], int] = ...,
+        enable_idempotence: bool = ...,
+        transactional_id: Optional[str] = ...,
+        compression_type: Optional[str] = ...,
+        linger_ms: float = ...,
+        delivery_timeout_ms: int = ...,
+        max_block_ms: float = 60_000.0,
+        partitioner: str = ...,
+        default: Optional[Callable[[Any], Any]] = None,
+        nan: _Nan = "error",
+        value_serializer: Optional[Callable[[Any], Optional[bytes]]] = None,
+        key_serializer: Optional[Callable[[Any], Optional[bytes]]] = None,
+        security_protocol: str = ...,
+        ssl_cafile: Optional[str] = ...,
+        ssl_certfile: Optional[str] = ...,
+        ssl_keyfile: Optional[str] = ...,
+        ssl_password: Optional[str] = ...,
+        ssl_check_hostname: bool = ...,
+        sasl_mechanism: Optional[str] = ...,
+        sasl_plain_username: Optional[str] = ...,
+        sasl_plain_password: Optional[str] = ...,
+        on_delivery: Optional[_OnDelivery] = None,
+        on_error: Optional[Callable[[KafkaError], object]] = None,
+        on_stats: Optional[Callable[[Dict[str, Any]], object]] = None,
+        statistics_interval_ms: int = ...,
+        config: Optional[Dict[str, Any]] = None,
+        **options: _Option,
+    ) -> Self: ...
+    def send(
+        self,
+        topic: str,
+        value: object,
+        *,
+        key: object = None,
+        headers: Optional[_Headers] = None,
+        partition: Optional[int] = None,
+        timestamp: Union[int, datetime, None] = None,
+        on_delivery: Optional[_OnDelivery] = None,
+    ) -> Delivery:
+        """Hand one message over for sending, and return at once unless the queue is full.
+
+        Args:
+            value: Sent as JSON; None is a tombstone.
+            key: str and bytes are sent as they are, anything else as JSON. Messages of one key keep their order.
+            headers: A mapping, or pairs; values are str (sent as UTF-8), bytes or None.
+            partition: Chosen by the partitioner if not given.
+            timestamp: Milliseconds since 1970, or an aware datetime. Default: now.
+            on_delivery: Called as `on_delivery(error, metadata)` on a thread of kjson when the outcome is known. What it
+                raises goes to `sys.unraisablehook`.
+
+        Raises:
+            EncodeError: The value or the key has no JSON form; nothing was sent.
+            QueueFullError: There was no room for `max_block_ms`.
+            MessageTooLargeError: Larger than `message.max.bytes` (1,000,000).
+            UnknownTopicError: The topic is known and has no such partition.
+            ClosedError, ForkError: The producer is closed, or of another process.
+
+        Blocks only while the queue is full, without the GIL; Ctrl-C breaks that off, and the message is not sent.
+        """
+
+    def send_and_wait(
+        self,
+        topic: str,
+        value: object,
+        *,
+        timeout: Optional[float] = None,
+        key: object = None,
+        headers: Optional[_Headers] = None,
+        partition: Optional[int] = None,
+        timestamp: Union[int, datetime, None] = None,
+        on_delivery: Optional[_OnDelivery] = None,
+    ) -> RecordMetadata:
+        """`send` and `Delivery.result(timeout)` in one: returns where the message lies. Does not sit out `linger_ms`."""
+
+    def flush(self, timeout: Optional[float] = None) -> None:
+        """Wait until every message is confirmed or has failed, its callbacks included.
+
+        Raises:
+            DeliveryError: Messages failed and nobody looked at them: no callback, no `result()`. `failures` has each one,
+                up to 10,000; each is raised once.
+            FlushTimeoutError: `timeout` seconds were not enough. The messages stay on their way.
+
+        Ctrl-C ends the wait; the messages stay on their way.
+        """
+
+    def close(self, timeout: Optional[float] = 30.0) -> None:
+        """Flush, and end the client. Raises what `flush` raises. Closing again does nothing.
+
+        Messages that `timeout` seconds, or Ctrl-C, leave unconfirmed are given up: each delivery fails, and their number is
+        logged as an error.
+        """
+
+    def ping(self, timeout: float = 5.0) -> None:
+        """Ask a broker for an answer, or raise `KafkaConnectionError`."""
+
+    def partitions_for(self, topic: str, *, timeout: float = 5.0) -> List[int]:
+        """The partition numbers of a topic. Raises `UnknownTopicError` if there is no such topic."""
+
+    @property
+    def pending(self) -> int:
+        """How many messages are neither confirmed nor failed."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, kind: object, _value: object, _traceback: object) -> None: ...
+
+@final
+class Delivery:
+    """What becomes of one message. Keep it, or let it go: a failure that nobody looks at is raised by `flush` or `close`."""
+
+    def result(self, timeout: Optional[float] = None) -> RecordMetadata:
+        """Wait for the confirmation and return where the message lies.
+
+        Raises:
+            DeliveryError: It was not delivered.
+            KafkaTimeoutError: `timeout` seconds have passed; the message is still under way.
+        """
+
+    def exception(self, timeout: Optional[float] = None) -> Optional[DeliveryError]:
+        """As `result`, but returns the error, or None for a confirmed message."""
+
+    def done(self) -> bool:
+        """Whether the outcome is known."""
+
+    def add_done_callback(self, callback: Callable[[Delivery], object]) -> None:
+        """Have `callback(delivery)` called on a thread of kjson when the outcome is known, or here if it is already."""
+
+@final
+class RecordMetadata:
+    """Where a confirmed message lies."""
+
+    def __new__(cls, topic: str, partition: int, offset: int, timestamp_ms: Optional[int] = None) -> Self: ...
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp_ms(self) -> Optional[int]:
+        """Milliseconds since 1970, as the broker stored it."""
+
+    @property
+    def timestamp(self) -> Optional[datetime]:
+        """The same as an aware datetime in UTC."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@disjoint_base
+class Consumer(Generic[_T]):
+    """Reads JSON from Kafka as Python objects, at least once. For one thread at a time.
+
+    The offset of a message is committed when the next one is asked for, or by `close`; a loop body that raises leaves its
+    message uncommitted, and it comes again. A message that is not JSON raises `DecodeError`, and the next call goes on
+    behind it.
+
+    Args:
+        topics: What to subscribe to; may come later, by `subscribe`.
+        bootstrap_servers: As for `Producer`.
+        group_id: Consumers of one group share the partitions, and the group keeps the offsets. `group.id`. Without a group
+            every partition is read, and nothing is committed.
+        group_instance_id: Static membership. `group.instance.id`.
+        group_protocol: "classic", or "consumer" (KIP-848). `group.protocol`.
+        auto_offset_reset: Where to begin without a committed offset: "earliest", "latest" or "error".
+            `auto.offset.reset`; librdkafka's default is "latest".
+        enable_auto_commit: Commit what is done, every `auto_commit_interval_ms` and on `close`. `enable.auto.commit`.
+        auto_commit_interval_ms: `auto.commit.interval.ms`.
+        isolation_level: "read_committed" or "read_uncommitted". `isolation.level`.
+        max_poll_interval_ms: How long may pass between two reads before the group gives the partitions away.
+            `max.poll.interval.ms`.
+        consumer_timeout_ms: Iteration ends after this time without a message. None: never.
+        connect_timeout: As for `Producer`.
+        unreachable_timeout: A read that has had no broker to talk to for this many seconds raises `KafkaConnectionError`;
+            the next read goes on where the consumer was. None: never.
+        key_type: What keys become: "auto" (str where the bytes are UTF-8, else bytes), "str", "bytes" or "json".
+        parse_float: As in `loads`.
+        value_deserializer: Called with the bytes of each value instead of decoding JSON; what it raises becomes the cause
+            of a `DecodeError`.
+        on_error, on_stats, config, options: As for `Producer`, and so are the ssl_ and sasl_ options.
+
+    Raises:
+        KafkaConnectionError: No broker could be reached.
+        ConfigError: An option is unknown, was given twice with different values, or has a value that it cannot have.
+    """
+
+    def __new__(
+        cls,
+        *topics: str,
+        bootstrap_servers: Union[str, Sequence[str]] = "localhost:9092",
+        group_id: Optional[str] = None,
+        group_instance_id: Optional[str] = ...,
+        group_protocol: Literal["classic", "consumer"] = ...,
+        auto_offset_reset: Literal["earliest", "latest", "error"] = ...,
+        enable_auto_commit: bool = ...,
+        auto_commit_interval_ms: int = ...,
+        isolation_level: Literal["read_committed", "read_uncommitted"] = ...,
+        max_poll_interval_ms: int = ...,
+        consumer_timeout_ms: Optional[float] = None,
+        connect_timeout: Optional[float] = 10.0,
+        unreachable_timeout: Optional[float] = 60.0,
+        key_type: Literal["auto", "str", "bytes", "json"] = "auto",
+        parse_float: Optional[Callable[[str], Any]] = None,
+        value_deserializer: Optional[Callable[[bytes], Any]] = None,
+        security_protocol: str = ...,
+        ssl_cafile: Optional[str] = ...,
+        ssl_certfile: Optional[str] = ...,
+        ssl_keyfile: Optional[str] = ...,
+        ssl_password: Optional[str] = ...,
+        ssl_check_hostname: bool = ...,
+        sasl_mechanism: Optional[str] = ...,
+        sasl_plain_username: Optional[str] = ...,
+        sasl_plain_password: Optional[str] = ...,
+        on_error: Optional[Callable[[KafkaError], object]] = None,
+        on_stats: Optional[Callable[[Dict[str, Any]], object]] = None,
+        statistics_interval_ms: int = ...,
+        config: Optional[Dict[str, Any]] = None,
+        **options: _Option,
+    ) -> Self: ...
+    def __class_getitem__(cls, item: Any) -> Any: ...
+    def subscribe(self, topics: Union[str, Iterable[str], None] = None, *, pattern: Optional[str] = None) -> None:
+        """Read these topics from now on, or those whose names match a regular expression (with a group only).
+
+        A topic that does not exist is warned of once, in the log, and waited for.
+        """
+
+    def unsubscribe(self) -> None: ...
+    def subscription(self) -> List[str]: ...
+    def assignment(self) -> List[TopicPartition]:
+        """The partitions that are being read now."""
+
+    def poll(self, timeout: Optional[float] = 1.0) -> Optional[Message[_T]]:
+        """The next message, or None when there was none for `timeout` seconds. None waits for ever.
+
+        Raises:
+            DecodeError: The message is not JSON. The next call goes on behind it.
+            KafkaConnectionError: No broker for `unreachable_timeout`. The next call goes on waiting.
+            AuthorizationError: The topic or the group is forbidden.
+            ClosedError, ForkError: The consumer is closed, or of another process.
+        """
+
+    def consume(self, max_messages: int = 500, timeout: Optional[float] = 1.0) -> List[Message[_T]]:
+        """Up to `max_messages`: waits for the first, and takes what is there. Asking again means that all are worked on.
+
+        Raises what `poll` raises. Good messages before one that is not JSON are returned first; the next call raises.
+        """
+
+    def __iter__(self) -> Iterator[Message[_T]]: ...
+    def __next__(self) -> Message[_T]: ...
+    def commit(
+        self,
+        what: Union[Message[Any], TopicPartition, Iterable[Union[Message[Any], TopicPartition]], None] = None,
+        *,
+        timeout: Optional[float] = 10.0,
+    ) -> None:
+        """Commit what was handed out so far, or the messages or offsets given, and wait for the broker's answer.
+
+        Raises:
+            CommitError: It was refused, or `timeout` seconds were not enough.
+        """
+
+    def ping(self, timeout: float = 5.0) -> None:
+        """Ask a broker for an answer, or raise `KafkaConnectionError`."""
+
+    def close(self, timeout: Optional[float] = 10.0) -> None:
+        """Commit what is done, leave the group, and end the client. Closing again does nothing.
+
+        Inside an `except` or `finally` that handles an exception, the message handed out last counts as not done.
+
+        Raises:
+            CommitError: The last offsets could not be committed; their messages come again.
+        """
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, kind: object, _value: object, _traceback: object) -> None: ...
+
+@final
+class Message(Generic[_T]):
+    """One message. Does not change, outlives its consumer, and pickles."""
+
+    def __new__(
+        cls,
+        topic: str,
+        partition: int = 0,
+        offset: int = 0,
+        *,
+        key: object = None,
+        value: Optional[_T] = None,
+        headers: Optional[_Headers] = None,
+        timestamp_ms: Optional[int] = None,
+        raw_key: Optional[bytes] = None,
+        raw_value: Optional[bytes] = None,
+        error: Optional[DecodeError] = None,
+    ) -> Self:
+        """For tests of code that takes messages. Raw bytes that are not given are made from key and value, as by `send`."""
+
+    def __class_getitem__(cls, item: Any) -> Any: ...
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp_ms(self) -> Optional[int]:
+        """Milliseconds since 1970."""
+
+    @property
+    def timestamp(self) -> Optional[datetime]:
+        """The same as an aware datetime in UTC."""
+
+    @property
+    def key(self) -> Any: ...
+    @property
+    def value(self) -> _T:
+        """The decoded JSON; None for a tombstone."""
+
+    @property
+    def headers(self) -> Tuple[Tuple[str, Optional[bytes]], ...]: ...
+    @property
+    def raw_key(self) -> Optional[bytes]: ...
+    @property
+    def raw_value(self) -> Optional[bytes]: ...
+    @property
+    def is_tombstone(self) -> bool:
+        """Whether the message has no value, which a compacted topic takes as "forget this key"."""
+
+    @property
+    def error(self) -> Optional[DecodeError]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class TopicPartition:
+    """A partition of a topic, with an offset where one is meant."""
+
+    def __new__(cls, topic: str, partition: int, offset: Optional[int] = None) -> Self: ...
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> Optional[int]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __lt__(self, other: object, /) -> bool: ...
+    def __le__(self, other: object, /) -> bool: ...
+    def __gt__(self, other: object, /) -> bool: ...
+    def __ge__(self, other: object, /) -> bool: ...
+
+@final
+class MockCluster:
+    """Kafka brokers in this process, on loopback ports of their own: librdkafka's mock cluster.
+
+    For tests, demos and notebooks. Real sockets and real groups, with these limits: a partition keeps at most 5 MiB and
+    drops the oldest messages without a word; there is no TLS, no SASL, no topic administration; `read_committed` does not
+    hide open transactions; confirmations carry the timestamp 1234. Topics that are not made are made with 4 partitions when
+    somebody writes to them. Groups rebalance at once when the first member joins, and within a second or two after that:
+    kjson's own consumers take a session timeout of 2 s on a cluster of their process, since the mock waits for that.
+
+    Args:
+        brokers: How many, 1 to 100. Their ids count from 1.
+        topics: Names with their partition counts, or names alone, for one partition each.
+    """
+
+    def __new__(cls, brokers: int = 1, topics: Union[Mapping[str, int], Iterable[str], None] = None) -> Self: ...
+    @property
+    def bootstrap_servers(self) -> str:
+        """What `Producer` and `Consumer` take: "127.0.0.1:40001,127.0.0.1:40002"."""
+
+    def create_topic(self, name: str, partitions: int = 1) -> None: ...
+    def broker_down(self, broker: int) -> None:
+        """Close a broker's connections and refuse new ones."""
+
+    def broker_up(self, broker: int) -> None: ...
+    def round_trip_time(self, ms: int, broker: Optional[int] = None) -> None:
+        """Delay each answer by `ms`, of one broker or of all."""
+
+    def fail_requests(self, api: str, error: Union[str, int], times: int = 1) -> None:
+        """Answer the next requests of a kind with an error.
+
+        Args:
+            api: The protocol's name of the request: "Produce", "Fetch", "Metadata", "JoinGroup", "OffsetCommit"...
+            error: The protocol's name of the error, such as "NOT_LEADER_FOR_PARTITION", or its number; "_TRANSPORT" closes
+                the connection.
+            times: For how many requests.
+        """
+
+    def clear_failures(self) -> None:
+        """Take back what `fail_requests` has not used up."""
+
+    def close(self) -> None:
+        """End the brokers. Closing again does nothing."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, _kind: object, _value: object, _traceback: object) -> None: ...
