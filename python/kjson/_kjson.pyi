@@ -59,9 +59,7 @@ def dumps(obj: object, *, default: Optional[Callable[[Any], Any]] = None, nan: _
         EncodeError: A value has no JSON form, holds itself, or is nested deeper than 512 levels. `path` says where.
     """
 
-def loads(
-    data: Union[bytes, bytearray, memoryview, str], *, parse_float: Optional[Callable[[str], Any]] = None
-) -> Any:
+def loads(data: Union[bytes, bytearray, memoryview, str], *, parse_float: Optional[Callable[[str], Any]] = None) -> Any:
     """Decode JSON as `json.loads` does: the same code that makes `Message.value`.
 
     Args:
