@@ -47,7 +47,9 @@ _OnDelivery = Callable[[Optional[DeliveryError], Optional["RecordMetadata"]], ob
 _Nan = Literal["error", "null", "allow"]
 
 def dumps(obj: object, *, default: Optional[Callable[[Any], Any]] = None, nan: _Nan = "error") -> bytes:
-    """Encode an object as compact UTF-8 JSON: the same code that `Producer.send` uses.
+    """Encode an object as compact UTF-8 JSON.
+
+    The same code that `Producer.send` uses.
 
     Args:
         obj: Anything that `json.dumps` takes, and dates, UUID, Decimal, Enum, dataclasses, mappings and sequences.
@@ -59,8 +61,12 @@ def dumps(obj: object, *, default: Optional[Callable[[Any], Any]] = None, nan: _
         EncodeError: A value has no JSON form, holds itself, or is nested deeper than 512 levels. `path` says where.
     """
 
-def loads(data: Union[bytes, bytearray, memoryview, str], *, parse_float: Optional[Callable[[str], Any]] = None) -> Any:
-    """Decode JSON as `json.loads` does: the same code that makes `Message.value`.
+def loads(
+    data: Union[bytes, bytearray, memoryview, str], *, parse_float: Optional[Callable[[str], Any]] = None
+) -> Any:
+    """Decode JSON into Python objects, as `json.loads` does.
+
+    The same code that makes `Message.value`.
 
     Args:
         data: UTF-8 bytes, or a str.
@@ -357,8 +363,12 @@ class Consumer(Generic[_T]):
         A topic that does not exist is warned of once, in the log, and waited for.
         """
 
-    def unsubscribe(self) -> None: ...
-    def subscription(self) -> List[str]: ...
+    def unsubscribe(self) -> None:
+        """Read nothing any more, until the next `subscribe`."""
+
+    def subscription(self) -> List[str]:
+        """The topics that were asked for."""
+
     def assignment(self) -> List[TopicPartition]:
         """The partitions that are being read now."""
 
@@ -501,11 +511,15 @@ class MockCluster:
     def bootstrap_servers(self) -> str:
         """What `Producer` and `Consumer` take: "127.0.0.1:40001,127.0.0.1:40002"."""
 
-    def create_topic(self, name: str, partitions: int = 1) -> None: ...
+    def create_topic(self, name: str, partitions: int = 1) -> None:
+        """Make a topic."""
+
     def broker_down(self, broker: int) -> None:
         """Close a broker's connections and refuse new ones."""
 
-    def broker_up(self, broker: int) -> None: ...
+    def broker_up(self, broker: int) -> None:
+        """Take connections again."""
+
     def round_trip_time(self, ms: int, broker: Optional[int] = None) -> None:
         """Delay each answer by `ms`, of one broker or of all."""
 

@@ -92,6 +92,7 @@ impl Closable for Core {
     }
 }
 
+/// Reads JSON from Kafka as Python objects, at least once. For one thread at a time.
 #[pyclass(module = "kjson", frozen, subclass)]
 pub struct Consumer {
     core: Arc<Core>,
@@ -160,6 +161,7 @@ impl Consumer {
         Ok(Consumer { core })
     }
 
+    /// Read these topics from now on, or those whose names match a regular expression (with a group only).
     #[pyo3(signature = (topics=None, *, pattern=None))]
     fn subscribe(&self, py: Python<'_>, topics: Option<&Bound<'_, PyAny>>, pattern: Option<&str>) -> PyResult<()> {
         self.core.usable()?;
@@ -177,15 +179,18 @@ impl Consumer {
         Ok(detached(py, |interrupt| self.core.consumer.subscribe(topics, interrupt))?)
     }
 
+    /// Read nothing any more, until the next `subscribe`.
     fn unsubscribe(&self) -> PyResult<()> {
         self.core.usable()?;
         Ok(self.core.consumer.unsubscribe().map_err(Error::from)?)
     }
 
+    /// The topics that were asked for.
     fn subscription(&self) -> Vec<String> {
         self.core.consumer.subscription()
     }
 
+    /// The partitions that are being read now.
     fn assignment(&self) -> PyResult<Vec<TopicPartition>> {
         self.core.usable()?;
         let mut partitions: Vec<TopicPartition> = self
@@ -204,11 +209,13 @@ impl Consumer {
         Ok(partitions)
     }
 
+    /// The next message, or None when there was none for `timeout` seconds. None waits for ever.
     #[pyo3(signature = (timeout=Some(1.0)), text_signature = "($self, timeout=1.0)")]
     fn poll(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Message>> {
         self.core.next_message(py, deadline(timeout)?)
     }
 
+    /// Up to `max_messages`: waits for the first, and takes what is there. Asking again means that all are worked on.
     #[pyo3(signature = (max_messages=500, timeout=Some(1.0)), text_signature = "($self, max_messages=500, timeout=1.0)")]
     fn consume(&self, py: Python<'_>, max_messages: usize, timeout: Option<f64>) -> PyResult<Vec<Message>> {
         if max_messages == 0 {
@@ -242,6 +249,7 @@ impl Consumer {
         self.core.next_message(py, Deadline::after(self.core.idle))
     }
 
+    /// Commit what was handed out so far, or the messages or offsets given, and wait for the broker's answer.
     #[pyo3(signature = (what=None, *, timeout=Some(10.0)), text_signature = "($self, what=None, *, timeout=10.0)")]
     fn commit(&self, py: Python<'_>, what: Option<&Bound<'_, PyAny>>, timeout: Option<f64>) -> PyResult<()> {
         self.core.usable()?;
@@ -250,6 +258,7 @@ impl Consumer {
         Ok(detached(py, |interrupt| self.core.consumer.commit(offsets, deadline, interrupt))?)
     }
 
+    /// Ask a broker for an answer, or raise `KafkaConnectionError`.
     #[pyo3(signature = (timeout=5.0))]
     fn ping(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
         self.core.usable()?;
@@ -257,7 +266,8 @@ impl Consumer {
         Ok(detached(py, |interrupt| self.core.consumer.ping(timeout, interrupt))?)
     }
 
-    /// While an exception is on its way (a `finally` block), the message handed out last counts as not worked on.
+    /// Commit what is done, leave the group, and end the client. Closing again does nothing.
+    // While an exception is on its way (a `finally` block), the message handed out last counts as not worked on.
     #[pyo3(signature = (timeout=Some(CLOSE_TIMEOUT)), text_signature = "($self, timeout=10.0)")]
     fn close(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
         let deadline = deadline(timeout)?;
@@ -268,7 +278,7 @@ impl Consumer {
         Ok(self.core.close(py, deadline)?)
     }
 
-    /// For annotations, such as `Consumer[Order]`; CPython 3.8 has no object for that at run time.
+    // For annotations, such as `Consumer[Order]`; CPython 3.8 has no object for that at run time.
     #[classmethod]
     fn __class_getitem__<'py>(class: &Bound<'py, PyType>, item: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         match class.py().import("types")?.getattr_opt("GenericAlias")? {

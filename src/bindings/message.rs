@@ -19,6 +19,7 @@ pub enum KeyType {
     Json,
 }
 
+/// One message. Does not change, outlives its consumer, and pickles.
 #[pyclass(module = "kjson", frozen)]
 pub struct Message {
     #[pyo3(get)]
@@ -27,10 +28,12 @@ pub struct Message {
     partition: i32,
     #[pyo3(get)]
     offset: i64,
+    /// Milliseconds since 1970.
     #[pyo3(get)]
     timestamp_ms: Option<i64>,
     #[pyo3(get)]
     key: Py<PyAny>,
+    /// The decoded JSON; None for a tombstone.
     #[pyo3(get)]
     value: Py<PyAny>,
     /// The exception that decoding raised, where the consumer was told to hand such messages out.
@@ -81,7 +84,6 @@ fn bytes_of(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Box<[u8]>>> {
 
 #[pymethods]
 impl Message {
-    /// For tests of code that takes messages. Raw bytes that are not given are made from value and key, as `send` would.
     #[new]
     #[pyo3(signature = (
         topic, partition=0, offset=0, *, key=None, value=None, headers=None, timestamp_ms=None, raw_key=None,
@@ -134,6 +136,7 @@ impl Message {
         })
     }
 
+    /// The same as an aware datetime in UTC.
     #[getter]
     fn timestamp<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.timestamp_ms.map(|millis| outgoing::datetime_of(py, millis)).transpose()
@@ -155,7 +158,7 @@ impl Message {
         self.raw_value.as_ref().map(|bytes| PyBytes::new(py, bytes))
     }
 
-    /// A message without a value, which a compacted topic takes as "forget this key".
+    /// Whether the message has no value, which a compacted topic takes as "forget this key".
     #[getter]
     fn is_tombstone(&self) -> bool {
         self.raw_value.is_none()
@@ -205,7 +208,7 @@ impl Message {
         (slf.get_type().getattr("_restore")?, (state,)).into_pyobject(py)
     }
 
-    /// For annotations, such as `Message[Order]`; CPython 3.8 has no object for that at run time.
+    // For annotations, such as `Message[Order]`; CPython 3.8 has no object for that at run time.
     #[classmethod]
     fn __class_getitem__<'py>(class: &Bound<'py, PyType>, item: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         match class.py().import("types")?.getattr_opt("GenericAlias")? {
@@ -239,6 +242,7 @@ type RestoredMessage = (
     (Option<Vec<u8>>, Option<Vec<u8>>, Vec<Header>),
 );
 
+/// A partition of a topic, with an offset where one is meant.
 #[pyclass(module = "kjson", frozen, eq, ord, hash, get_all)]
 #[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicPartition {

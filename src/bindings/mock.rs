@@ -31,6 +31,7 @@ const REQUESTS: &[(&str, i16)] = &[
     ("ConsumerGroupHeartbeat", 68),
 ];
 
+/// Kafka brokers in this process, on loopback ports of their own: librdkafka's mock cluster.
 #[pyclass(module = "kjson.testing", frozen)]
 pub struct MockCluster {
     cluster: kafka::MockCluster,
@@ -68,27 +69,32 @@ impl MockCluster {
         Ok(MockCluster { cluster: cluster.map_err(Error::from)? })
     }
 
+    /// What `Producer` and `Consumer` take: "127.0.0.1:40001,127.0.0.1:40002".
     #[getter]
     fn bootstrap_servers(&self) -> PyResult<String> {
         Ok(self.usable()?.bootstrap_servers().map_err(Error::from)?)
     }
 
+    /// Make a topic.
     #[pyo3(signature = (name, partitions=1))]
     fn create_topic(&self, py: Python<'_>, name: &str, partitions: i32) -> PyResult<()> {
         let cluster = self.usable()?;
         Ok(py.detach(|| cluster.create_topic(name, partitions)).map_err(Error::from)?)
     }
 
+    /// Close a broker's connections and refuse new ones.
     fn broker_down(&self, py: Python<'_>, broker: i32) -> PyResult<()> {
         let cluster = self.usable()?;
         Ok(py.detach(|| cluster.set_broker_up(broker, false)).map_err(Error::from)?)
     }
 
+    /// Take connections again.
     fn broker_up(&self, py: Python<'_>, broker: i32) -> PyResult<()> {
         let cluster = self.usable()?;
         Ok(py.detach(|| cluster.set_broker_up(broker, true)).map_err(Error::from)?)
     }
 
+    /// Delay each answer by `ms`, of one broker or of all.
     #[pyo3(signature = (ms, broker=None))]
     fn round_trip_time(&self, py: Python<'_>, ms: u16, broker: Option<i32>) -> PyResult<()> {
         let (cluster, ids) = (self.usable()?, self.ids(broker));
@@ -96,6 +102,7 @@ impl MockCluster {
         Ok(py.detach(set).map_err(Error::from)?)
     }
 
+    /// Answer the next requests of a kind with an error.
     #[pyo3(signature = (api, error, times=1))]
     fn fail_requests(&self, py: Python<'_>, api: &str, error: &Bound<'_, PyAny>, times: usize) -> PyResult<()> {
         let cluster = self.usable()?;
@@ -103,12 +110,14 @@ impl MockCluster {
         Ok(py.detach(|| cluster.fail_requests(key, code, times)).map_err(Error::from)?)
     }
 
+    /// Take back what `fail_requests` has not used up.
     fn clear_failures(&self, py: Python<'_>) -> PyResult<()> {
         let cluster = self.usable()?;
         let clear = || cluster.clear_failures(REQUESTS.iter().map(|(_, key)| *key));
         Ok(py.detach(clear).map_err(Error::from)?)
     }
 
+    /// End the brokers. Closing again does nothing.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let cluster = self.usable()?;
         py.detach(|| cluster.close());

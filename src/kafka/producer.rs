@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{mpsc, Arc, Mutex, PoisonError, RwLock};
 use std::thread::ThreadId;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::brokers::Brokers;
 use super::code::Code;
@@ -103,6 +103,7 @@ impl<H: ProducerHooks> Producer<H> {
             option: String::new(),
             suggestion: None,
         })?;
+        let made = Instant::now();
         let open = Arc::new(Open { topics: Mutex::default(), line: Line::new(client) });
         let ended = reaper::run({
             let (shared, open) = (shared.clone(), open.clone());
@@ -120,7 +121,7 @@ impl<H: ProducerHooks> Producer<H> {
             // The report thread serves the callbacks. On failure the producer is dropped, which ends that thread.
             connect(open.line.client(), brokers, timeout, || (), interrupt)?;
             if config.idempotent() && config.get("transactional.id").is_none() {
-                open.line.client().request_producer_id();
+                hasten_producer_id(open, made);
             }
         }
         Ok(producer)
@@ -276,6 +277,7 @@ impl<H: ProducerHooks> Producer<H> {
             self.shared.give_up(&open);
         }
         self.shared.stop.store(true, Ordering::SeqCst);
+        open.line.wake();
         drop(open);
         // The destroy joins librdkafka's threads. Let it have a moment, so that a closed producer is really gone.
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
@@ -316,6 +318,20 @@ impl<H: ProducerHooks> Producer<H> {
         let id = self.shared.report_thread.lock().unwrap_or_else(PoisonError::into_inner);
         *id == Some(std::thread::current().id())
     }
+}
+
+/// Asks for the producer id as soon as a broker can give it: librdkafka drops the bootstrap connection when it knows the
+/// cluster, and connects to its brokers 50 ms later.
+fn hasten_producer_id<H: ProducerHooks>(open: Arc<Open<H>>, made: Instant) {
+    const LIBRDKAFKA_ASKS_AFTER: Duration = Duration::from_millis(500);
+    drop(reaper::run(move || {
+        std::thread::sleep(Duration::from_millis(20));
+        let client = open.line.client();
+        let connected = client.answers(Duration::from_millis(400).saturating_sub(made.elapsed())).is_ok();
+        if connected && made.elapsed() + Duration::from_millis(50) < LIBRDKAFKA_ASKS_AFTER {
+            client.request_producer_id();
+        }
+    }));
 }
 
 impl<H: ProducerHooks> Drop for Producer<H> {

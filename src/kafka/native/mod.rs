@@ -78,10 +78,7 @@ unsafe fn problem(error: *mut rd::rd_kafka_error_t) -> Result<(), Problem> {
     if error.is_null() {
         return Ok(());
     }
-    let problem = Problem {
-        code: code(rd::rd_kafka_error_code(error)),
-        text: text(rd::rd_kafka_error_string(error)),
-    };
+    let problem = Problem { code: code(rd::rd_kafka_error_code(error)), text: text(rd::rd_kafka_error_string(error)) };
     rd::rd_kafka_error_destroy(error);
     Err(problem)
 }

@@ -234,6 +234,12 @@ impl<R: Send + Sync + 'static> Line<R> {
         }
     }
 
+    /// Has a `poll` on another thread return now.
+    pub fn wake(&self) {
+        // SAFETY: the queue is live.
+        unsafe { rd::rd_kafka_queue_yield(self.reports) };
+    }
+
     /// Sends what waits for `linger_ms` now, and waits for the queue to empty.
     pub fn flush(&self, timeout: Duration) -> bool {
         // SAFETY: the client is live. With EVENT_DR set this waits for reports to be taken elsewhere.
