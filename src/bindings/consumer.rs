@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
@@ -65,11 +65,22 @@ impl Core {
     }
 
     /// One message, decoded. What cannot be decoded has been passed by all the same: the next call goes on behind it.
-    fn next_message(&self, py: Python<'_>, deadline: Deadline) -> PyResult<Option<Message>> {
-        self.next(py, 1, deadline)?
-            .pop()
-            .map(|incoming| self.decoder.message(py, incoming).map_err(|(_, error)| error))
-            .transpose()
+    fn next_message(&self, py: Python<'_>, deadline: impl FnOnce() -> Deadline) -> PyResult<Option<Message>> {
+        self.usable()?;
+        // Buffered messages need no wait, and no trip out of the interpreter.
+        let incoming = match self.consumer.try_next().map_err(Error::from)? {
+            Some(incoming) => Some(incoming),
+            None => self.next(py, 1, deadline())?.pop(),
+        };
+        let Some(incoming) = incoming else { return Ok(None) };
+        let message = self.decoder.message(py, &incoming);
+        if message.as_ref().is_err_and(|error| !error.is_instance_of::<PyException>(py)) {
+            // Ctrl-C while it was decoded: nobody has seen it yet.
+            self.consumer.give_back(vec![incoming]);
+        } else {
+            self.consumer.handed_out(incoming);
+        }
+        message.map(Some)
     }
 
     fn close(&self, py: Python<'_>, deadline: Deadline) -> Result<(), Error> {
@@ -212,7 +223,8 @@ impl Consumer {
     /// The next message, or None when there was none for `timeout` seconds. None waits for ever.
     #[pyo3(signature = (timeout=Some(1.0)), text_signature = "($self, timeout=1.0)")]
     fn poll(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Message>> {
-        self.core.next_message(py, deadline(timeout)?)
+        let deadline = deadline(timeout)?;
+        self.core.next_message(py, || deadline)
     }
 
     /// Up to `max_messages`: waits for the first, and takes what is there. Asking again means that all are worked on.
@@ -224,19 +236,23 @@ impl Consumer {
         let mut incoming = self.core.next(py, max_messages, deadline(timeout)?)?.into_iter();
         let mut messages = Vec::with_capacity(incoming.len());
         while let Some(next) = incoming.next() {
-            match self.core.decoder.message(py, next) {
+            match self.core.decoder.message(py, &next) {
                 Ok(message) => messages.push(message),
                 // The good ones go out first; the bad one is met, and raised, at the head of the next call.
-                Err((bad, error)) => {
-                    let raised = messages.is_empty();
-                    let back = if raised { incoming.collect() } else { std::iter::once(bad).chain(incoming).collect() };
-                    self.core.consumer.give_back(back);
-                    if raised {
+                Err(error) => {
+                    if messages.is_empty() && error.is_instance_of::<PyException>(py) {
+                        self.core.consumer.handed_out(next);
+                        self.core.consumer.give_back(incoming.collect());
+                        return Err(error);
+                    }
+                    self.core.consumer.give_back(std::iter::once(next).chain(incoming).collect());
+                    if messages.is_empty() {
                         return Err(error);
                     }
                     break;
                 }
             }
+            self.core.consumer.handed_out(next);
         }
         Ok(messages)
     }
@@ -246,7 +262,7 @@ impl Consumer {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Message>> {
-        self.core.next_message(py, Deadline::after(self.core.idle))
+        self.core.next_message(py, || Deadline::after(self.core.idle))
     }
 
     /// Commit what was handed out so far, or the messages or offsets given, and wait for the broker's answer.

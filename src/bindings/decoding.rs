@@ -49,22 +49,18 @@ impl Decoder {
         Decoder { key_type, options, deserializer, topic: Mutex::new(None) }
     }
 
-    /// The message, or its raw form back with the error.
-    pub fn message(&self, py: Python<'_>, incoming: Incoming) -> Result<Message, (Incoming, PyErr)> {
-        let decoded = self.value(py, &incoming).and_then(|value| Ok((value, self.key(py, &incoming)?)));
+    pub fn message(&self, py: Python<'_>, incoming: &Incoming) -> PyResult<Message> {
+        let decoded = self.value(py, incoming).and_then(|value| Ok((value, self.key(py, incoming)?)));
         match decoded {
-            Ok((value, key)) => Ok(Message::new(self.topic(py, &incoming.topic), incoming, key, value, None)),
+            Ok((value, key)) => Ok(Message::new(self.topic(py, &incoming.topic()), incoming, key, value, None)),
             // Ctrl-C and the like are not the message's fault.
-            Err(Fault { cause: Some(error), .. }) if !error.is_instance_of::<PyException>(py) => Err((incoming, error)),
-            Err(fault) => {
-                let error = error_at(py, &incoming, fault);
-                Err((incoming, error))
-            }
+            Err(Fault { cause: Some(error), .. }) if !error.is_instance_of::<PyException>(py) => Err(error),
+            Err(fault) => Err(error_at(py, incoming, fault)),
         }
     }
 
     fn value(&self, py: Python<'_>, incoming: &Incoming) -> Result<Py<PyAny>, Fault> {
-        match (&incoming.value, &self.deserializer) {
+        match (incoming.value(), &self.deserializer) {
             (None, _) => Ok(py.None()),
             (Some(bytes), Some(deserializer)) => Ok(deserializer.call1(py, (PyBytes::new(py, bytes),))?),
             (Some(bytes), None) => Ok(json::decode(py, bytes, &self.options)?.unbind()),
@@ -72,7 +68,7 @@ impl Decoder {
     }
 
     fn key(&self, py: Python<'_>, incoming: &Incoming) -> Result<Py<PyAny>, Fault> {
-        let Some(bytes) = &incoming.key else { return Ok(py.None()) };
+        let Some(bytes) = incoming.key() else { return Ok(py.None()) };
         let text = || std::str::from_utf8(bytes).map(|text| PyString::new(py, text).into_any().unbind());
         match self.key_type {
             KeyType::Bytes => Ok(PyBytes::new(py, bytes).into_any().unbind()),
@@ -103,22 +99,25 @@ fn error_at(py: Python<'_>, incoming: &Incoming, fault: Fault) -> PyErr {
     // The payload stays out of the text, which ends up in logs; it is on the exception for who needs it.
     let message = format!(
         "cannot decode the message at '{}' [{}] @{}: {}. The consumer has moved past it",
-        incoming.topic, incoming.partition, incoming.offset, fault.message
+        incoming.topic(),
+        incoming.partition(),
+        incoming.offset(),
+        fault.message
     );
     let error = raise("DecodeError", &message, |attributes| {
-        let bytes = |bytes: &Option<Box<[u8]>>| bytes.as_ref().map(|bytes| PyBytes::new(py, bytes));
+        let bytes = |bytes: Option<&[u8]>| bytes.map(|bytes| PyBytes::new(py, bytes));
         if let Some((line, column, byte_offset)) = fault.position {
             attributes.set_item("line", line)?;
             attributes.set_item("column", column)?;
             attributes.set_item("byte_offset", byte_offset)?;
         }
-        attributes.set_item("topic", &*incoming.topic)?;
-        attributes.set_item("partition", incoming.partition)?;
-        attributes.set_item("offset", incoming.offset)?;
-        attributes.set_item("timestamp_ms", incoming.timestamp_ms)?;
-        attributes.set_item("headers", header_pairs(py, &incoming.headers)?)?;
-        attributes.set_item("raw_key", bytes(&incoming.key))?;
-        attributes.set_item("raw_value", bytes(&incoming.value))
+        attributes.set_item("topic", &*incoming.topic())?;
+        attributes.set_item("partition", incoming.partition())?;
+        attributes.set_item("offset", incoming.offset())?;
+        attributes.set_item("timestamp_ms", incoming.timestamp_ms())?;
+        attributes.set_item("headers", header_pairs(py, &incoming.headers())?)?;
+        attributes.set_item("raw_key", bytes(incoming.key()))?;
+        attributes.set_item("raw_value", bytes(incoming.value()))
     });
     error.set_cause(py, fault.cause);
     error

@@ -48,22 +48,22 @@ pub struct Message {
 impl Message {
     pub fn new(
         topic: Py<PyString>,
-        incoming: Incoming,
+        incoming: &Incoming,
         key: Py<PyAny>,
         value: Py<PyAny>,
         error: Option<Py<PyAny>>,
     ) -> Self {
         Message {
             topic,
-            partition: incoming.partition,
-            offset: incoming.offset,
-            timestamp_ms: incoming.timestamp_ms,
+            partition: incoming.partition(),
+            offset: incoming.offset(),
+            timestamp_ms: incoming.timestamp_ms(),
             key,
             value,
             error,
-            raw_key: incoming.key,
-            raw_value: incoming.value,
-            raw_headers: incoming.headers,
+            raw_key: incoming.key().map(Into::into),
+            raw_value: incoming.value().map(Into::into),
+            raw_headers: incoming.headers(),
             headers: PyOnceLock::new(),
         }
     }

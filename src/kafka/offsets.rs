@@ -7,66 +7,59 @@ use std::collections::HashMap;
 
 use super::record::Partition;
 
+/// How far each partition is done, as the offset of the next record to read. Few partitions: a scan, begun at the one that
+/// was hit last, beats hashing.
 #[derive(Default)]
 pub struct Offsets {
-    handed_out: Vec<(Partition, i64)>,
-    /// Done, and not given to librdkafka yet. Offsets are of the next record to read.
-    to_store: HashMap<Partition, i64>,
-    /// Done, and not known to be committed.
-    to_commit: HashMap<Partition, i64>,
+    done: Vec<Done>,
+    last: usize,
+}
+
+struct Done {
+    partition: Partition,
+    next: i64,
+    committed: bool,
 }
 
 impl Offsets {
-    pub fn hand_out(&mut self, partition: Partition, offset: i64) {
-        self.handed_out.push((partition, offset + 1));
-    }
-
-    pub fn take_back(&mut self, partition: Partition, offset: i64) {
-        let place = (partition, offset + 1);
-        self.handed_out.retain(|handed| *handed != place);
-    }
-
-    /// The user came back for more: what was handed out is done.
-    pub fn settle(&mut self) {
-        for (partition, next) in self.handed_out.drain(..) {
-            if let Some(stored) = self.to_store.get_mut(&partition) {
-                *stored = next;
-                self.to_commit.insert(partition, next);
-            } else {
-                self.to_store.insert(partition.clone(), next);
-                self.to_commit.insert(partition, next);
+    /// The record at `offset` is done.
+    pub fn done(&mut self, topic: &str, id: i32, offset: i64) {
+        let matches = |done: &Done| done.partition.id == id && *done.partition.topic == *topic;
+        let found = match self.done.get(self.last) {
+            Some(last) if matches(last) => Some(self.last),
+            _ => self.done.iter().position(matches),
+        };
+        let next = offset + 1;
+        match found {
+            Some(index) => {
+                self.last = index;
+                self.done[index].next = next;
+                self.done[index].committed = false;
+            }
+            None => {
+                self.last = self.done.len();
+                let partition = Partition { topic: topic.into(), id };
+                self.done.push(Done { partition, next, committed: false });
             }
         }
     }
 
-    /// The user's code failed on what was handed out.
-    pub fn abandon(&mut self) {
-        self.handed_out.clear();
-    }
-
-    pub fn any_to_store(&self) -> bool {
-        !self.to_store.is_empty()
-    }
-
-    pub fn take_to_store(&mut self) -> HashMap<Partition, i64> {
-        std::mem::take(&mut self.to_store)
-    }
-
-    pub fn to_commit(&self) -> &HashMap<Partition, i64> {
-        &self.to_commit
+    /// Done, and not known to be committed.
+    pub fn to_commit(&self) -> HashMap<Partition, i64> {
+        self.done.iter().filter(|done| !done.committed).map(|done| (done.partition.clone(), done.next)).collect()
     }
 
     pub fn committed(&mut self, partition: &Partition, next: i64) {
-        if self.to_commit.get(partition) == Some(&next) {
-            self.to_commit.remove(partition);
+        for done in &mut self.done {
+            if done.partition == *partition && done.next == next {
+                done.committed = true;
+            }
         }
     }
 
     /// Another member reads this partition now, and commits its offsets.
     pub fn forget(&mut self, partition: &Partition) {
-        self.handed_out.retain(|(other, _)| other != partition);
-        self.to_store.remove(partition);
-        self.to_commit.remove(partition);
+        self.done.retain(|done| done.partition != *partition);
     }
 }
 
@@ -79,29 +72,26 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_done_when_the_next_is_asked_for() {
+    fn what_is_done_is_to_be_committed_until_it_is() {
         let mut offsets = Offsets::default();
-        offsets.hand_out(partition(0), 4);
-        assert!(offsets.to_commit().is_empty());
-        offsets.settle();
-        offsets.hand_out(partition(0), 5);
-        assert_eq!(offsets.to_commit(), &HashMap::from([(partition(0), 5)]));
-        offsets.abandon();
-        offsets.settle();
-        assert_eq!(offsets.take_to_store(), HashMap::from([(partition(0), 5)]));
+        offsets.done("t", 0, 4);
+        offsets.done("t", 1, 7);
+        offsets.done("t", 0, 5);
+        assert_eq!(offsets.to_commit(), HashMap::from([(partition(0), 6), (partition(1), 8)]));
+        offsets.committed(&partition(0), 5);
+        assert_eq!(offsets.to_commit().len(), 2, "an older commit does not cover a newer offset");
+        offsets.committed(&partition(0), 6);
+        assert_eq!(offsets.to_commit(), HashMap::from([(partition(1), 8)]));
+        offsets.done("t", 0, 6);
+        assert_eq!(offsets.to_commit().len(), 2);
     }
 
     #[test]
     fn a_partition_that_is_gone_is_not_committed() {
         let mut offsets = Offsets::default();
-        offsets.hand_out(partition(0), 4);
-        offsets.hand_out(partition(1), 7);
-        offsets.settle();
+        offsets.done("t", 0, 4);
+        offsets.done("u", 0, 7);
         offsets.forget(&partition(0));
-        assert_eq!(offsets.to_commit(), &HashMap::from([(partition(1), 8)]));
-        offsets.committed(&partition(1), 7);
-        assert_eq!(offsets.to_commit().len(), 1, "an older commit does not cover a newer offset");
-        offsets.committed(&partition(1), 8);
-        assert!(offsets.to_commit().is_empty());
+        assert_eq!(offsets.to_commit().into_values().collect::<Vec<_>>(), [8]);
     }
 }

@@ -1,17 +1,15 @@
 //! A consuming client: subscription and assignment, batches of messages, offsets, and a close that ends.
 
-use std::ffi::CStr;
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use rdkafka::bindings as rd;
 
 use super::client::Client;
+use super::incoming::Incoming;
 use super::partitions::{read, Entry, PartitionList};
-use super::produce::copy;
 use super::{code, millis, problem, text, Problem};
 use crate::kafka::code::Code;
-use crate::kafka::record::{Fetched, Header, Incoming, Notice};
 
 pub struct Inlet {
     client: Client,
@@ -43,28 +41,14 @@ impl Inlet {
         &self.client
     }
 
-    /// Waits for the first message or notice up to `timeout`, then takes what is there without waiting, `limit` in all.
-    /// Two calls, because librdkafka waits out the whole timeout for a full batch.
-    pub fn fetch(&self, timeout: Duration, limit: usize, into: &mut Vec<Fetched>) {
-        let first = self.fetch_into(timeout, 1, into);
-        if first == 1 && limit > 1 {
-            self.fetch_into(Duration::ZERO, limit - 1, into);
-        }
-    }
-
-    fn fetch_into(&self, timeout: Duration, limit: usize, into: &mut Vec<Fetched>) -> usize {
+    /// Takes up to `limit` messages and notices, waiting for all of them up to `timeout`, and serves the callbacks.
+    pub fn fetch(&self, timeout: Duration, limit: usize, into: &mut VecDeque<Incoming>) {
         let mut batch: Vec<*mut rd::rd_kafka_message_t> = vec![std::ptr::null_mut(); limit];
-        // SAFETY: the queue is live and the array as long as said; the first `count` entries are messages of ours, each
-        // read before it is destroyed.
+        // SAFETY: the queue is live and the array as long as said; the first `count` entries are messages, now ours.
         unsafe {
             let count = rd::rd_kafka_consume_batch_queue(self.queue, millis(timeout), batch.as_mut_ptr(), batch.len());
             let count = usize::try_from(count).unwrap_or(0);
-            let mut last: Option<Arc<str>> = None;
-            for &message in &batch[..count] {
-                into.push(owned(&*message, &mut last));
-                rd::rd_kafka_message_destroy(message);
-            }
-            count
+            into.extend(batch[..count].iter().map(|raw| Incoming::from_raw(*raw)));
         }
     }
 
@@ -89,12 +73,6 @@ impl Inlet {
             checked(rd::rd_kafka_assignment(self.client.raw(), &mut raw))?;
             Ok(PartitionList::from_raw(raw).entries())
         }
-    }
-
-    /// Stores offsets for the next commit; the list comes back with a code for each entry.
-    pub fn store(&self, list: &PartitionList) -> Result<(), Code> {
-        // SAFETY: client and list are live.
-        checked(unsafe { rd::rd_kafka_offsets_store(self.client.raw(), list.raw()) })
     }
 
     /// Sends a commit of the list; the answer comes to the `Commit` that this returns.
@@ -202,52 +180,4 @@ fn checked(error: rd::rd_kafka_resp_err_t) -> Result<(), Code> {
         Code::NONE => Ok(()),
         failed => Err(failed),
     }
-}
-
-/// # Safety
-/// `message` is live and from a consumer.
-unsafe fn owned(message: &rd::rd_kafka_message_t, last: &mut Option<Arc<str>>) -> Fetched {
-    let error = Code(std::ptr::addr_of!(message.err).cast::<i32>().read());
-    let topic = (!message.rkt.is_null()).then(|| {
-        let name = CStr::from_ptr(rd::rd_kafka_topic_name(message.rkt)).to_string_lossy();
-        let topic = match last.take() {
-            Some(topic) if *topic == *name => topic,
-            _ => Arc::from(&*name),
-        };
-        *last = Some(topic.clone());
-        topic
-    });
-    let topic = match (error, topic) {
-        (Code::NONE, Some(topic)) => topic,
-        (code, topic) => {
-            let text = text(rd::rd_kafka_message_errstr(message));
-            return Fetched::Notice(Notice { code, text, topic, partition: message.partition });
-        }
-    };
-    let timestamp = rd::rd_kafka_message_timestamp(message, std::ptr::null_mut());
-    Fetched::Message(Incoming {
-        topic,
-        partition: message.partition,
-        offset: message.offset,
-        timestamp_ms: (timestamp >= 0).then_some(timestamp),
-        key: copy(message.key, message.key_len),
-        value: copy(message.payload, message.len),
-        headers: headers(message),
-    })
-}
-
-/// # Safety
-/// `message` is live.
-unsafe fn headers(message: &rd::rd_kafka_message_t) -> Vec<Header> {
-    let mut list = std::ptr::null_mut();
-    if code(rd::rd_kafka_message_headers(message, &mut list)) != Code::NONE {
-        return Vec::new();
-    }
-    (0..rd::rd_kafka_header_cnt(list))
-        .filter_map(|index| {
-            let (mut name, mut value, mut length) = (std::ptr::null(), std::ptr::null(), 0);
-            let found = rd::rd_kafka_header_get_all(list, index, &mut name, &mut value, &mut length);
-            (code(found) == Code::NONE).then(|| (text(name), copy(value, length).map(Vec::from)))
-        })
-        .collect()
 }

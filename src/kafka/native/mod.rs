@@ -13,6 +13,7 @@ pub mod client;
 pub mod conf;
 pub mod consume;
 pub mod fork;
+pub mod incoming;
 pub mod mock;
 pub mod partitions;
 pub mod produce;

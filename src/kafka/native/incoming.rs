@@ -1,0 +1,123 @@
+//! One thing that a fetch brought: a message, or a notice in its place. Read in place, in librdkafka's own buffer.
+//!
+//! Short-lived: a message keeps its fetch response and its broker's thread alive, and `rd_kafka_destroy` waits for that
+//! thread. What outlives the next call is copied (270 bytes cost about 20 ns).
+
+use std::borrow::Cow;
+use std::ffi::CStr;
+
+use rdkafka::bindings as rd;
+
+use super::client::Client;
+use super::{code, text};
+use crate::kafka::code::Code;
+use crate::kafka::record::{Header, Partition};
+
+pub struct Incoming {
+    raw: *mut rd::rd_kafka_message_t,
+}
+
+// SAFETY: a message belongs to one owner, and what it points to is reference counted inside librdkafka.
+unsafe impl Send for Incoming {}
+unsafe impl Sync for Incoming {}
+
+impl Incoming {
+    /// # Safety
+    /// `raw` is a live message from a consumer, given away by the caller.
+    pub(super) unsafe fn from_raw(raw: *mut rd::rd_kafka_message_t) -> Self {
+        Incoming { raw }
+    }
+
+    fn message(&self) -> &rd::rd_kafka_message_t {
+        // SAFETY: live until the drop.
+        unsafe { &*self.raw }
+    }
+
+    /// `Code::NONE` for a message; otherwise this is a notice, and `reason` tells more.
+    pub fn code(&self) -> Code {
+        // SAFETY: the field is there; read as a number because brokers send codes that the enum does not list.
+        unsafe { Code(std::ptr::addr_of!((*self.raw).err).cast::<i32>().read()) }
+    }
+
+    pub fn reason(&self) -> String {
+        // SAFETY: the message is live; the text belongs to it or is static.
+        unsafe { text(rd::rd_kafka_message_errstr(self.raw)) }
+    }
+
+    /// Empty for a notice that is of no topic.
+    pub fn topic(&self) -> Cow<'_, str> {
+        if self.message().rkt.is_null() {
+            return Cow::Borrowed("");
+        }
+        // SAFETY: the message keeps its topic, whose name is NUL-terminated.
+        unsafe { CStr::from_ptr(rd::rd_kafka_topic_name(self.message().rkt)).to_string_lossy() }
+    }
+
+    pub fn partition(&self) -> i32 {
+        self.message().partition
+    }
+
+    pub fn offset(&self) -> i64 {
+        self.message().offset
+    }
+
+    pub fn is_of(&self, partition: &Partition) -> bool {
+        self.partition() == partition.id && self.topic() == *partition.topic
+    }
+
+    /// Milliseconds since the epoch, if the message has a timestamp.
+    pub fn timestamp_ms(&self) -> Option<i64> {
+        // SAFETY: the message is live; the kind of timestamp is not asked for.
+        let timestamp = unsafe { rd::rd_kafka_message_timestamp(self.raw, std::ptr::null_mut()) };
+        (timestamp >= 0).then_some(timestamp)
+    }
+
+    pub fn key(&self) -> Option<&[u8]> {
+        let message = self.message();
+        // SAFETY: pointer and length belong together and live as long as the message.
+        (!message.key.is_null()).then(|| unsafe { std::slice::from_raw_parts(message.key.cast(), message.key_len) })
+    }
+
+    pub fn value(&self) -> Option<&[u8]> {
+        let message = self.message();
+        // SAFETY: as above.
+        (!message.payload.is_null()).then(|| unsafe { std::slice::from_raw_parts(message.payload.cast(), message.len) })
+    }
+
+    pub fn headers(&self) -> Vec<Header> {
+        let mut list = std::ptr::null_mut();
+        // SAFETY: the message is live; the list and all in it belong to the message.
+        unsafe {
+            if code(rd::rd_kafka_message_headers(self.raw, &mut list)) != Code::NONE {
+                return Vec::new();
+            }
+            (0..rd::rd_kafka_header_cnt(list))
+                .filter_map(|index| {
+                    let (mut name, mut value, mut length) = (std::ptr::null(), std::ptr::null(), 0);
+                    let found = rd::rd_kafka_header_get_all(list, index, &mut name, &mut value, &mut length);
+                    (code(found) == Code::NONE)
+                        .then(|| (text(name), super::produce::copy(value, length).map(Vec::from)))
+                })
+                .collect()
+        }
+    }
+
+    /// Gives the offset behind this message to the next commit. A partition that was taken away meanwhile refuses, and its
+    /// new owner reads the message again. `_client` is the one that the message came from, alive by being borrowed.
+    pub fn store_offset(&self, _client: &Client) {
+        // SAFETY: message and client are live; the error object that may come back is ours to free.
+        unsafe {
+            let refused = rd::rd_kafka_offset_store_message(self.raw);
+            if !refused.is_null() {
+                rd::rd_kafka_error_destroy(refused);
+            }
+        }
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        // SAFETY: owned, and freed once.
+        unsafe { rd::rd_kafka_message_destroy(self.raw) }
+    }
+}
