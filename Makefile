@@ -28,6 +28,7 @@ demo: $(VENV)/installed
 .PHONY: test ## set up all it needs, then run every test
 test: $(VENV)/installed test-rust
 	@$(PYTHON) tests/kafka/jars.py || { test "$$CI" != true; }
+	PYO3_PYTHON=$(abspath $(BIN)/python) cargo test $(PROFILE) --locked
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: test-rust ## run the tests of the Rust code alone

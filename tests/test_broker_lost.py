@@ -21,8 +21,7 @@ def read_when_back(consumer: Consumer) -> Optional[Message]:
         return None
 
 
-@pytest.mark.parametrize("group_id", [None, "waiting"], ids=["no-group", "group"])
-@pytest.mark.parametrize("call", ["next", "poll", "consume"])
+@pytest.mark.parametrize(("call", "group_id"), [("next", None), ("poll", "waiting"), ("consume", "waiting")])
 def test_a_waiting_consumer_raises_after_unreachable_timeout_then_goes_on_when_the_broker_is_back(
     own_broker: Broker, group_id: Optional[str], call: str
 ) -> None:

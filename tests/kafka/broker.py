@@ -133,6 +133,11 @@ class Broker:
     def pause(self) -> None:
         """Freezes the node (SIGSTOP): its port accepts connections, and nothing answers."""
         self._signal(signal.SIGSTOP)
+        deadline = time.monotonic() + 10
+        while not self._is_frozen():
+            if time.monotonic() > deadline:
+                raise BrokerError(f"process {self.pid} did not stop")
+            time.sleep(0.001)
 
     def resume(self) -> None:
         """Lets a frozen node go on (SIGCONT)."""
@@ -159,6 +164,13 @@ class Broker:
         if self.pid is None:
             raise BrokerError(f"the broker on {self.bootstrap_servers} is not running")
         os.kill(self.pid, number)
+
+    def _is_frozen(self) -> bool:
+        """Whether every thread of the process has stopped: the signal reaches them one after the other."""
+        states = []
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            states.append((task / "stat").read_text().rpartition(")")[2].split()[0])
+        return set(states) == {"T"}
 
     def _format(self) -> None:
         command = [java(), *self._java_options, *LOGGING, "-cp", _classpath(), "kafka.tools.StorageTool", "format"]
