@@ -50,7 +50,7 @@ EVENT = {
 
 def record(rng, size):
     """An order with lines of varied types until it is about `size` bytes long."""
-    value = dict(EVENT, event_id="%032x" % rng.getrandbits(128), ts=rng.uniform(1.6e9, 1.8e9), items=[])
+    value = dict(EVENT, event_id=f"{rng.getrandbits(128):032x}", ts=rng.uniform(1.6e9, 1.8e9), items=[])
     while len(json.dumps(value)) < size:
         value["items"].append(
             {
@@ -114,7 +114,7 @@ def times(functions, argument, rounds):
 def report(title, functions, argument, rounds):
     found = times(functions, argument, rounds)
     orjson_best = min(found["orjson"])
-    cells = ["%8.2f %8.2f (%4.2f)" % (min(t), statistics.median(t), min(t) / orjson_best) for t in found.values()]
+    cells = [f"{min(t):8.2f} {statistics.median(t):8.2f} ({min(t) / orjson_best:4.2f})" for t in found.values()]
     print("| %-22s | %s |" % (title, " | ".join(cells)), flush=True)
 
 
@@ -123,7 +123,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--only", default="")
     options = parser.parse_args()
-    print("CPython %s, orjson %s, msgspec %s" % (platform.python_version(), orjson.__version__, msgspec.__version__))
+    print(f"CPython {platform.python_version()}, orjson {orjson.__version__}, msgspec {msgspec.__version__}")
     print("microseconds a call: best, median, (best relative to orjson's best)")
     print("| %-22s | %s |" % ("", " | ".join("%-24s" % name for name in ENCODERS)))
     for title, value in documents().items():
@@ -133,7 +133,7 @@ def main():
         for name, decode in DECODERS.items():
             assert decode(text) == value, (title, name)
         for direction, functions, argument in (("dumps", ENCODERS, value), ("loads", DECODERS, text)):
-            label = "%s %s" % (direction, title)
+            label = f"{direction} {title}"
             if options.only in label:
                 report(label, functions, argument, options.rounds)
 

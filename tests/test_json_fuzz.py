@@ -10,6 +10,7 @@ import time
 
 import kjson
 from kjson.exceptions import DecodeError
+
 from .test_json_suite import CASES
 
 SECONDS = float(os.environ.get("KJSON_FUZZ_SECONDS", "5"))
@@ -81,4 +82,3 @@ def test_random_bytes_are_read_as_json_reads_them():
                 assert valid, (SEED, data, got)
                 assert repr(got) == repr(value), (SEED, data)
             rounds += 1
-    print(f"{rounds} inputs, seed {SEED}")

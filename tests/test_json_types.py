@@ -59,10 +59,10 @@ def test_the_table_is_read():
     assert len(ROWS) > 60
 
 
-@pytest.mark.parametrize("expression, expected, refused", ROWS, ids=[row[0] for row in ROWS])
+@pytest.mark.parametrize(("expression", "expected", "refused"), ROWS, ids=[row[0] for row in ROWS])
 def test_each_row_holds(expression, expected, refused):
     decodes = expression.startswith("loads(")
-    code = expression if expression.startswith(("loads(", "dumps(")) else "dumps(%s)" % expression
+    code = expression if expression.startswith(("loads(", "dumps(")) else f"dumps({expression})"
     if refused:
         with pytest.raises(DecodeError if decodes else EncodeError):
             eval(code, NAMES)
@@ -137,7 +137,7 @@ def test_an_ordered_dict_keeps_its_own_order():
 
 
 @pytest.mark.parametrize(
-    "value, path",
+    ("value", "path"),
     [
         ({"orders": [1, 2, 3, {"ts": object()}]}, "$.orders[3].ts"),
         ([{"a b": {1}}], '$[0]["a b"]'),
@@ -153,8 +153,9 @@ def test_an_error_says_where_the_value_is(value, path):
     with pytest.raises(EncodeError) as caught:
         kjson.dumps(value)
     assert caught.value.path == path
-    assert "cannot encode %s as JSON: " % path in str(caught.value)
-    assert isinstance(caught.value, (TypeError, ValueError)) and isinstance(caught.value, KafkaError)
+    assert f"cannot encode {path} as JSON: " in str(caught.value)
+    assert isinstance(caught.value, (TypeError, ValueError))
+    assert isinstance(caught.value, KafkaError)
 
 
 def test_a_decode_error_says_where_the_text_is_wrong():
@@ -185,7 +186,7 @@ def test_an_exception_of_parse_float_is_passed_on():
 
 def test_codec_calls_may_nest():
     assert kjson.dumps([{1}], default=lambda o: kjson.dumps(list(o)).decode()) == b'["[1]"]'
-    nested = kjson.loads(b'[{"a":1.5}]', parse_float=lambda text: kjson.loads('{"b":[%s]}' % text))
+    nested = kjson.loads(b'[{"a":1.5}]', parse_float=lambda text: kjson.loads(f'{{"b":[{text}]}}'))
     assert nested == [{"a": {"b": [1.5]}}]
 
 

@@ -4,7 +4,8 @@ Each class also derives from the built-in exception that Python programmers alre
 `TimeoutError`, `ValueError`, ...). All of them pickle with their attributes, and none carries a secret.
 """
 
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from types import MappingProxyType
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
 
 __all__ = [
     "AuthenticationError",
@@ -65,7 +66,7 @@ class KafkaConnectionError(KafkaError, ConnectionError):
 
     servers: Tuple[str, ...] = ()
     """The addresses that were tried, as "host:port"."""
-    causes: Dict[str, str] = {}
+    causes: Mapping[str, str] = MappingProxyType({})
     """The last reason for each address, such as {"localhost:9092": "connection refused"}."""
 
 

@@ -27,20 +27,22 @@ struct Fault {
     cause: Option<PyErr>,
 }
 
-impl From<DecodeError> for Fault {
+type Decoded = Result<Py<PyAny>, Box<Fault>>;
+
+impl From<DecodeError> for Box<Fault> {
     fn from(error: DecodeError) -> Self {
         match error {
             DecodeError::Malformed { message, line, column, byte_offset } => {
-                Fault { message, position: Some((line, column, byte_offset)), cause: None }
+                Box::new(Fault { message, position: Some((line, column, byte_offset)), cause: None })
             }
             DecodeError::Raised(error) => error.into(),
         }
     }
 }
 
-impl From<PyErr> for Fault {
+impl From<PyErr> for Box<Fault> {
     fn from(error: PyErr) -> Self {
-        Fault { message: error.to_string(), position: None, cause: Some(error) }
+        Box::new(Fault { message: error.to_string(), position: None, cause: Some(error) })
     }
 }
 
@@ -53,13 +55,15 @@ impl Decoder {
         let decoded = self.value(py, incoming).and_then(|value| Ok((value, self.key(py, incoming)?)));
         match decoded {
             Ok((value, key)) => Ok(Message::new(self.topic(py, &incoming.topic()), incoming, key, value, None)),
-            // Ctrl-C and the like are not the message's fault.
-            Err(Fault { cause: Some(error), .. }) if !error.is_instance_of::<PyException>(py) => Err(error),
-            Err(fault) => Err(error_at(py, incoming, fault)),
+            Err(fault) => match *fault {
+                // Ctrl-C and the like are not the message's fault.
+                Fault { cause: Some(error), .. } if !error.is_instance_of::<PyException>(py) => Err(error),
+                fault => Err(error_at(py, incoming, fault)),
+            },
         }
     }
 
-    fn value(&self, py: Python<'_>, incoming: &Incoming) -> Result<Py<PyAny>, Fault> {
+    fn value(&self, py: Python<'_>, incoming: &Incoming) -> Decoded {
         match (incoming.value(), &self.deserializer) {
             (None, _) => Ok(py.None()),
             (Some(bytes), Some(deserializer)) => Ok(deserializer.call1(py, (PyBytes::new(py, bytes),))?),
@@ -67,17 +71,16 @@ impl Decoder {
         }
     }
 
-    fn key(&self, py: Python<'_>, incoming: &Incoming) -> Result<Py<PyAny>, Fault> {
+    fn key(&self, py: Python<'_>, incoming: &Incoming) -> Decoded {
         let Some(bytes) = incoming.key() else { return Ok(py.None()) };
         let text = || std::str::from_utf8(bytes).map(|text| PyString::new(py, text).into_any().unbind());
         match self.key_type {
             KeyType::Bytes => Ok(PyBytes::new(py, bytes).into_any().unbind()),
             KeyType::Json => Ok(json::decode(py, bytes, &self.options)?.unbind()),
             KeyType::Auto => Ok(text().unwrap_or_else(|_| PyBytes::new(py, bytes).into_any().unbind())),
-            KeyType::Text => text().map_err(|error| Fault {
-                message: format!("the key is not UTF-8: {error}. Use key_type=\"bytes\" or \"auto\""),
-                position: None,
-                cause: None,
+            KeyType::Text => text().map_err(|error| {
+                let message = format!("the key is not UTF-8: {error}. Use key_type=\"bytes\" or \"auto\"");
+                Box::new(Fault { message, position: None, cause: None })
             }),
         }
     }
