@@ -44,6 +44,7 @@ fn failed(failure: &Failure) -> PyErr {
     delivery_error(&failure.message, std::slice::from_ref(failure))
 }
 
+/// What becomes of one message. Keep it, or let it go: a failure that nobody looks at is raised by `flush` or `close`.
 #[pyclass(module = "kjson", frozen)]
 pub struct Delivery {
     pub report: Arc<Report<Callback>>,
@@ -80,20 +81,24 @@ impl Delivery {
 
 #[pymethods]
 impl Delivery {
+    /// Wait for the confirmation and return where the message lies.
     #[pyo3(signature = (timeout=None))]
     pub fn result(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<RecordMetadata> {
         self.wait(py, timeout)?
     }
 
+    /// As `result`, but returns the error, or None for a confirmed message.
     #[pyo3(signature = (timeout=None))]
     fn exception(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Py<PyAny>>> {
         Ok(self.wait(py, timeout)?.err().map(|error| error.into_value(py).into_any()))
     }
 
+    /// Whether the outcome is known.
     fn done(&self) -> bool {
         self.report.completion().is_some()
     }
 
+    /// Have `callback(delivery)` called on a thread of kjson when the outcome is known, or here if it is already.
     fn add_done_callback(slf: &Bound<'_, Self>, callback: Py<PyAny>) {
         let report = &slf.get().report;
         report.see();
@@ -112,12 +117,14 @@ impl Delivery {
     }
 }
 
+/// Where a confirmed message lies.
 #[pyclass(module = "kjson", frozen, eq, hash, get_all)]
 #[derive(PartialEq, Eq, Hash)]
 pub struct RecordMetadata {
     topic: String,
     partition: i32,
     offset: i64,
+    /// Milliseconds since 1970, as the broker stored it.
     timestamp_ms: Option<i64>,
 }
 
@@ -136,6 +143,7 @@ impl RecordMetadata {
         RecordMetadata { topic, partition, offset, timestamp_ms }
     }
 
+    /// The same as an aware datetime in UTC.
     #[getter]
     fn timestamp<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.timestamp_ms.map(|millis| datetime_of(py, millis)).transpose()

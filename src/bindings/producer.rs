@@ -87,6 +87,7 @@ thread_local! {
 /// A buffer that grew beyond this is not kept.
 const BUFFER_KEPT: usize = 1 << 20;
 
+/// Sends Python objects as JSON to Kafka. Thread-safe: one producer serves a whole program.
 #[pyclass(module = "kjson", frozen, subclass)]
 pub struct Producer {
     core: Arc<Core>,
@@ -131,6 +132,7 @@ impl Producer {
         Ok(Producer { core })
     }
 
+    /// Hand one message over for sending, and return at once unless the queue is full.
     #[pyo3(signature = (topic, value, *, key=None, headers=None, partition=None, timestamp=None, on_delivery=None))]
     #[allow(clippy::too_many_arguments)]
     fn send(
@@ -148,6 +150,7 @@ impl Producer {
         Ok(Delivery { report: self.enqueue(py, &parts)?, core: self.core.clone() })
     }
 
+    /// `send` and `Delivery.result(timeout)` in one: returns where the message lies. Does not sit out `linger_ms`.
     #[pyo3(signature = (
         topic, value, *, timeout=None, key=None, headers=None, partition=None, timestamp=None, on_delivery=None
     ))]
@@ -169,6 +172,7 @@ impl Producer {
         delivery.result(py, timeout)
     }
 
+    /// Wait until every message is confirmed or has failed, its callbacks included.
     #[pyo3(signature = (timeout=None))]
     fn flush(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
         self.core.usable()?;
@@ -176,11 +180,13 @@ impl Producer {
         Ok(detached(py, |interrupt| self.core.producer.flush(deadline, interrupt))?)
     }
 
+    /// Flush, and end the client. Raises what `flush` raises. Closing again does nothing.
     #[pyo3(signature = (timeout=Some(CLOSE_TIMEOUT)), text_signature = "($self, timeout=30.0)")]
     fn close(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
         Ok(self.core.close(py, deadline(timeout)?)?)
     }
 
+    /// Ask a broker for an answer, or raise `KafkaConnectionError`.
     #[pyo3(signature = (timeout=5.0))]
     fn ping(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
         self.core.usable()?;
@@ -188,6 +194,7 @@ impl Producer {
         Ok(detached(py, |interrupt| self.core.producer.ping(timeout, interrupt))?)
     }
 
+    /// The partition numbers of a topic. Raises `UnknownTopicError` if there is no such topic.
     #[pyo3(signature = (topic, *, timeout=5.0))]
     fn partitions_for(&self, py: Python<'_>, topic: &str, timeout: f64) -> PyResult<Vec<i32>> {
         self.core.usable()?;
@@ -196,6 +203,7 @@ impl Producer {
         Ok((0..i32::try_from(count).unwrap_or(i32::MAX)).collect())
     }
 
+    /// How many messages are neither confirmed nor failed.
     #[getter]
     fn pending(&self) -> usize {
         self.core.producer.pending()
