@@ -17,9 +17,11 @@ mod _kjson {
     #[pymodule_export]
     use crate::bindings::delivery::{Delivery, RecordMetadata};
     #[pymodule_export]
-    use crate::bindings::message::{Message, TopicPartition};
+    use crate::bindings::message::Message;
     #[pymodule_export]
     use crate::bindings::mock::MockCluster;
+    #[pymodule_export]
+    use crate::bindings::partitions::TopicPartition;
     #[pymodule_export]
     use crate::bindings::producer::Producer;
 

@@ -1,6 +1,5 @@
 //! `Consumer` for Python.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -10,14 +9,13 @@ use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
 use crate::error::Error;
 use crate::json::DecodeOptions;
-use crate::kafka::{
-    self, Code, ConsumerHooks, ConsumerSettings, Deadline, Incoming, Level, LogRecord, LogSink, Partition, Role,
-};
+use crate::kafka::{self, Code, ConsumerHooks, ConsumerSettings, Deadline, Incoming, Level, LogRecord, LogSink, Role};
 
 use super::blocking::{deadline, detached, seconds};
 use super::decoding::Decoder;
 use super::events::Events;
-use super::message::{KeyType, Message, TopicPartition};
+use super::message::{KeyType, Message};
+use super::partitions::{offsets_of, TopicPartition};
 use super::shutdown::{self, Closable};
 use super::{notifier, options};
 
@@ -366,36 +364,4 @@ fn key_of(name: &str) -> PyResult<KeyType> {
             "key_type must be \"auto\", \"str\", \"bytes\" or \"json\", not {name:?}"
         ))),
     }
-}
-
-/// A message is committed with the offset behind it; a `TopicPartition` with its own, the next one to read.
-fn offsets_of(what: &Bound<'_, PyAny>) -> PyResult<HashMap<Partition, i64>> {
-    let items = match what.try_iter() {
-        Ok(items) => items.collect::<PyResult<Vec<_>>>()?,
-        Err(_) => vec![what.clone()],
-    };
-    let mut offsets = HashMap::new();
-    for item in items {
-        let (topic, id, next): (String, i32, i64) = if let Ok(message) = item.cast::<Message>() {
-            let (topic, partition, offset) = message.get().position();
-            (topic.to_string(), partition, offset + 1)
-        } else if let Ok(partition) = item.cast::<TopicPartition>() {
-            let partition = partition.get();
-            let offset = partition.offset.ok_or_else(|| {
-                PyValueError::new_err(format!(
-                    "commit: {} has no offset. Give the next offset to read",
-                    partition.repr()
-                ))
-            })?;
-            (partition.topic.clone(), partition.partition, offset)
-        } else {
-            return Err(PyTypeError::new_err(format!(
-                "commit takes a Message, a TopicPartition with an offset, or a list of them, not {}",
-                item.get_type().name()?
-            )));
-        };
-        let slot = offsets.entry(Partition { topic: topic.as_str().into(), id }).or_insert(next);
-        *slot = next.max(*slot);
-    }
-    Ok(offsets)
 }

@@ -1,4 +1,4 @@
-//! `Message` and `TopicPartition`: what is read, for Python. Values, not handles: they outlive their consumer.
+//! `Message`: what is read, for Python. A value, not a handle: it outlives its consumer.
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -241,38 +241,3 @@ type RestoredMessage = (
     (Py<PyAny>, Py<PyAny>, Option<Py<PyAny>>),
     (Option<Vec<u8>>, Option<Vec<u8>>, Vec<Header>),
 );
-
-/// A partition of a topic, with an offset where one is meant.
-#[pyclass(module = "kjson", frozen, eq, ord, hash, get_all)]
-#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TopicPartition {
-    pub topic: String,
-    pub partition: i32,
-    /// None where no offset is meant.
-    pub offset: Option<i64>,
-}
-
-impl TopicPartition {
-    pub fn repr(&self) -> String {
-        let offset = self.offset.map_or_else(String::new, |offset| format!(", offset={offset}"));
-        format!("TopicPartition(topic='{}', partition={}{offset})", self.topic, self.partition)
-    }
-}
-
-#[pymethods]
-impl TopicPartition {
-    #[new]
-    #[pyo3(signature = (topic, partition, offset=None))]
-    fn py_new(topic: String, partition: i32, offset: Option<i64>) -> Self {
-        TopicPartition { topic, partition, offset }
-    }
-
-    fn __repr__(&self) -> String {
-        self.repr()
-    }
-
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
-        let this = slf.get();
-        (slf.get_type(), (&this.topic, this.partition, this.offset)).into_pyobject(slf.py())
-    }
-}

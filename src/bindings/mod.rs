@@ -11,5 +11,6 @@ pub mod mock;
 pub mod notifier;
 pub mod options;
 pub mod outgoing;
+pub mod partitions;
 pub mod producer;
 pub mod shutdown;

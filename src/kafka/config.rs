@@ -1,13 +1,11 @@
-//! Options: every name a user may type, led to one librdkafka property, and checked where it is given.
-//!
-//! The names come from librdkafka's own list, printed by itself at run time, so the two cannot drift apart.
+//! The options of one client: given once, not twice differently, and checked before anything connects.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
 
 use super::brokers::addresses;
 use super::error::Error;
-use super::native::conf::{properties_table, Conf, Refused};
+use super::native::conf::{Conf, Refused};
+use super::properties::table;
 
 pub const BOOTSTRAP_DEFAULT: &str = "localhost:9092";
 
@@ -26,65 +24,11 @@ impl Role {
     }
 }
 
-/// Names that users of kafka-python and aiokafka type, where librdkafka's differ by more than dots.
-const KNOWN_AS: &[(&str, &str)] = &[
-    ("delivery_timeout_ms", "message.timeout.ms"),
-    ("fetch_max_wait_ms", "fetch.wait.max.ms"),
-    ("max_request_size", "message.max.bytes"),
-    ("sasl_plain_password", "sasl.password"),
-    ("sasl_plain_username", "sasl.username"),
-    ("ssl_cafile", "ssl.ca.location"),
-    ("ssl_certfile", "ssl.certificate.location"),
-    ("ssl_crlfile", "ssl.crl.location"),
-    ("ssl_keyfile", "ssl.key.location"),
-    ("ssl_password", "ssl.key.password"),
-];
-
 /// Set by kjson and by nobody else, each with the reason.
 const KEPT: &[(&str, &str)] = &[
     ("enable.auto.offset.store", "kjson stores an offset when the next message is asked for, so that none is lost"),
     ("enable.gapless.guarantee", "it is experimental in librdkafka"),
 ];
-
-struct Property {
-    name: String,
-    /// The property that this is another name of, or the name itself.
-    canonical: String,
-    range: String,
-    settable: bool,
-}
-
-struct Table {
-    by_name: HashMap<String, Property>,
-    /// "linger_ms" -> "linger.ms"
-    by_keyword: HashMap<String, String>,
-}
-
-fn table() -> &'static Table {
-    static TABLE: OnceLock<Table> = OnceLock::new();
-    TABLE.get_or_init(|| {
-        let mut by_name = HashMap::new();
-        for line in properties_table().lines() {
-            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-            let [name, _, range, _, _, description, ..] = cells[..] else { continue };
-            if name == "Property" || name.starts_with('-') {
-                continue;
-            }
-            let canonical = description
-                .strip_prefix("Alias for `")
-                .and_then(|rest| rest.split('`').next())
-                .unwrap_or(name)
-                .to_owned();
-            let settable = !description.contains("_set_") && !description.ends_with("*Type: see dedicated API*");
-            let property = Property { name: name.to_owned(), canonical, range: range.to_owned(), settable };
-            by_name.insert(name.to_owned(), property);
-        }
-        let mut by_keyword: HashMap<String, String> =
-            by_name.keys().map(|name| (name.replace('.', "_"), name.clone())).collect();
-        by_keyword.extend(KNOWN_AS.iter().map(|(keyword, name)| ((*keyword).to_owned(), (*name).to_owned())));
-        Table { by_name, by_keyword }
-    })
-}
 
 struct Setting {
     value: String,
@@ -295,13 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn librdkafkas_table_is_read() {
-        assert!(table().by_name.len() > 150, "{}", table().by_name.len());
-        assert_eq!(table().by_name["bootstrap.servers"].canonical, "metadata.broker.list");
-        assert!(!table().by_name["error_cb"].settable && table().by_name["linger.ms"].settable);
-        for (keyword, name) in KNOWN_AS {
-            assert!(table().by_name.contains_key(*name), "{keyword}");
-        }
+    fn what_is_kept_exists() {
         for (name, _) in KEPT {
             assert!(table().by_name.contains_key(*name), "{name}");
         }

@@ -14,6 +14,7 @@ mod mock;
 mod native;
 mod offsets;
 mod producer;
+mod properties;
 mod reachable;
 mod reaper;
 mod record;
