@@ -1,6 +1,7 @@
 //! librdkafka's log lines on their way to whoever wants them, with repeated connection failures collapsed.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,7 @@ const STEPS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(10), D
 #[derive(Default)]
 pub struct Collapse {
     seen: Mutex<HashMap<String, Repeat>>,
+    connected: AtomicBool,
 }
 
 struct Repeat {
@@ -52,6 +54,10 @@ impl Collapse {
         if level == Level::Debug || !matches!(facility, "FAIL" | "ERROR") {
             return Some(LogRecord { level, text: format!("{facility}: {text}") });
         }
+        if !self.connected.load(Ordering::Relaxed) {
+            // The constructor raises these, or they did not matter: localhost is tried as ::1 before 127.0.0.1.
+            return Some(LogRecord { level: Level::Debug, text: format!("{facility}: {text}") });
+        }
         let subject = text.split(": ").next().unwrap_or(text);
         let now = Instant::now();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,6 +76,11 @@ impl Collapse {
         Some(LogRecord { level, text: format!("{facility}: {text}") })
     }
 
+    /// The constructor is done: from here on failures are told by the log.
+    pub fn connected(&self) {
+        self.connected.store(true, Ordering::Relaxed);
+    }
+
     /// After a connection the next failure is news again.
     pub fn reset(&self) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -83,6 +94,9 @@ mod tests {
     #[test]
     fn repeated_failures_of_one_broker_are_held_back() {
         let collapse = Collapse::default();
+        let early = collapse.pass(3, "FAIL", "[thrd:a:1/bootstrap]: a:1/bootstrap: Connect failed").unwrap();
+        assert_eq!(early.level, Level::Debug);
+        collapse.connected();
         let first = collapse.pass(3, "FAIL", "[thrd:a:1/bootstrap]: a:1/bootstrap: Connect failed").unwrap();
         assert_eq!((first.level, first.text.as_str()), (Level::Error, "FAIL: a:1/bootstrap: Connect failed"));
         assert!(collapse.pass(3, "FAIL", "[thrd:x]: a:1/bootstrap: Connect failed again").is_none());

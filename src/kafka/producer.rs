@@ -124,6 +124,7 @@ impl<H: ProducerHooks> Producer<H> {
                 hasten_producer_id(open, made);
             }
         }
+        producer.shared.collapse.connected();
         Ok(producer)
     }
 

@@ -96,6 +96,7 @@ impl<H: ConsumerHooks> Consumer<H> {
                 return Err(error);
             }
         }
+        shared.collapse.connected();
         let inlet = Inlet::new(client).map_err(|code| Error::failed("cannot make a consumer", code, ""))?;
         Ok(Consumer {
             shared,
