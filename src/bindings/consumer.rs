@@ -74,9 +74,9 @@ impl Core {
         let message = self.decoder.message(py, &incoming);
         if message.as_ref().is_err_and(|error| !error.is_instance_of::<PyException>(py)) {
             // Ctrl-C while it was decoded: nobody has seen it yet.
-            self.consumer.give_back(vec![incoming]);
+            self.consumer.give_back([incoming]);
         } else {
-            self.consumer.handed_out(incoming);
+            self.consumer.handed_out([incoming]);
         }
         message.map(Some)
     }
@@ -233,24 +233,32 @@ impl Consumer {
         }
         let mut incoming = self.core.next(py, max_messages, deadline(timeout)?)?.into_iter();
         let mut messages = Vec::with_capacity(incoming.len());
+        let mut passed_on = Vec::with_capacity(incoming.len());
+        let (mut unread, mut failed) = (None, None);
         while let Some(next) = incoming.next() {
             match self.core.decoder.message(py, &next) {
-                Ok(message) => messages.push(message),
-                // The good ones go out first; the bad one is met, and raised, at the head of the next call.
+                Ok(message) => {
+                    messages.push(message);
+                    passed_on.push(next);
+                }
+                // The first of all is bad: it is passed by, and raised.
+                Err(error) if messages.is_empty() && error.is_instance_of::<PyException>(py) => {
+                    passed_on.push(next);
+                    failed = Some(error);
+                    break;
+                }
+                // The good ones go out first; this one is met, and raised, at the head of the next call.
                 Err(error) => {
-                    if messages.is_empty() && error.is_instance_of::<PyException>(py) {
-                        self.core.consumer.handed_out(next);
-                        self.core.consumer.give_back(incoming.collect());
-                        return Err(error);
-                    }
-                    self.core.consumer.give_back(std::iter::once(next).chain(incoming).collect());
-                    if messages.is_empty() {
-                        return Err(error);
-                    }
+                    unread = Some(next);
+                    failed = Some(error).filter(|_| messages.is_empty());
                     break;
                 }
             }
-            self.core.consumer.handed_out(next);
+        }
+        self.core.consumer.handed_out(passed_on);
+        self.core.consumer.give_back(unread.into_iter().chain(incoming));
+        if let Some(error) = failed {
+            return Err(error);
         }
         Ok(messages)
     }

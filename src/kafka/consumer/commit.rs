@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::read::Reading;
+use super::read::{Reading, BATCH};
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::code::Code;
 use crate::kafka::error::Error;
@@ -85,7 +85,7 @@ impl<H: ConsumerHooks> Consumer<H> {
                 _ => return result,
             }
             // The group is being shared out anew. Take part in it, and commit what is still ours.
-            let _ = self.fetch(inlet, reading, deadline.step(TICK), interrupt);
+            let _ = self.fetch(inlet, reading, deadline.step(TICK), BATCH, interrupt);
             check(interrupt)?;
         }
     }

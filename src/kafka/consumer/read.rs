@@ -16,7 +16,9 @@ use crate::kafka::offsets::Offsets;
 use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
 
 /// Messages taken from librdkafka in one go.
-const BATCH: usize = 500;
+pub(super) const BATCH: usize = 500;
+/// More than this is never taken at once, whatever `consume` asks for.
+const LARGEST_BATCH: usize = 10_000;
 /// librdkafka counts `max.poll.interval.ms` by its own polls, and a rebalance waits for one: while a batch is handed out
 /// slowly, it is polled this often all the same.
 const POLL_EVERY: Duration = Duration::from_secs(1);
@@ -66,7 +68,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         loop {
             if reading.buffer.is_empty() || !reading.fresh() {
                 let patience = if reading.buffer.is_empty() { deadline.step(TICK) } else { Duration::ZERO };
-                self.fetch(&inlet, &mut reading, patience, interrupt)?;
+                self.fetch(&inlet, &mut reading, patience, limit.clamp(BATCH, LARGEST_BATCH), interrupt)?;
             }
             if !reading.buffer.is_empty() {
                 let count = limit.min(reading.buffer.len());
@@ -83,19 +85,19 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
-    /// The caller passed this message on; it is done when the next one is asked for.
-    pub fn handed_out(&self, message: Incoming) {
+    /// The caller passed these messages on; they are done when the next one is asked for.
+    pub fn handed_out(&self, messages: impl IntoIterator<Item = Incoming>) {
         if let Ok(mut reading) = self.reading("read") {
-            reading.handed_out.push(message);
+            reading.handed_out.extend(messages);
         }
     }
 
     /// Takes back messages that were not passed on, to be the next ones.
-    pub fn give_back(&self, messages: Vec<Incoming>) {
+    pub fn give_back(&self, messages: impl IntoIterator<Item = Incoming>) {
         let Ok(mut reading) = self.reading("read") else { return };
-        for message in messages.into_iter().rev() {
-            reading.buffer.push_front(message);
-        }
+        let rest = std::mem::take(&mut reading.buffer);
+        reading.buffer.extend(messages);
+        reading.buffer.extend(rest);
     }
 
     /// The user's code failed on what was handed out last: do not commit it.
@@ -118,7 +120,12 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     pub(super) fn settle_with(&self, inlet: &Inlet, reading: &mut Reading) -> Result<(), Error> {
-        for message in reading.handed_out.drain(..) {
+        let mut handed_out = reading.handed_out.drain(..).peekable();
+        while let Some(message) = handed_out.next() {
+            // A batch comes partition by partition: the last message of each run stands for all of it.
+            if handed_out.peek().is_some_and(|next| next.is_next_to(&message)) {
+                continue;
+            }
             if self.settings.auto_commit {
                 message.store_offset(inlet.client());
             }
@@ -134,6 +141,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         inlet: &Inlet,
         reading: &mut Reading,
         patience: Duration,
+        limit: usize,
         interrupt: Interrupt<'_>,
     ) -> Result<(), Error> {
         if !reading.missing.is_empty() {
@@ -145,7 +153,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             return first;
         }
         self.watch.heard();
-        first.and(self.fetch_some(inlet, reading, Duration::ZERO, BATCH - 1))
+        first.and(self.fetch_some(inlet, reading, Duration::ZERO, limit - 1))
     }
 
     /// The rebalance callback runs inside: what is buffered of a partition that it takes away is void.

@@ -61,6 +61,12 @@ impl Incoming {
         self.message().offset
     }
 
+    /// Whether both are of one partition.
+    pub fn is_next_to(&self, other: &Incoming) -> bool {
+        // Both are alive and keep their topics, so one address is one topic.
+        self.partition() == other.partition() && self.message().rkt == other.message().rkt
+    }
+
     pub fn is_of(&self, partition: &Partition) -> bool {
         self.partition() == partition.id && self.topic() == *partition.topic
     }
