@@ -73,11 +73,13 @@ impl From<Error> for PyErr {
 
 pub fn delivery_error(message: &str, failures: &[Failure]) -> PyErr {
     raise("DeliveryError", message, |attributes| {
-        let py = attributes.py();
-        let records = failures.iter().map(|failure| failed_record(py, failure)).collect::<PyResult<Vec<_>>>()?;
-        attributes.set_item("failures", PyTuple::new(py, records)?)?;
+        attributes.set_item("failures", failed_records(attributes.py(), failures)?)?;
         failures.first().map_or(Ok(()), |first| describe(attributes, first.code, first.code == Code::FATAL))
     })
+}
+
+pub fn failed_records<'py>(py: Python<'py>, failures: &[Failure]) -> PyResult<Bound<'py, PyTuple>> {
+    PyTuple::new(py, failures.iter().map(|failure| failed_record(py, failure)).collect::<PyResult<Vec<_>>>()?)
 }
 
 fn failed_record<'py>(py: Python<'py>, failure: &Failure) -> PyResult<Bound<'py, PyAny>> {

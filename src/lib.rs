@@ -17,6 +17,8 @@ mod _kjson {
     #[pymodule_export]
     use crate::bindings::delivery::{Delivery, RecordMetadata};
     #[pymodule_export]
+    use crate::bindings::delivery_batch::DeliveryBatch;
+    #[pymodule_export]
     use crate::bindings::message::{Message, TopicPartition};
     #[pymodule_export]
     use crate::bindings::mock::MockCluster;
