@@ -63,6 +63,14 @@ impl From<Error> for PyErr {
             kafka::Error::Commit { code, .. } => {
                 raise("CommitError", &message, |attributes| describe(attributes, code, false))
             }
+            kafka::Error::Transaction { code, abortable, fatal, retriable, .. } => {
+                let class = if code.is_fenced() { "FencedError" } else { "TransactionError" };
+                raise(class, &message, |attributes| {
+                    describe(attributes, code, fatal)?;
+                    attributes.set_item("retriable", retriable)?;
+                    attributes.set_item("abortable", abortable)
+                })
+            }
             kafka::Error::Failed { code, fatal, .. } => {
                 raise(class_of(code), &message, |attributes| describe(attributes, code, fatal))
             }
@@ -104,6 +112,7 @@ pub fn class_of(code: Code) -> &'static str {
         Code::MSG_TIMED_OUT | Code::TIMED_OUT => "KafkaTimeoutError",
         Code::AUTHENTICATION => "AuthenticationError",
         Code::SSL => "TlsError",
+        code if code.is_fenced() => "FencedError",
         code if code.is_connection() => "KafkaConnectionError",
         _ => "KafkaError",
     }

@@ -24,6 +24,8 @@ mod _kjson {
     use crate::bindings::mock::MockCluster;
     #[pymodule_export]
     use crate::bindings::producer::Producer;
+    #[pymodule_export]
+    use crate::bindings::transaction::{GroupMetadata, Transaction};
 
     use super::*;
 

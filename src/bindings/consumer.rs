@@ -19,6 +19,7 @@ use super::decoding::Decoder;
 use super::events::Events;
 use super::message::{KeyType, Message, TopicPartition};
 use super::shutdown::{self, Closable};
+use super::transaction::GroupMetadata;
 use super::{notifier, options};
 
 const CLOSE_TIMEOUT: f64 = 10.0;
@@ -244,8 +245,14 @@ impl Consumer {
     fn commit(&self, py: Python<'_>, what: Option<&Bound<'_, PyAny>>, timeout: Option<f64>) -> PyResult<()> {
         self.core.usable()?;
         let deadline = deadline(timeout)?;
-        let offsets = what.map(offsets_of).transpose()?;
+        let offsets = what.map(|what| offsets_of("commit", what)).transpose()?;
         Ok(detached(py, |interrupt| self.core.consumer.commit(offsets, deadline, interrupt))?)
+    }
+
+    /// For `Producer.send_offsets_to_transaction`.
+    fn group_metadata(&self) -> PyResult<GroupMetadata> {
+        self.core.usable()?;
+        Ok(GroupMetadata(self.core.consumer.group_metadata().map_err(Error::from)?))
     }
 
     #[pyo3(signature = (timeout=5.0))]
@@ -341,7 +348,7 @@ fn key_of(name: &str) -> PyResult<KeyType> {
 }
 
 /// A message is committed with the offset behind it; a `TopicPartition` with its own, the next one to read.
-fn offsets_of(what: &Bound<'_, PyAny>) -> PyResult<HashMap<Partition, i64>> {
+pub(super) fn offsets_of(operation: &str, what: &Bound<'_, PyAny>) -> PyResult<HashMap<Partition, i64>> {
     let items = match what.try_iter() {
         Ok(items) => items.collect::<PyResult<Vec<_>>>()?,
         Err(_) => vec![what.clone()],
@@ -355,14 +362,14 @@ fn offsets_of(what: &Bound<'_, PyAny>) -> PyResult<HashMap<Partition, i64>> {
             let partition = partition.get();
             let offset = partition.offset.ok_or_else(|| {
                 PyValueError::new_err(format!(
-                    "commit: {} has no offset. Give the next offset to read",
+                    "{operation}: {} has no offset. Give the next offset to read",
                     partition.repr()
                 ))
             })?;
             (partition.topic.clone(), partition.partition, offset)
         } else {
             return Err(PyTypeError::new_err(format!(
-                "commit takes a Message, a TopicPartition with an offset, or a list of them, not {}",
+                "{operation} takes a Message, a TopicPartition with an offset, or a list of them, not {}",
                 item.get_type().name()?
             )));
         };

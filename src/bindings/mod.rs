@@ -17,3 +17,4 @@ pub mod producer;
 mod producer_events;
 mod send_many;
 pub mod shutdown;
+pub mod transaction;

@@ -18,6 +18,7 @@ use super::delivery_batch::DeliveryBatch;
 use super::events::Events;
 use super::producer_events::ProducerEvents;
 use super::shutdown::{self, Closable};
+use super::transaction::{self, GroupMetadata, Transaction};
 use super::{notifier, options, outgoing, send_many};
 
 /// At exit and where the user gives no time.
@@ -40,6 +41,10 @@ impl Core {
             return Err(Error::Forked { object: "Producer" });
         }
         Ok(())
+    }
+
+    pub fn log(&self, text: String) {
+        notifier::log(LogRecord { level: Level::Error, text });
     }
 
     pub fn topic(&self, topic: &Bound<'_, PyString>) -> PyResult<TopicId> {
@@ -229,6 +234,38 @@ impl Producer {
     #[pyo3(signature = (timeout=Some(CLOSE_TIMEOUT)), text_signature = "($self, timeout=30.0)")]
     fn close(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
         Ok(self.core.close(py, deadline(timeout)?)?)
+    }
+
+    fn transaction(slf: Bound<'_, Self>) -> Transaction {
+        Transaction { producer: slf.unbind() }
+    }
+
+    fn begin_transaction(&self, py: Python<'_>) -> PyResult<()> {
+        Ok(transaction::begin(py, &self.core)?)
+    }
+
+    #[pyo3(signature = (timeout=Some(transaction::TIMEOUT)), text_signature = "($self, timeout=60.0)")]
+    fn commit_transaction(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+        Ok(transaction::commit(py, &self.core, timeout)?)
+    }
+
+    #[pyo3(signature = (timeout=Some(transaction::TIMEOUT)), text_signature = "($self, timeout=60.0)")]
+    fn abort_transaction(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+        Ok(transaction::abort(py, &self.core, timeout)?)
+    }
+
+    #[pyo3(
+        signature = (offsets, group_metadata, *, timeout=Some(transaction::TIMEOUT)),
+        text_signature = "($self, offsets, group_metadata, *, timeout=60.0)"
+    )]
+    fn send_offsets_to_transaction(
+        &self,
+        py: Python<'_>,
+        offsets: &Bound<'_, PyAny>,
+        group_metadata: &GroupMetadata,
+        timeout: Option<f64>,
+    ) -> PyResult<()> {
+        transaction::send_offsets(py, &self.core, offsets, group_metadata, timeout)
     }
 
     #[pyo3(signature = (timeout=5.0))]

@@ -14,6 +14,7 @@ use super::native::client::{Callbacks, Client};
 use super::native::consume::Inlet;
 use super::native::fork::forks;
 use super::native::partitions::{Entry, PartitionList};
+use super::native::transact::GroupMetadata;
 use super::offsets::Offsets;
 use super::reachable::{ask, connect, Watch};
 use super::reaper;
@@ -351,6 +352,20 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
         // A partition that was taken away meanwhile cannot be stored, and its new owner reads the record again.
         let _ = inlet.store(&list_of(&done));
+    }
+
+    /// The membership that a transaction names beside its offsets.
+    pub fn group_metadata(&self) -> Result<GroupMetadata, Error> {
+        let inlet = self.open("group_metadata")?;
+        if !self.settings.grouped {
+            return Err(Error::Misuse(
+                "the consumer has no group, so a transaction cannot keep its offsets. Give it a group_id".to_owned(),
+            ));
+        }
+        let operation = "cannot read the group's metadata";
+        let metadata = inlet.client().group_metadata();
+        let metadata = metadata.ok_or_else(|| Error::failed(operation, Code::STATE, ""))?;
+        metadata.map_err(|problem| Error::failed(operation, problem.code, &problem.text))
     }
 
     /// Commits what was handed out, or the offsets given, and waits for the broker's answer.

@@ -21,6 +21,7 @@ mod reachable;
 mod reaper;
 mod record;
 mod reports;
+mod transactions;
 mod wait;
 
 pub use batch::{Batch, Sheaf};
@@ -32,6 +33,7 @@ pub use error::{ConnectionKind, Error};
 pub use log::{Level, LogRecord, LogSink};
 pub use mock::MockCluster;
 pub use native::fork::forks;
+pub use native::transact::GroupMetadata;
 pub use native::version as librdkafka_version;
 pub use producer::{Completed, Outgoing, Producer, ProducerHooks, ProducerSettings, Refusal};
 pub use record::{Header, Incoming, Partition};

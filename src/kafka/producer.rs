@@ -69,6 +69,7 @@ pub struct Producer<H: ProducerHooks> {
     /// Heard when the report thread has ended and the client is destroyed.
     ended: Mutex<mpsc::Receiver<()>>,
     pub settings: ProducerSettings,
+    pub(super) transactional: bool,
     forks: u32,
 }
 
@@ -88,8 +89,9 @@ impl<H: ProducerHooks> Producer<H> {
             names: RwLock::default(),
             failures: Mutex::default(),
             stop: AtomicBool::new(false),
+            transactions_ready: AtomicBool::new(false),
             report_thread: Mutex::new(None),
-            timeout_ms: config.get("message.timeout.ms").unwrap_or("300000").to_owned(),
+            timeout_ms: config.delivery_timeout_ms().to_owned(),
         });
         let client = Client::producer(conf, shared.clone()).map_err(|why| Error::Config {
             message: format!("Producer: librdkafka refused the options: {}", config.redacted(&why)),
@@ -106,13 +108,17 @@ impl<H: ProducerHooks> Producer<H> {
             open: RwLock::new(Some(open.clone())),
             ended: Mutex::new(ended),
             settings,
+            transactional: config.get("transactional.id").is_some(),
             forks: forks(),
         };
         if let Some(timeout) = producer.settings.connect_timeout {
             let brokers = &producer.shared.brokers;
             // The report thread serves the callbacks. On failure the producer is dropped, which ends that thread.
             connect(open.line.client(), brokers, timeout, || (), interrupt)?;
-            if config.idempotent() && config.get("transactional.id").is_none() {
+            if producer.transactional {
+                // Now, because it fences whoever had the id before: a program that starts takes over when it starts.
+                producer.init_transactions(Deadline::after(Some(timeout)), interrupt)?;
+            } else if config.idempotent() {
                 open.line.client().request_producer_id();
             }
         }
@@ -248,6 +254,7 @@ impl<H: ProducerHooks> Producer<H> {
             if !self.shared.progress.wait(step, interrupt, &done)? && deadline.passed() {
                 return Ok(done());
             }
+            check(interrupt)?;
         }
         Ok(true)
     }
@@ -381,8 +388,12 @@ pub(super) fn refused<H: ProducerHooks>(open: &Open<H>, topic: &str, payload: &P
         ),
         Code::UNKNOWN_PARTITION => (format!("the topic has no partition {}", payload.partition), false),
         Code::FATAL => {
-            let why = open.line.client().fatal_error().map_or_else(String::new, |(_, text)| text);
-            (format!("the producer failed for good: {why}. Make a new one"), true)
+            let (code, why) = open.line.client().fatal_error().unwrap_or((code, String::new()));
+            let message = format!(
+                "cannot send to '{topic}': the producer failed for good: {why} ({}). Make a new one",
+                code.name()
+            );
+            return Error::Failed { message, code, fatal: true };
         }
         other => (other.text().to_owned(), false),
     };

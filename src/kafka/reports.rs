@@ -45,6 +45,7 @@ pub(super) struct Shared<H: ProducerHooks> {
     pub names: RwLock<Names>,
     pub failures: Mutex<Failures<H::Callback>>,
     pub stop: AtomicBool,
+    pub transactions_ready: AtomicBool,
     pub report_thread: Mutex<Option<ThreadId>>,
     pub timeout_ms: String,
 }
@@ -186,6 +187,10 @@ impl<H: ProducerHooks> Shared<H> {
         if batch.fail(index, failure) {
             self.failures.lock().unwrap_or_else(PoisonError::into_inner).batches.push(batch.clone());
         }
+    }
+
+    pub fn forget_failures(&self) {
+        *self.failures.lock().unwrap_or_else(PoisonError::into_inner) = Failures::default();
     }
 
     fn failure(&self, outcome: &Outcome<'_>) -> Failure {
