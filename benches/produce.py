@@ -2,9 +2,9 @@
 
     python -m benches.produce [--servers localhost:9092] [--messages 300000] [--rounds 5] [--only kjson,confluent]
 
-Every client sends the same objects with the same guarantees (acks=all, idempotent where the client can be, 5 ms of linger, room for
-the same number of messages) and learns of each delivery. Before anything is measured, what each client stored is read
-back and compared. Without --servers a broker is started and ended again.
+Every client sends the same objects with the same guarantees (acks=all, idempotent where the client can be, 5 ms of
+linger, room for the same number of messages) and learns of each delivery. Before anything is measured, what each client
+stored is read back and compared. Without --servers a broker is started and ended again.
 
 Columns: messages a second until the last is confirmed; CPU a message of the whole process and of the calling thread, in
 microseconds. All are medians over the rounds. `floor` is librdkafka with ready bytes, called through confluent-kafka.

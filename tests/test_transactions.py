@@ -35,11 +35,10 @@ def test_a_block_that_ends_commits_and_one_that_raises_aborts(servers: str, topi
             first = producer.send(topic, {"n": 1})
             producer.send_many(topic, [{"n": 2}, {"n": 3}])
         assert first.result(0).offset == 0
-        with pytest.raises(ZeroDivisionError):
-            with producer.transaction():
-                producer.send(topic, {"n": "never"})
-                producer.send_many(topic, [{"n": "never"}] * 100)
-                _ = 1 / 0
+        with pytest.raises(ZeroDivisionError), producer.transaction():
+            producer.send(topic, {"n": "never"})
+            producer.send_many(topic, [{"n": "never"}] * 100)
+            _ = 1 / 0
         with producer.transaction():
             producer.send(topic, {"n": 4})
     assert committed_values(servers, topic, 4) == [{"n": 1}, {"n": 2}, {"n": 3}, {"n": 4}]
@@ -68,15 +67,13 @@ def test_sending_outside_of_a_transaction_is_refused_with_the_way_out(
         with pytest.raises(TransactionError) as caught:
             producer.commit_transaction()
         assert not caught.value.abortable
-        with producer.transaction():
-            with pytest.raises(TransactionError):
-                producer.begin_transaction()
+        with producer.transaction(), pytest.raises(TransactionError):
+            producer.begin_transaction()
 
 
 def test_a_producer_without_an_id_has_no_transactions(servers: str) -> None:
-    with Producer(servers) as producer:
-        with pytest.raises(KafkaError, match="transactional_id"):
-            producer.begin_transaction()
+    with Producer(servers) as producer, pytest.raises(KafkaError, match="transactional_id"):
+        producer.begin_transaction()
     with pytest.raises(ClosedError):
         producer.commit_transaction()
 
@@ -109,10 +106,9 @@ def test_offsets_are_committed_with_the_transaction_and_not_without(
     with Consumer(topic, bootstrap_servers=servers, group_id=group, enable_auto_commit=False) as consumer:
         messages = [next(consumer) for _ in range(10)]
         with Producer(servers, transactional_id=transactional_id) as producer:
-            with pytest.raises(KeyError):
-                with producer.transaction():
-                    producer.send_offsets_to_transaction(messages[8], consumer.group_metadata())
-                    raise KeyError
+            with pytest.raises(KeyError), producer.transaction():
+                producer.send_offsets_to_transaction(messages[8], consumer.group_metadata())
+                raise KeyError
             assert committed_offset(servers, group, topic) is None
             with producer.transaction():
                 producer.send_offsets_to_transaction(messages[:5], consumer.group_metadata())
