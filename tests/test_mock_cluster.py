@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from confluent_kafka.admin import AdminClient
+from kjson.testing import MockCluster
 
 from kjson import Consumer, DeliveryError, KafkaConnectionError, Producer
-from kjson.testing import MockCluster
 
 from .peers import read_records
 

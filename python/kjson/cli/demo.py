@@ -12,10 +12,11 @@ from contextlib import ExitStack
 from datetime import datetime, timezone
 from typing import Any, Dict, List
 
+from kjson.testing import MockCluster
+
 from kjson import Consumer, Message, Producer
 from kjson.cli.failure import CommandError
 from kjson.cli.progress import ProgressBar
-from kjson.testing import MockCluster
 
 __all__ = ["HELP", "NAME", "add_arguments", "run"]
 
