@@ -59,6 +59,15 @@ format: $(VENV)/tools
 .PHONY: build ## build the wheel into build/wheels
 build: $(WHEELS)/built
 
+.PHONY: bench-produce ## measure producers against each other on a real Kafka (ARGS="--rounds 3 --only kjson,confluent")
+bench-produce: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet -r benches/requirements.txt
+	$(BIN)/python -m benches.produce $(ARGS)
+
+.PHONY: soak ## one million sends with callbacks, failures and headers: memory stays where it was
+soak: $(VENV)/installed
+	KJSON_SOAK=1000000 $(BIN)/python -m pytest tests/test_producer_endurance.py -k memory --timeout 1800 $(ARGS)
+
 .PHONY: kafka ## start an Apache Kafka on a free port of this machine, until Ctrl-C
 kafka: $(VENV)/installed
 	@$(BIN)/python -m tests.kafka

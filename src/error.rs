@@ -64,6 +64,14 @@ impl From<Error> for PyErr {
             kafka::Error::Commit { code, .. } => {
                 raise("CommitError", &message, |attributes| describe(attributes, code, false))
             }
+            kafka::Error::Transaction { code, abortable, fatal, retriable, .. } => {
+                let class = if code.is_fenced() { "FencedError" } else { "TransactionError" };
+                raise(class, &message, |attributes| {
+                    describe(attributes, code, fatal)?;
+                    attributes.set_item("retriable", retriable)?;
+                    attributes.set_item("abortable", abortable)
+                })
+            }
             kafka::Error::Failed { code, fatal, .. } => {
                 raise(class_of(code), &message, |attributes| describe(attributes, code, fatal))
             }
@@ -74,11 +82,13 @@ impl From<Error> for PyErr {
 
 pub fn delivery_error(message: &str, failures: &[Failure]) -> PyErr {
     raise("DeliveryError", message, |attributes| {
-        let py = attributes.py();
-        let records = failures.iter().map(|failure| failed_record(py, failure)).collect::<PyResult<Vec<_>>>()?;
-        attributes.set_item("failures", PyTuple::new(py, records)?)?;
+        attributes.set_item("failures", failed_records(attributes.py(), failures)?)?;
         failures.first().map_or(Ok(()), |first| describe(attributes, first.code, first.code == Code::FATAL))
     })
+}
+
+pub fn failed_records<'py>(py: Python<'py>, failures: &[Failure]) -> PyResult<Bound<'py, PyTuple>> {
+    PyTuple::new(py, failures.iter().map(|failure| failed_record(py, failure)).collect::<PyResult<Vec<_>>>()?)
 }
 
 fn failed_record<'py>(py: Python<'py>, failure: &Failure) -> PyResult<Bound<'py, PyAny>> {
@@ -129,6 +139,7 @@ pub fn class_of(code: Code) -> &'static str {
         Code::MSG_TIMED_OUT | Code::TIMED_OUT => "KafkaTimeoutError",
         Code::AUTHENTICATION => "AuthenticationError",
         Code::SSL => "TlsError",
+        code if code.is_fenced() => "FencedError",
         code if code.is_connection() => "KafkaConnectionError",
         _ => "KafkaError",
     }

@@ -17,6 +17,8 @@ mod _kjson {
     #[pymodule_export]
     use crate::bindings::delivery::{Delivery, RecordMetadata};
     #[pymodule_export]
+    use crate::bindings::delivery_batch::DeliveryBatch;
+    #[pymodule_export]
     use crate::bindings::message::Message;
     #[pymodule_export]
     use crate::bindings::mock::MockCluster;
@@ -24,6 +26,8 @@ mod _kjson {
     use crate::bindings::partitions::TopicPartition;
     #[pymodule_export]
     use crate::bindings::producer::Producer;
+    #[pymodule_export]
+    use crate::bindings::transaction::{GroupMetadata, Transaction};
 
     use super::*;
 

@@ -8,6 +8,7 @@
 from ._kjson import (
     Consumer,
     Delivery,
+    DeliveryBatch,
     Message,
     Producer,
     RecordMetadata,
@@ -23,6 +24,7 @@ from .exceptions import __all__ as _exceptions
 __all__ = [
     "Consumer",
     "Delivery",
+    "DeliveryBatch",
     "Message",
     "Producer",
     "RecordMetadata",

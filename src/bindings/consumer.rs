@@ -17,6 +17,7 @@ use super::events::Events;
 use super::message::{KeyType, Message};
 use super::partitions::{offsets_of, TopicPartition};
 use super::shutdown::{self, Closable};
+use super::transaction::GroupMetadata;
 use super::{notifier, options};
 
 const CLOSE_TIMEOUT: f64 = 10.0;
@@ -276,8 +277,14 @@ impl Consumer {
     fn commit(&self, py: Python<'_>, what: Option<&Bound<'_, PyAny>>, timeout: Option<f64>) -> PyResult<()> {
         self.core.usable()?;
         let deadline = deadline(timeout)?;
-        let offsets = what.map(offsets_of).transpose()?;
+        let offsets = what.map(|what| offsets_of("commit", what)).transpose()?;
         Ok(detached(py, |interrupt| self.core.consumer.commit(offsets, deadline, interrupt))?)
+    }
+
+    /// For `Producer.send_offsets_to_transaction`.
+    fn group_metadata(&self) -> PyResult<GroupMetadata> {
+        self.core.usable()?;
+        Ok(GroupMetadata(self.core.consumer.group_metadata().map_err(Error::from)?))
     }
 
     /// Ask a broker for an answer, or raise `KafkaConnectionError`.

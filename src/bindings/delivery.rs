@@ -10,11 +10,13 @@ use crate::kafka::{Delivered, Failure, Report};
 
 use super::blocking::{deadline, detached};
 use super::outgoing::datetime_of;
-use super::producer::Core;
+use super::producer::{Core, Producer};
 
 /// What a message's completion calls.
 pub enum Callback {
-    /// `on_delivery(error, metadata)`
+    /// The producer's `on_delivery(error, metadata)`
+    Default,
+    /// The message's own.
     OnDelivery(Py<PyAny>),
     /// `add_done_callback(fn)`: called with the `Delivery`.
     Done(Py<PyAny>, Py<Delivery>),
@@ -22,17 +24,21 @@ pub enum Callback {
 
 impl Callback {
     /// What the user's code raises goes to `sys.unraisablehook` and harms nothing here.
-    pub fn call(&self, py: Python<'_>, report: &Report<Callback>) {
-        let (function, result) = match self {
-            Callback::OnDelivery(function) => {
-                let (error, metadata) = match report.completion() {
-                    Some(Ok(at)) => (None, RecordMetadata::new(&report.topic, at).ok()),
-                    Some(Err(failure)) => (Some(failed(failure).into_value(py)), None),
-                    None => (None, None),
-                };
-                (function, function.call1(py, (error, metadata)))
-            }
-            Callback::Done(function, delivery) => (function, function.call1(py, (delivery,))),
+    pub fn call(&self, py: Python<'_>, report: &Report<Callback>, topic: &str, default: Option<&Py<PyAny>>) {
+        let function = match (self, default) {
+            (Callback::Default, None) => return,
+            (Callback::Default, Some(function)) => function,
+            (Callback::OnDelivery(function) | Callback::Done(function, _), _) => function,
+        };
+        let result = if let Callback::Done(_, delivery) = self {
+            function.call1(py, (delivery,))
+        } else {
+            let (error, metadata) = match report.completion() {
+                Some(Ok(at)) => (None, Some(RecordMetadata::new(topic, at))),
+                Some(Err(failure)) => (Some(failed(failure).into_value(py)), None),
+                None => (None, None),
+            };
+            function.call1(py, (error, metadata))
         };
         if let Err(error) = result {
             error.write_unraisable(py, Some(function.bind(py)));
@@ -48,15 +54,24 @@ fn failed(failure: &Failure) -> PyErr {
 #[pyclass(module = "kjson", frozen)]
 pub struct Delivery {
     pub report: Arc<Report<Callback>>,
-    pub core: Arc<Core>,
+    /// Counted by Python, which is cheaper than an atomic count.
+    pub producer: Py<Producer>,
 }
 
 impl Delivery {
+    fn core(&self) -> &Core {
+        self.producer.get().core()
+    }
+
+    fn topic(&self) -> Arc<str> {
+        self.core().producer.topic_name(self.report.topic)
+    }
+
     fn outcome(&self) -> Option<PyResult<RecordMetadata>> {
         let completion = self.report.completion()?;
         self.report.see();
         Some(match completion {
-            Ok(at) => RecordMetadata::new(&self.report.topic, at),
+            Ok(at) => Ok(RecordMetadata::new(&self.topic(), at)),
             Err(failure) => Err(failed(failure)),
         })
     }
@@ -65,14 +80,15 @@ impl Delivery {
         if let Some(outcome) = self.outcome() {
             return Ok(outcome);
         }
-        self.core.usable()?;
+        self.core().usable()?;
         let deadline = deadline(timeout)?;
-        detached(py, |interrupt| self.core.producer.wait(&self.report, deadline, interrupt))?;
+        let producer = &self.core().producer;
+        detached(py, |interrupt| producer.wait(&self.report, deadline, interrupt))?;
         self.outcome().ok_or_else(|| {
             let waited = timeout.unwrap_or(0.0);
             let message = format!(
                 "the message to '{}' was neither confirmed nor failed within {waited} s. It is still under way: ask again",
-                self.report.topic
+                self.topic()
             );
             Error::Python(raise("KafkaTimeoutError", &message, |attributes| attributes.set_item("retriable", true)))
         })
@@ -103,7 +119,7 @@ impl Delivery {
         let report = &slf.get().report;
         report.see();
         if let Err(now) = report.when_done(Callback::Done(callback, slf.clone().unbind())) {
-            now.call(slf.py(), report);
+            now.call(slf.py(), report, &slf.get().topic(), None);
         }
     }
 
@@ -113,7 +129,7 @@ impl Delivery {
             Some(Ok(at)) => format!("delivered to partition {} at offset {}", at.partition, at.offset),
             Some(Err(failure)) => format!("failed: {}", failure.code.name()),
         };
-        format!("<Delivery to '{}': {state}>", self.report.topic)
+        format!("<Delivery to '{}': {state}>", self.topic())
     }
 }
 
@@ -129,9 +145,9 @@ pub struct RecordMetadata {
 }
 
 impl RecordMetadata {
-    fn new(topic: &str, at: Delivered) -> PyResult<Self> {
+    pub fn new(topic: &str, at: Delivered) -> Self {
         let timestamp_ms = (at.timestamp_ms >= 0).then_some(at.timestamp_ms);
-        Ok(RecordMetadata { topic: topic.to_owned(), partition: at.partition, offset: at.offset, timestamp_ms })
+        RecordMetadata { topic: topic.to_owned(), partition: at.partition, offset: at.offset, timestamp_ms }
     }
 }
 

@@ -19,6 +19,17 @@ pub fn raw_bytes<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<Option<Cow<'a, [u8
     Ok(None)
 }
 
+/// The partition as librdkafka takes it: -1 where the partitioner decides.
+pub fn partition(topic: &Bound<'_, PyString>, partition: Option<i32>) -> PyResult<i32> {
+    match partition {
+        None => Ok(-1),
+        Some(partition) if partition >= 0 => Ok(partition),
+        Some(_) => {
+            Err(PyValueError::new_err(format!("cannot send to '{}': partition must not be negative", topic.to_cow()?)))
+        }
+    }
+}
+
 /// A mapping, or pairs; a name may come more than once in pairs. Values are `str`, `bytes` or `None`.
 pub fn headers(headers: &Bound<'_, PyAny>) -> PyResult<Vec<Header>> {
     let pairs = if let Ok(mapping) = headers.cast::<PyDict>() {

@@ -46,7 +46,7 @@ impl TopicPartition {
 }
 
 /// A message is committed with the offset behind it; a `TopicPartition` with its own, the next one to read.
-pub fn offsets_of(what: &Bound<'_, PyAny>) -> PyResult<HashMap<Partition, i64>> {
+pub fn offsets_of(operation: &str, what: &Bound<'_, PyAny>) -> PyResult<HashMap<Partition, i64>> {
     let items = match what.try_iter() {
         Ok(items) => items.collect::<PyResult<Vec<_>>>()?,
         Err(_) => vec![what.clone()],
@@ -60,14 +60,14 @@ pub fn offsets_of(what: &Bound<'_, PyAny>) -> PyResult<HashMap<Partition, i64>> 
             let partition = partition.get();
             let offset = partition.offset.ok_or_else(|| {
                 PyValueError::new_err(format!(
-                    "commit: {} has no offset. Give the next offset to read",
+                    "{operation}: {} has no offset. Give the next offset to read",
                     partition.repr()
                 ))
             })?;
             (partition.topic.clone(), partition.partition, offset)
         } else {
             return Err(PyTypeError::new_err(format!(
-                "commit takes a Message, a TopicPartition with an offset, or a list of them, not {}",
+                "{operation} takes a Message, a TopicPartition with an offset, or a list of them, not {}",
                 item.get_type().name()?
             )));
         };

@@ -1,55 +1,38 @@
 //! `Producer` for Python.
 
 use std::cell::Cell;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::error::Error;
 use crate::json::{self, EncodeOptions};
-use crate::kafka::{
-    self, Code, Completed, Deadline, Level, LogRecord, Outgoing, ProducerHooks, ProducerSettings, Refusal, Report, Role,
-};
+use crate::kafka::{self, Deadline, Level, LogRecord, Outgoing, ProducerSettings, Refusal, Report, Role, TopicId};
 
 use super::blocking::{deadline, detached, seconds};
 use super::codec::nan_policy;
 use super::delivery::{Callback, Delivery, RecordMetadata};
+use super::delivery_batch::DeliveryBatch;
 use super::events::Events;
+use super::producer_events::ProducerEvents;
 use super::shutdown::{self, Closable};
-use super::{notifier, options, outgoing};
+use super::transaction::{self, GroupMetadata, Transaction};
+use super::{notifier, options, outgoing, send_many};
 
 /// At exit and where the user gives no time.
 const CLOSE_TIMEOUT: f64 = 30.0;
 
-impl ProducerHooks for Events {
-    type Callback = Callback;
-
-    fn completed(&self, batch: Vec<Completed<Callback>>) {
-        // One attach for the whole batch. An interpreter that is ending takes no more callbacks.
-        Python::try_attach(|py| {
-            for (report, callbacks) in batch {
-                callbacks.iter().for_each(|callback| callback.call(py, &report));
-            }
-        });
-    }
-
-    fn error(&self, code: Code, reason: &str) {
-        Events::error(self, code, reason);
-    }
-
-    fn statistics(&self, json: &str) {
-        Events::statistics(self, json);
-    }
-}
-
 pub struct Core {
-    pub producer: kafka::Producer<Events>,
-    encode: EncodeOptions,
+    pub producer: kafka::Producer<ProducerEvents>,
+    pub encode: EncodeOptions,
     value_serializer: Option<Py<PyAny>>,
     key_serializer: Option<Py<PyAny>>,
-    on_delivery: Option<Py<PyAny>>,
+    has_on_delivery: bool,
+    /// The topic of the last message. Programs send to the same `str` object again and again, and knowing it by its
+    /// address saves reading its text and looking that up.
+    last_topic: Mutex<Option<(Py<PyString>, TopicId)>>,
 }
 
 impl Core {
@@ -58,6 +41,55 @@ impl Core {
             return Err(Error::Forked { object: "Producer" });
         }
         Ok(())
+    }
+
+    pub fn log(&self, text: String) {
+        notifier::log(LogRecord { level: Level::Error, text });
+    }
+
+    pub fn topic(&self, topic: &Bound<'_, PyString>) -> PyResult<TopicId> {
+        let mut last = self.last_topic.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, id)) = &*last {
+            if known.as_ptr() == topic.as_ptr() {
+                return Ok(*id);
+            }
+        }
+        let id = self.producer.topic(&topic.to_cow()?).map_err(Error::from)?;
+        let previous = last.replace((topic.clone().unbind(), id));
+        drop(last);
+        drop(previous);
+        Ok(id)
+    }
+
+    /// Appends the value and then the key to `buffer`. Returns where the value ends, and which of the two there are.
+    pub fn encode(
+        &self,
+        value: &Bound<'_, PyAny>,
+        key: Option<&Bound<'_, PyAny>>,
+        buffer: &mut Vec<u8>,
+    ) -> PyResult<(usize, bool, bool)> {
+        let py = value.py();
+        let has_value = match &self.value_serializer {
+            Some(serializer) => append(buffer, &serializer.bind(py).call1((value,))?, "value_serializer")?,
+            None if value.is_none() => false,
+            None => {
+                json::encode(value, &self.encode, buffer)?;
+                true
+            }
+        };
+        let value_end = buffer.len();
+        let has_key = match (&self.key_serializer, key) {
+            (_, None) => false,
+            (Some(serializer), Some(key)) => append(buffer, &serializer.bind(py).call1((key,))?, "key_serializer")?,
+            (None, Some(key)) => {
+                match outgoing::raw_bytes(key)? {
+                    Some(bytes) => buffer.extend_from_slice(&bytes),
+                    None => json::encode(key, &self.encode, buffer)?,
+                }
+                true
+            }
+        };
+        Ok((value_end, has_value, has_key))
     }
 
     fn close(&self, py: Python<'_>, deadline: Deadline) -> Result<(), Error> {
@@ -124,9 +156,11 @@ impl Producer {
             connect_timeout: options::connect_timeout(connect_timeout)?,
             max_block: seconds("max_block_ms / 1000", Some(max_block_ms / 1000.0))?.unwrap_or(Duration::MAX),
         };
-        let hooks = Events::new(on_error, on_stats);
+        let has_on_delivery = on_delivery.is_some();
+        let hooks = ProducerEvents { events: Events::new(on_error, on_stats), on_delivery };
         let producer = detached(py, |interrupt| kafka::Producer::new(&config, settings, hooks, interrupt))?;
-        let core = Arc::new(Core { producer, encode, value_serializer, key_serializer, on_delivery });
+        let last_topic = Mutex::new(None);
+        let core = Arc::new(Core { producer, encode, value_serializer, key_serializer, has_on_delivery, last_topic });
         let closable: Weak<Core> = Arc::downgrade(&core);
         shutdown::register(closable);
         Ok(Producer { core })
@@ -136,9 +170,8 @@ impl Producer {
     #[pyo3(signature = (topic, value, *, key=None, headers=None, partition=None, timestamp=None, on_delivery=None))]
     #[allow(clippy::too_many_arguments)]
     fn send(
-        &self,
-        py: Python<'_>,
-        topic: &str,
+        slf: &Bound<'_, Self>,
+        topic: &Bound<'_, PyString>,
         value: &Bound<'_, PyAny>,
         key: Option<&Bound<'_, PyAny>>,
         headers: Option<&Bound<'_, PyAny>>,
@@ -147,7 +180,7 @@ impl Producer {
         on_delivery: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Delivery> {
         let parts = Parts { topic, value, key, headers, partition, timestamp, on_delivery };
-        Ok(Delivery { report: self.enqueue(py, &parts)?, core: self.core.clone() })
+        Ok(Delivery { report: slf.get().enqueue(slf.py(), &parts)?, producer: slf.clone().unbind() })
     }
 
     /// `send` and `Delivery.result(timeout)` in one: returns where the message lies. Does not sit out `linger_ms`.
@@ -155,11 +188,10 @@ impl Producer {
         topic, value, *, timeout=None, key=None, headers=None, partition=None, timestamp=None, on_delivery=None
     ))]
     #[allow(clippy::too_many_arguments)]
-    fn send_and_wait<'py>(
-        &self,
-        py: Python<'py>,
-        topic: &str,
-        value: &Bound<'py, PyAny>,
+    fn send_and_wait(
+        slf: &Bound<'_, Self>,
+        topic: &Bound<'_, PyString>,
+        value: &Bound<'_, PyAny>,
         timeout: Option<f64>,
         key: Option<&Bound<'_, PyAny>>,
         headers: Option<&Bound<'_, PyAny>>,
@@ -168,8 +200,33 @@ impl Producer {
         on_delivery: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<RecordMetadata> {
         seconds("timeout", timeout)?;
-        let delivery = self.send(py, topic, value, key, headers, partition, timestamp, on_delivery)?;
-        delivery.result(py, timeout)
+        let delivery = Self::send(slf, topic, value, key, headers, partition, timestamp, on_delivery)?;
+        delivery.result(slf.py(), timeout)
+    }
+
+    #[pyo3(signature = (topic, values, *, key=None, headers=None, partition=None))]
+    fn send_many(
+        slf: &Bound<'_, Self>,
+        topic: &Bound<'_, PyString>,
+        values: &Bound<'_, PyAny>,
+        key: Option<&Bound<'_, PyAny>>,
+        headers: Option<&Bound<'_, PyAny>>,
+        partition: Option<i32>,
+    ) -> PyResult<DeliveryBatch> {
+        send_many::send_many(slf, topic, values, key, headers, partition)
+    }
+
+    fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.core.usable()?;
+        let metrics = self.core.producer.metrics();
+        let dict = PyDict::new(py);
+        dict.set_item("sent", metrics.sent)?;
+        dict.set_item("delivered", metrics.delivered)?;
+        dict.set_item("failed", metrics.failed)?;
+        dict.set_item("pending", metrics.pending)?;
+        dict.set_item("delivered_bytes", metrics.delivered_bytes)?;
+        dict.set_item("last_error", metrics.last_error)?;
+        Ok(dict)
     }
 
     /// Wait until every message is confirmed or has failed, its callbacks included.
@@ -184,6 +241,38 @@ impl Producer {
     #[pyo3(signature = (timeout=Some(CLOSE_TIMEOUT)), text_signature = "($self, timeout=30.0)")]
     fn close(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
         Ok(self.core.close(py, deadline(timeout)?)?)
+    }
+
+    fn transaction(slf: Bound<'_, Self>) -> Transaction {
+        Transaction { producer: slf.unbind() }
+    }
+
+    fn begin_transaction(&self, py: Python<'_>) -> PyResult<()> {
+        Ok(transaction::begin(py, &self.core)?)
+    }
+
+    #[pyo3(signature = (timeout=Some(transaction::TIMEOUT)), text_signature = "($self, timeout=60.0)")]
+    fn commit_transaction(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+        Ok(transaction::commit(py, &self.core, timeout)?)
+    }
+
+    #[pyo3(signature = (timeout=Some(transaction::TIMEOUT)), text_signature = "($self, timeout=60.0)")]
+    fn abort_transaction(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+        Ok(transaction::abort(py, &self.core, timeout)?)
+    }
+
+    #[pyo3(
+        signature = (offsets, group_metadata, *, timeout=Some(transaction::TIMEOUT)),
+        text_signature = "($self, offsets, group_metadata, *, timeout=60.0)"
+    )]
+    fn send_offsets_to_transaction(
+        &self,
+        py: Python<'_>,
+        offsets: &Bound<'_, PyAny>,
+        group_metadata: &GroupMetadata,
+        timeout: Option<f64>,
+    ) -> PyResult<()> {
+        transaction::send_offsets(py, &self.core, offsets, group_metadata, timeout)
     }
 
     /// Ask a broker for an answer, or raise `KafkaConnectionError`.
@@ -249,7 +338,7 @@ impl Producer {
 }
 
 struct Parts<'a, 'py> {
-    topic: &'a str,
+    topic: &'a Bound<'py, PyString>,
     value: &'a Bound<'py, PyAny>,
     key: Option<&'a Bound<'py, PyAny>>,
     headers: Option<&'a Bound<'py, PyAny>>,
@@ -259,6 +348,10 @@ struct Parts<'a, 'py> {
 }
 
 impl Producer {
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
     fn enqueue(&self, py: Python<'_>, parts: &Parts<'_, '_>) -> PyResult<Arc<Report<Callback>>> {
         self.core.usable()?;
         let mut buffer = BUFFER.take();
@@ -277,50 +370,27 @@ impl Producer {
         buffer: &mut Vec<u8>,
     ) -> PyResult<Arc<Report<Callback>>> {
         let core = &self.core;
-        // Value and key lie in the buffer one after the other.
-        let has_value = match &core.value_serializer {
-            Some(serializer) => append(buffer, &serializer.bind(py).call1((parts.value,))?, "value_serializer")?,
-            None if parts.value.is_none() => false,
-            None => {
-                json::encode(parts.value, &core.encode, buffer)?;
-                true
-            }
-        };
-        let value_end = buffer.len();
-        let has_key = match (&core.key_serializer, parts.key) {
-            (_, None) => false,
-            (Some(serializer), Some(key)) => append(buffer, &serializer.bind(py).call1((key,))?, "key_serializer")?,
-            (None, Some(key)) => {
-                match outgoing::raw_bytes(key)? {
-                    Some(bytes) => buffer.extend_from_slice(&bytes),
-                    None => json::encode(key, &core.encode, buffer)?,
-                }
-                true
-            }
-        };
+        let topic = core.topic(parts.topic)?;
+        let (value_end, has_value, has_key) = core.encode(parts.value, parts.key, buffer)?;
         let headers = parts.headers.map_or_else(|| Ok(Vec::new()), outgoing::headers)?;
         let timestamp_ms = parts.timestamp.map_or(Ok(0), outgoing::timestamp_ms)?;
-        if parts.partition.is_some_and(|partition| partition < 0) {
-            let message = format!("cannot send to '{}': partition must not be negative", parts.topic);
-            return Err(pyo3::exceptions::PyValueError::new_err(message));
-        }
         let payload = Outgoing {
-            partition: parts.partition.unwrap_or(-1),
+            partition: outgoing::partition(parts.topic, parts.partition)?,
             value: has_value.then_some(&buffer[..value_end]),
             key: has_key.then_some(&buffer[value_end..]),
             timestamp_ms,
             headers: &headers,
         };
-        let given = parts.on_delivery.map(|callback| callback.clone().unbind());
-        let callback = given.or_else(|| core.on_delivery.as_ref().map(|callback| callback.clone_ref(py)));
-        self.hand_over(py, parts.topic, &payload, callback.map(Callback::OnDelivery))
+        let given = parts.on_delivery.map(|callback| Callback::OnDelivery(callback.clone().unbind()));
+        let callback = given.or_else(|| core.has_on_delivery.then_some(Callback::Default));
+        self.hand_over(py, topic, &payload, callback)
     }
 
     /// Waits for room, without the GIL, if the queue is full.
     fn hand_over(
         &self,
         py: Python<'_>,
-        topic: &str,
+        topic: TopicId,
         payload: &Outgoing<'_>,
         mut callback: Option<Callback>,
     ) -> PyResult<Arc<Report<Callback>>> {

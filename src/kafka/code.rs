@@ -28,6 +28,9 @@ impl Code {
     pub const AUTHENTICATION: Code = Code(-169);
     pub const NO_OFFSET: Code = Code(-168);
     pub const FATAL: Code = Code(-150);
+    pub const FENCED: Code = Code(-144);
+    pub const INVALID_PRODUCER_EPOCH: Code = Code(47);
+    pub const PRODUCER_FENCED: Code = Code(90);
     pub const MAX_POLL_EXCEEDED: Code = Code(-147);
     pub const UNKNOWN_TOPIC_OR_PART: Code = Code(3);
     pub const MSG_SIZE_TOO_LARGE: Code = Code(10);
@@ -38,6 +41,11 @@ impl Code {
     pub const GROUP_AUTHORIZATION_FAILED: Code = Code(30);
     pub const CLUSTER_AUTHORIZATION_FAILED: Code = Code(31);
     pub const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: Code = Code(53);
+
+    /// Another producer with the same transactional id took over.
+    pub fn is_fenced(self) -> bool {
+        matches!(self, Code::FENCED | Code::PRODUCER_FENCED | Code::INVALID_PRODUCER_EPOCH)
+    }
 
     /// The name without its prefix, such as `MSG_SIZE_TOO_LARGE`; client-side names start with `_`.
     pub fn name(self) -> &'static str {

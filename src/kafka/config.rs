@@ -138,7 +138,9 @@ impl Config {
             let _ = conf.set("ssl.ca.location", "probe");
         }
         for (name, value) in &self.defaults {
-            let superseded = self.settings.contains_key(name) || (name == "enable.idempotence" && !self.idempotent());
+            let superseded = self.settings.contains_key(name)
+                || (name == "enable.idempotence" && !self.idempotent())
+                || (name == "message.timeout.ms" && self.get("transactional.id").is_some());
             if !superseded {
                 self.apply(&mut conf, name, value, name)?;
             }
@@ -154,6 +156,15 @@ impl Config {
         match self.settings.get("enable.idempotence") {
             Some(setting) => setting.value.eq_ignore_ascii_case("true"),
             None => !self.conflicts_with_idempotence(),
+        }
+    }
+
+    /// How long a message may take. In a transaction that is the transaction's time, beyond which librdkafka refuses to go.
+    pub(super) fn delivery_timeout_ms(&self) -> &str {
+        let given = self.settings.get("message.timeout.ms").map(|setting| setting.value.as_str());
+        match self.get("transactional.id") {
+            Some(_) => given.or_else(|| self.get("transaction.timeout.ms")).unwrap_or("60000"),
+            None => self.get("message.timeout.ms").unwrap_or("300000"),
         }
     }
 

@@ -1,12 +1,9 @@
 //! What became of one message: a few atomics that the report thread writes and anybody reads.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::code::Code;
-use super::error::Error;
-use super::wait::{check, Deadline, Interrupt, TICK};
 
 #[derive(Clone, Debug)]
 pub struct Failure {
@@ -31,10 +28,18 @@ pub type Completion<'a> = Result<Delivered, &'a Failure>;
 const PENDING: u8 = 0;
 const DELIVERED: u8 = 1;
 const FAILED: u8 = 2;
+const OUTCOME: u8 = DELIVERED | FAILED;
+/// Set beside the outcome while callbacks are there, so that a report without any takes no lock.
+const CALLED_BACK: u8 = 4;
+
+/// Which topic of its producer a message went to; `Producer::topic_name` has the name. A number, because a counted
+/// reference to the name would have the sending and the reporting thread fight over one count for every message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopicId(pub(super) u32);
 
 /// The fate of one message. `C` is what the caller wants called when it is known.
 pub struct Report<C> {
-    pub topic: Arc<str>,
+    pub topic: TopicId,
     state: AtomicU8,
     /// Somebody learned of the failure, so `flush` need not raise it.
     seen: AtomicBool,
@@ -42,25 +47,65 @@ pub struct Report<C> {
     offset: AtomicI64,
     timestamp_ms: AtomicI64,
     failure: OnceLock<Box<Failure>>,
-    callbacks: Mutex<Vec<C>>,
+    callbacks: Mutex<Callbacks<C>>,
+}
+
+/// What a completion calls: nearly always nothing or one, for which no list is allocated.
+pub enum Callbacks<C> {
+    None,
+    One(C),
+    Many(Vec<C>),
+}
+
+impl<C> Callbacks<C> {
+    fn push(&mut self, callback: C) {
+        *self = match std::mem::replace(self, Callbacks::None) {
+            Callbacks::None => Callbacks::One(callback),
+            Callbacks::One(first) => Callbacks::Many(vec![first, callback]),
+            Callbacks::Many(mut list) => {
+                list.push(callback);
+                Callbacks::Many(list)
+            }
+        };
+    }
+
+    fn pop(&mut self) -> Option<C> {
+        match std::mem::replace(self, Callbacks::None) {
+            Callbacks::None => None,
+            Callbacks::One(callback) => Some(callback),
+            Callbacks::Many(mut list) => {
+                let last = list.pop();
+                *self = Callbacks::Many(list);
+                last
+            }
+        }
+    }
+
+    pub fn as_slice(&self) -> &[C] {
+        match self {
+            Callbacks::None => &[],
+            Callbacks::One(callback) => std::slice::from_ref(callback),
+            Callbacks::Many(list) => list,
+        }
+    }
 }
 
 impl<C> Report<C> {
-    pub fn new(topic: Arc<str>, callback: Option<C>) -> Self {
+    pub fn new(topic: TopicId, callback: Option<C>) -> Self {
         Report {
             topic,
-            state: AtomicU8::new(PENDING),
+            state: AtomicU8::new(if callback.is_some() { CALLED_BACK } else { PENDING }),
             seen: AtomicBool::new(callback.is_some()),
             partition: AtomicI32::new(-1),
             offset: AtomicI64::new(-1),
             timestamp_ms: AtomicI64::new(-1),
             failure: OnceLock::new(),
-            callbacks: Mutex::new(callback.into_iter().collect()),
+            callbacks: Mutex::new(callback.map_or(Callbacks::None, Callbacks::One)),
         }
     }
 
     pub fn completion(&self) -> Option<Completion<'_>> {
-        match self.state.load(Ordering::Acquire) {
+        match self.state.load(Ordering::Acquire) & OUTCOME {
             DELIVERED => Some(Ok(Delivered {
                 partition: self.partition.load(Ordering::Relaxed),
                 offset: self.offset.load(Ordering::Relaxed),
@@ -82,84 +127,43 @@ impl<C> Report<C> {
 
     /// Has `callback` called on completion, or gives it back if that was already.
     pub fn when_done(&self, callback: C) -> Result<(), C> {
-        let mut callbacks = self.callbacks.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.state.load(Ordering::Acquire) != PENDING {
+        let mut callbacks = self.lock();
+        if self.state.load(Ordering::Acquire) & OUTCOME != PENDING {
             return Err(callback);
         }
         callbacks.push(callback);
+        // A completion that comes in between sees the flag and waits for the lock, or came before it and did not.
+        if self.state.fetch_or(CALLED_BACK, Ordering::AcqRel) & OUTCOME != PENDING {
+            return callbacks.pop().map_or(Ok(()), Err);
+        }
         Ok(())
     }
 
     /// The callback of a message that was not taken after all.
     pub(super) fn take_callback(&self) -> Option<C> {
-        self.callbacks.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        self.lock().pop()
     }
 
-    pub(super) fn delivered(&self, at: Delivered) -> Vec<C> {
+    pub(super) fn delivered(&self, at: Delivered) -> Callbacks<C> {
         self.partition.store(at.partition, Ordering::Relaxed);
         self.offset.store(at.offset, Ordering::Relaxed);
         self.timestamp_ms.store(at.timestamp_ms, Ordering::Relaxed);
         self.complete(DELIVERED)
     }
 
-    pub(super) fn failed(&self, failure: Failure) -> Vec<C> {
+    pub(super) fn failed(&self, failure: Failure) -> Callbacks<C> {
         let _ = self.failure.set(Box::new(failure));
         self.complete(FAILED)
     }
 
-    fn complete(&self, state: u8) -> Vec<C> {
-        let mut callbacks = self.callbacks.lock().unwrap_or_else(PoisonError::into_inner);
-        self.state.store(state, Ordering::Release);
-        std::mem::take(&mut *callbacks)
-    }
-}
-
-/// Wakes those who wait for reports: once per batch, and only if anybody waits.
-#[derive(Default)]
-pub struct Progress {
-    waiting: AtomicUsize,
-    lock: Mutex<()>,
-    changed: Condvar,
-}
-
-impl Progress {
-    pub fn announce(&self) {
-        if self.waiting.load(Ordering::SeqCst) > 0 {
-            let _guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-            self.changed.notify_all();
+    fn complete(&self, outcome: u8) -> Callbacks<C> {
+        if self.state.fetch_or(outcome, Ordering::AcqRel) & CALLED_BACK == 0 {
+            return Callbacks::None;
         }
+        std::mem::replace(&mut *self.lock(), Callbacks::None)
     }
 
-    /// Waits until `done`, true, or the deadline, false.
-    pub fn wait(&self, deadline: Deadline, interrupt: Interrupt<'_>, done: impl Fn() -> bool) -> Result<bool, Error> {
-        self.waiting.fetch_add(1, Ordering::SeqCst);
-        let result = self.wait_counted(deadline, interrupt, done);
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
-        result
-    }
-
-    fn wait_counted(
-        &self,
-        deadline: Deadline,
-        interrupt: Interrupt<'_>,
-        done: impl Fn() -> bool,
-    ) -> Result<bool, Error> {
-        loop {
-            {
-                let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-                if done() {
-                    return Ok(true);
-                }
-                let step = deadline.step(TICK).max(Duration::from_micros(100));
-                drop(self.changed.wait_timeout(guard, step).unwrap_or_else(PoisonError::into_inner));
-            }
-            if done() {
-                return Ok(true);
-            }
-            if deadline.passed() {
-                return Ok(false);
-            }
-            check(interrupt)?;
-        }
+    fn lock(&self) -> MutexGuard<'_, Callbacks<C>> {
+        self.callbacks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

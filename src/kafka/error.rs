@@ -32,6 +32,8 @@ pub enum Error {
     Config { message: String, option: String, suggestion: Option<String> },
     #[error("{message}")]
     Commit { message: String, code: Code },
+    #[error("{message}")]
+    Transaction { message: String, code: Code, abortable: bool, fatal: bool, retriable: bool },
     /// Whatever librdkafka or the broker answered; the code decides the class.
     #[error("{message}")]
     Failed { message: String, code: Code, fatal: bool },

@@ -3,7 +3,9 @@
 //! `native/` holds all calls into C; the files beside it hold what kjson promises: connected when made, nothing lost
 //! in silence, at least once by default, every wait bounded and interruptible.
 
+mod batch;
 mod brokers;
+mod bulk;
 mod code;
 mod config;
 mod consumer;
@@ -14,21 +16,26 @@ mod mock;
 mod native;
 mod offsets;
 mod producer;
+mod progress;
 mod properties;
 mod reachable;
 mod reaper;
 mod record;
+mod reports;
+mod transactions;
 mod wait;
 
+pub use batch::{Batch, Sheaf};
 pub use code::Code;
 pub use config::{Config, Role};
 pub use consumer::{Consumer, ConsumerHooks, ConsumerSettings};
-pub use delivery::{Delivered, Failure, Report};
+pub use delivery::{Delivered, Failure, Report, TopicId};
 pub use error::{ConnectionKind, Error};
 pub use log::{Level, LogRecord, LogSink};
 pub use mock::MockCluster;
 pub use native::fork::forks;
 pub use native::incoming::Incoming;
+pub use native::transact::GroupMetadata;
 pub use native::version as librdkafka_version;
 pub use producer::{Completed, Outgoing, Producer, ProducerHooks, ProducerSettings, Refusal};
 pub use record::{Header, Partition};

@@ -1,44 +1,53 @@
 //! Sends messages and learns what became of each: reports are taken by a thread of ours, never by the caller.
 //!
-//! A failed message is told to its callback, to whoever asks its `Report`, and otherwise to the next `flush` or `close`.
+//! `reports` is that thread, `bulk` sends many messages at once, `transactions` binds them together.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{mpsc, Arc, Mutex, PoisonError, RwLock};
-use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
+use super::batch::Batches;
 use super::brokers::Brokers;
 use super::code::Code;
 use super::config::Config;
-use super::delivery::{Delivered, Failure, Progress, Report};
+use super::delivery::{Callbacks, Report, TopicId};
 use super::error::Error;
-use super::log::{Collapse, Level, LogRecord, LogSink};
-use super::native::client::{Callbacks, Client};
+use super::log::{Collapse, LogSink};
+use super::native::client::Client;
 use super::native::fork::forks;
-use super::native::produce::{Line, Outcome, Payload, Topic};
+use super::native::produce::{Carried, Line, Payload, Topic};
+use super::progress::Progress;
 use super::reachable::{ask, connect};
 use super::reaper;
+use super::reports::{Reported, Sent, Shared, Tally};
 use super::wait::{check, Deadline, Interrupt, TICK};
 
 pub use super::native::produce::Payload as Outgoing;
 
-/// How many failed messages are kept, content and all, for the next `flush` to raise; more are only counted.
-const FAILURES_KEPT: usize = 10_000;
-
 pub trait ProducerHooks: LogSink {
     type Callback: Send + Sync + 'static;
     /// Called on the report thread, once per batch, with the messages that somebody waits for by callback.
-    fn completed(&self, batch: Vec<Completed<Self::Callback>>);
+    fn completed(&self, name: &dyn Fn(TopicId) -> Arc<str>, batch: Vec<Completed<Self::Callback>>);
     fn error(&self, code: Code, reason: &str);
     fn statistics(&self, json: &str);
 }
 
-pub type Completed<C> = (Arc<Report<C>>, Vec<C>);
+pub type Completed<C> = (Arc<Report<C>>, Callbacks<C>);
 
 pub struct ProducerSettings {
     pub connect_timeout: Option<Duration>,
     pub max_block: Duration,
+}
+
+/// The numbers of a producer since it was made.
+pub struct Metrics {
+    pub sent: usize,
+    pub pending: usize,
+    pub delivered: u64,
+    pub delivered_bytes: u64,
+    pub failed: u64,
+    /// The newest trouble with a broker, until one answers again.
+    pub last_error: Option<String>,
 }
 
 /// Why a message was not taken: no room, with the callback back for another try, or an error for good.
@@ -47,39 +56,20 @@ pub enum Refusal<C> {
     Failed(Error),
 }
 
-struct Shared<H: ProducerHooks> {
-    hooks: H,
-    brokers: Arc<Brokers>,
-    collapse: Collapse,
-    progress: Progress,
-    /// Messages taken and not yet reported, callbacks included.
-    outstanding: AtomicUsize,
-    batches: AtomicU64,
-    failures: Mutex<Failures<H::Callback>>,
-    stop: AtomicBool,
-    report_thread: Mutex<Option<ThreadId>>,
-    timeout_ms: String,
-}
-
-struct Failures<C> {
-    kept: Vec<Arc<Report<C>>>,
-    uncounted: usize,
-}
-
-type Reported<H> = Report<<H as ProducerHooks>::Callback>;
-
 /// Topics go before the client that they belong to.
-struct Open<H: ProducerHooks> {
-    topics: Mutex<HashMap<Arc<str>, Arc<Topic>>>,
-    line: Line<Reported<H>>,
+pub(super) struct Open<H: ProducerHooks> {
+    /// By `TopicId`.
+    pub(super) topics: RwLock<Vec<Topic>>,
+    pub(super) line: Line<Reported<H>>,
 }
 
 pub struct Producer<H: ProducerHooks> {
-    shared: Arc<Shared<H>>,
+    pub(super) shared: Arc<Shared<H>>,
     open: RwLock<Option<Arc<Open<H>>>>,
     /// Heard when the report thread has ended and the client is destroyed.
     ended: Mutex<mpsc::Receiver<()>>,
     pub settings: ProducerSettings,
+    pub(super) transactional: bool,
     forks: u32,
 }
 
@@ -91,12 +81,17 @@ impl<H: ProducerHooks> Producer<H> {
             brokers: Arc::new(Brokers::new(config.bootstrap_addresses())),
             collapse: Collapse::default(),
             progress: Progress::default(),
-            outstanding: AtomicUsize::new(0),
-            batches: AtomicU64::new(0),
-            failures: Mutex::new(Failures { kept: Vec::new(), uncounted: 0 }),
+            sent: Sent::default(),
+            reported: AtomicUsize::new(0),
+            rounds: AtomicU64::new(0),
+            tally: Tally::default(),
+            batches: Batches::default(),
+            names: RwLock::default(),
+            failures: Mutex::default(),
             stop: AtomicBool::new(false),
+            transactions_ready: AtomicBool::new(false),
             report_thread: Mutex::new(None),
-            timeout_ms: config.get("message.timeout.ms").unwrap_or("300000").to_owned(),
+            timeout_ms: config.delivery_timeout_ms().to_owned(),
         });
         let client = Client::producer(conf, shared.clone()).map_err(|why| Error::Config {
             message: format!("Producer: librdkafka refused the options: {}", config.redacted(&why)),
@@ -104,7 +99,7 @@ impl<H: ProducerHooks> Producer<H> {
             suggestion: None,
         })?;
         let made = Instant::now();
-        let open = Arc::new(Open { topics: Mutex::default(), line: Line::new(client) });
+        let open = Arc::new(Open { topics: RwLock::default(), line: Line::new(client) });
         let ended = reaper::run({
             let (shared, open) = (shared.clone(), open.clone());
             move || shared.take_reports(open)
@@ -114,13 +109,17 @@ impl<H: ProducerHooks> Producer<H> {
             open: RwLock::new(Some(open.clone())),
             ended: Mutex::new(ended),
             settings,
+            transactional: config.get("transactional.id").is_some(),
             forks: forks(),
         };
         if let Some(timeout) = producer.settings.connect_timeout {
             let brokers = &producer.shared.brokers;
             // The report thread serves the callbacks. On failure the producer is dropped, which ends that thread.
             connect(open.line.client(), brokers, timeout, || (), interrupt)?;
-            if config.idempotent() && config.get("transactional.id").is_none() {
+            if producer.transactional {
+                // Now, because it fences whoever had the id before: a program that starts takes over when it starts.
+                producer.init_transactions(Deadline::after(Some(timeout)), interrupt)?;
+            } else if config.idempotent() {
                 hasten_producer_id(open, made);
             }
         }
@@ -141,13 +140,51 @@ impl<H: ProducerHooks> Producer<H> {
     }
 
     pub fn pending(&self) -> usize {
-        self.shared.outstanding.load(Ordering::SeqCst)
+        self.shared.pending()
+    }
+
+    pub fn metrics(&self) -> Metrics {
+        let tally = &self.shared.tally;
+        Metrics {
+            sent: self.shared.sent.0.load(Ordering::SeqCst),
+            pending: self.pending(),
+            delivered: tally.delivered.load(Ordering::Relaxed),
+            delivered_bytes: tally.delivered_bytes.load(Ordering::Relaxed),
+            failed: tally.failed.load(Ordering::Relaxed),
+            last_error: self.shared.brokers.last_cause(),
+        }
+    }
+
+    /// The number of a topic, with which messages are sent to it.
+    pub fn topic(&self, name: &str) -> Result<TopicId, Error> {
+        let closed = Error::Closed { operation: "send", object: "producer" };
+        let open = self.current().ok_or(closed)?;
+        if let Some(known) = self.shared.names.read().unwrap_or_else(PoisonError::into_inner).ids.get(name) {
+            return Ok(*known);
+        }
+        let mut names = self.shared.names.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = names.ids.get(name) {
+            return Ok(*known);
+        }
+        let handle = open.line.topic(name).map_err(|code| {
+            let message = format!("cannot send to {name:?}: not a topic name: {} ({})", code.text(), code.name());
+            Error::Failed { message, code, fatal: false }
+        })?;
+        let (id, name) = (TopicId(names.list.len() as u32), Arc::<str>::from(name));
+        names.list.push(name.clone());
+        names.ids.insert(name, id);
+        open.topics.write().unwrap_or_else(PoisonError::into_inner).push(handle);
+        Ok(id)
+    }
+
+    pub fn topic_name(&self, topic: TopicId) -> Arc<str> {
+        self.shared.topic_name(topic)
     }
 
     /// Takes one message without waiting.
     pub fn try_send(
         &self,
-        topic: &str,
+        topic: TopicId,
         payload: &Payload<'_>,
         callback: Option<H::Callback>,
     ) -> Result<Arc<Reported<H>>, Refusal<H::Callback>> {
@@ -155,27 +192,27 @@ impl<H: ProducerHooks> Producer<H> {
         let Some(open) = &*guard else {
             return Err(Refusal::Failed(Error::Closed { operation: "send", object: "producer" }));
         };
-        let (name, handle) = open.topic(topic).map_err(|code| {
-            let message = format!("cannot send to {topic:?}: not a topic name: {} ({})", code.text(), code.name());
-            Refusal::Failed(Error::Failed { message, code, fatal: false })
-        })?;
-        let report = Arc::new(Report::new(name, callback));
-        self.shared.outstanding.fetch_add(1, Ordering::SeqCst);
-        open.line.produce(&handle, payload, report.clone()).map_err(|(code, ours)| {
-            self.shared.outstanding.fetch_sub(1, Ordering::SeqCst);
+        let topics = open.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(handle) = topics.get(topic.0 as usize) else {
+            return Err(Refusal::Failed(Error::Misuse("send: the topic is of another producer".to_owned())));
+        };
+        let report = Arc::new(Report::new(topic, callback));
+        self.shared.sent.0.fetch_add(1, Ordering::SeqCst);
+        open.line.produce(handle, payload, Carried::Message(report.clone())).map_err(|(code, ours)| {
+            self.shared.sent.0.fetch_sub(1, Ordering::SeqCst);
             drop(ours);
             if code == Code::QUEUE_FULL {
                 return Refusal::Full(report.take_callback());
             }
-            Refusal::Failed(refused(open, topic, payload, code))
+            Refusal::Failed(refused(open, &self.topic_name(topic), payload, code))
         })?;
         Ok(report)
     }
 
     /// Waits until some messages have left the queue.
-    pub fn wait_for_room(&self, topic: &str, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
-        let batch = self.shared.batches.load(Ordering::SeqCst);
-        let moved = || self.shared.batches.load(Ordering::SeqCst) != batch || self.closed();
+    pub fn wait_for_room(&self, topic: TopicId, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
+        let round = self.shared.rounds.load(Ordering::SeqCst);
+        let moved = || self.shared.rounds.load(Ordering::SeqCst) != round || self.closed();
         if !self.on_report_thread() && self.shared.progress.wait(deadline, interrupt, moved)? {
             return Ok(());
         }
@@ -183,8 +220,9 @@ impl<H: ProducerHooks> Producer<H> {
         let cause = self.shared.brokers.last_cause().map_or_else(String::new, |cause| format!("; {cause}"));
         Err(Error::QueueFull {
             message: format!(
-                "cannot send to '{topic}': the producer's queue stayed full for {} s, with {} messages unconfirmed{cause}. \
+                "cannot send to '{}': the producer's queue stayed full for {} s, with {} messages unconfirmed{cause}. \
                  Send slower, raise queue_buffering_max_messages, or raise max_block_ms",
+                self.topic_name(topic),
                 waited.as_secs_f64(),
                 self.pending(),
             ),
@@ -193,19 +231,34 @@ impl<H: ProducerHooks> Producer<H> {
 
     /// Waits for one message; false when the deadline passed first.
     pub fn wait(&self, report: &Reported<H>, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<bool, Error> {
-        if report.completion().is_none() {
+        self.wait_until(deadline, interrupt, || report.completion().is_some())
+    }
+
+    /// Somebody waits, so linger_ms has no sense any more: a flush of 2 ms sends what is held back. It is repeated, since
+    /// a message whose topic is not known yet is not there to be sent at the first one.
+    pub(super) fn wait_until(
+        &self,
+        deadline: Deadline,
+        interrupt: Interrupt<'_>,
+        done: impl Fn() -> bool,
+    ) -> Result<bool, Error> {
+        while !done() {
             if self.on_report_thread() {
                 return Err(Error::Misuse(
                     "a delivery callback cannot wait for another delivery: it runs on the thread that reports them"
                         .to_owned(),
                 ));
             }
-            // Somebody waits, so linger_ms has no sense any more: a flush of 2 ms sends what is held back.
             if let Some(open) = self.current() {
                 open.line.flush(deadline.step(Duration::from_millis(2)));
             }
+            let step = Deadline::after(Some(deadline.step(TICK)));
+            if !self.shared.progress.wait(step, interrupt, &done)? && deadline.passed() {
+                return Ok(done());
+            }
+            check(interrupt)?;
         }
-        self.shared.progress.wait(deadline, interrupt, || report.completion().is_some())
+        Ok(true)
     }
 
     /// Waits until every message is confirmed or failed, and raises what failed and nobody saw.
@@ -214,7 +267,7 @@ impl<H: ProducerHooks> Producer<H> {
             return Err(Error::Closed { operation: "flush", object: "producer" });
         };
         self.drain(&open, deadline, interrupt)?;
-        self.unseen_failures()
+        self.shared.unseen_failures()
     }
 
     fn drain(&self, open: &Open<H>, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
@@ -242,30 +295,6 @@ impl<H: ProducerHooks> Producer<H> {
         }
     }
 
-    fn unseen_failures(&self) -> Result<(), Error> {
-        let mut failures = self.shared.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let uncounted = std::mem::take(&mut failures.uncounted);
-        let unseen: Vec<Failure> = std::mem::take(&mut failures.kept)
-            .into_iter()
-            .filter(|report| !report.seen())
-            .filter_map(|report| {
-                report.see();
-                report.completion()?.err().cloned()
-            })
-            .collect();
-        drop(failures);
-        let Some(first) = unseen.first() else { return Ok(()) };
-        let count = unseen.len() + uncounted;
-        let more =
-            if uncounted > 0 { format!(", of which the first {} are kept", unseen.len()) } else { String::new() };
-        let message = if count == 1 {
-            first.message.clone()
-        } else {
-            format!("{count} messages were not delivered{more}. The first: {}", first.message)
-        };
-        Err(Error::Delivery { message, failures: unseen })
-    }
-
     /// Flushes, gives up what the deadline leaves, and ends the client. Closing again does nothing.
     pub fn close(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let Some(open) = self.current() else { return Ok(()) };
@@ -291,7 +320,7 @@ impl<H: ProducerHooks> Producer<H> {
                 Err(Error::FlushTimeout { remaining, message: format!("{message}. They are given up with the close") })
             }
             Err(other) => Err(other),
-            Ok(()) => self.unseen_failures(),
+            Ok(()) => self.shared.unseen_failures(),
         }
     }
 
@@ -311,11 +340,11 @@ impl<H: ProducerHooks> Producer<H> {
             .map_err(|code| Error::failed(&operation, code, ""))
     }
 
-    fn current(&self) -> Option<Arc<Open<H>>> {
+    pub(super) fn current(&self) -> Option<Arc<Open<H>>> {
         self.open.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn on_report_thread(&self) -> bool {
+    pub(super) fn on_report_thread(&self) -> bool {
         let id = self.shared.report_thread.lock().unwrap_or_else(PoisonError::into_inner);
         *id == Some(std::thread::current().id())
     }
@@ -344,7 +373,7 @@ impl<H: ProducerHooks> Drop for Producer<H> {
             return;
         }
         let shared = self.shared.clone();
-        if shared.outstanding.load(Ordering::SeqCst) == 0 {
+        if shared.pending() == 0 {
             shared.stop.store(true, Ordering::SeqCst);
             return;
         }
@@ -357,19 +386,7 @@ impl<H: ProducerHooks> Drop for Producer<H> {
     }
 }
 
-impl<H: ProducerHooks> Open<H> {
-    fn topic(&self, name: &str) -> Result<(Arc<str>, Arc<Topic>), Code> {
-        let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((name, handle)) = topics.get_key_value(name) {
-            return Ok((name.clone(), handle.clone()));
-        }
-        let (name, handle) = (Arc::<str>::from(name), Arc::new(self.line.topic(name)?));
-        topics.insert(name.clone(), handle.clone());
-        Ok((name, handle))
-    }
-}
-
-fn refused<H: ProducerHooks>(open: &Open<H>, topic: &str, payload: &Payload<'_>, code: Code) -> Error {
+pub(super) fn refused<H: ProducerHooks>(open: &Open<H>, topic: &str, payload: &Payload<'_>, code: Code) -> Error {
     let (detail, fatal) = match code {
         Code::MSG_SIZE_TOO_LARGE => {
             let size = payload.value.map_or(0, <[u8]>::len) + payload.key.map_or(0, <[u8]>::len);
@@ -380,117 +397,22 @@ fn refused<H: ProducerHooks>(open: &Open<H>, topic: &str, payload: &Payload<'_>,
                 false,
             )
         }
+        Code::STATE => (
+            "no transaction has begun, and this producer has a transactional_id. Send inside `with \
+             producer.transaction():`"
+                .to_owned(),
+            false,
+        ),
         Code::UNKNOWN_PARTITION => (format!("the topic has no partition {}", payload.partition), false),
         Code::FATAL => {
-            let why = open.line.client().fatal_error().map_or_else(String::new, |(_, text)| text);
-            (format!("the producer failed for good: {why}. Make a new one"), true)
+            let (code, why) = open.line.client().fatal_error().unwrap_or((code, String::new()));
+            let message = format!(
+                "cannot send to '{topic}': the producer failed for good: {why} ({}). Make a new one",
+                code.name()
+            );
+            return Error::Failed { message, code, fatal: true };
         }
         other => (other.text().to_owned(), false),
     };
     Error::Failed { message: format!("cannot send to '{topic}': {detail} ({})", code.name()), code, fatal }
-}
-
-impl<H: ProducerHooks> Shared<H> {
-    /// The report thread: takes reports until the producer stops, and destroys the client if it is the last to hold it.
-    fn take_reports(&self, open: Arc<Open<H>>) {
-        *self.report_thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
-        while !self.stop.load(Ordering::SeqCst) {
-            let mut completed = Vec::new();
-            let count = open.line.poll(TICK, |report, outcome| {
-                let callbacks = self.report(&report, &outcome);
-                if !callbacks.is_empty() {
-                    completed.push((report, callbacks));
-                }
-            });
-            if count == 0 {
-                continue;
-            }
-            if !completed.is_empty() {
-                self.progress.announce();
-                self.hooks.completed(completed);
-            }
-            self.outstanding.fetch_sub(count, Ordering::SeqCst);
-            self.batches.fetch_add(1, Ordering::SeqCst);
-            self.progress.announce();
-        }
-    }
-
-    fn report(&self, report: &Arc<Reported<H>>, outcome: &Outcome<'_>) -> Vec<H::Callback> {
-        if outcome.code == Code::NONE {
-            if self.brokers.suspect() {
-                self.brokers.answered();
-                self.collapse.reset();
-            }
-            return report.delivered(Delivered {
-                partition: outcome.partition,
-                offset: outcome.offset,
-                timestamp_ms: outcome.timestamp_ms,
-            });
-        }
-        let callbacks = report.failed(Failure {
-            topic: outcome.topic(),
-            partition: outcome.partition,
-            key: outcome.key(),
-            value: outcome.value(),
-            code: outcome.code,
-            message: self.failure_message(report, outcome),
-        });
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if failures.kept.len() >= FAILURES_KEPT {
-            failures.kept.retain(|report| !report.seen());
-        }
-        if failures.kept.len() < FAILURES_KEPT {
-            failures.kept.push(report.clone());
-        } else if !report.seen() {
-            failures.uncounted += 1;
-        }
-        callbacks
-    }
-
-    fn failure_message(&self, report: &Reported<H>, outcome: &Outcome<'_>) -> String {
-        let place = if outcome.partition >= 0 { format!(" [{}]", outcome.partition) } else { String::new() };
-        let detail = match outcome.code {
-            Code::MSG_TIMED_OUT => {
-                let cause = self.brokers.last_cause().map_or_else(
-                    || "no broker reported an error; does the topic exist and is its leader up?".to_owned(),
-                    |cause| format!("the connection failed: {cause}. Is the broker running?"),
-                );
-                format!("not confirmed within delivery_timeout_ms={}; {cause}", self.timeout_ms)
-            }
-            _ => outcome.reason(),
-        };
-        format!("cannot deliver to '{}'{place}: {detail} ({})", report.topic, outcome.code.name())
-    }
-
-    /// Fails what is still queued or unconfirmed, and says how much that was.
-    fn give_up(&self, open: &Open<H>) {
-        let lost = self.outstanding.load(Ordering::SeqCst);
-        open.line.purge();
-        if lost > 0 {
-            let cause = self.brokers.last_cause().map_or_else(String::new, |cause| format!(": {cause}"));
-            let text = format!("producer closed with {lost} messages unconfirmed, which are given up{cause}");
-            self.hooks.log(LogRecord { level: Level::Error, text });
-        }
-        // Their reports end every wait for them.
-        open.line.flush(Duration::from_millis(500));
-    }
-}
-
-impl<H: ProducerHooks> Callbacks for Shared<H> {
-    fn log(&self, level: i32, facility: &str, text: &str) {
-        if !self.stop.load(Ordering::Relaxed) {
-            if let Some(record) = self.collapse.pass(level, facility, text) {
-                self.hooks.log(record);
-            }
-        }
-    }
-
-    fn error(&self, code: Code, reason: &str) {
-        self.brokers.heard(code, reason);
-        self.hooks.error(code, reason);
-    }
-
-    fn statistics(&self, json: &str) {
-        self.hooks.statistics(json);
-    }
 }

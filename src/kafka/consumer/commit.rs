@@ -8,10 +8,25 @@ use crate::kafka::code::Code;
 use crate::kafka::error::Error;
 use crate::kafka::native::consume::Inlet;
 use crate::kafka::native::partitions::PartitionList;
+use crate::kafka::native::transact::GroupMetadata;
 use crate::kafka::record::Partition;
 use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
 
 impl<H: ConsumerHooks> Consumer<H> {
+    /// The membership that a transaction names beside its offsets.
+    pub fn group_metadata(&self) -> Result<GroupMetadata, Error> {
+        let inlet = self.open("group_metadata")?;
+        if !self.settings.grouped {
+            return Err(Error::Misuse(
+                "the consumer has no group, so a transaction cannot keep its offsets. Give it a group_id".to_owned(),
+            ));
+        }
+        let operation = "cannot read the group's metadata";
+        let metadata = inlet.client().group_metadata();
+        let metadata = metadata.ok_or_else(|| Error::failed(operation, Code::STATE, ""))?;
+        metadata.map_err(|problem| Error::failed(operation, problem.code, &problem.text))
+    }
+
     /// Commits what was handed out, or the offsets given, and waits for the broker's answer.
     pub fn commit(
         &self,

@@ -172,7 +172,13 @@ impl Client {
 }
 
 fn plain(error: rd::rd_kafka_resp_err_t) -> Result<(), Problem> {
-    checked(error).map_err(|code| Problem { code, text: code.text().to_owned() })
+    checked(error).map_err(|code| Problem {
+        code,
+        text: code.text().to_owned(),
+        fatal: code == Code::FATAL,
+        retriable: code.retriable(),
+        abortable: false,
+    })
 }
 
 fn checked(error: rd::rd_kafka_resp_err_t) -> Result<(), Code> {

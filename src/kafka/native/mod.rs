@@ -17,6 +17,7 @@ pub mod incoming;
 pub mod mock;
 pub mod partitions;
 pub mod produce;
+pub mod transact;
 
 use std::collections::HashMap;
 use std::ffi::{c_char, CStr};
@@ -71,6 +72,11 @@ fn code(error: rd::rd_kafka_resp_err_t) -> Code {
 pub struct Problem {
     pub code: Code,
     pub text: String,
+    pub fatal: bool,
+    /// The same call may be made again.
+    pub retriable: bool,
+    /// The transaction has to be aborted.
+    pub abortable: bool,
 }
 
 /// # Safety
@@ -79,7 +85,13 @@ unsafe fn problem(error: *mut rd::rd_kafka_error_t) -> Result<(), Problem> {
     if error.is_null() {
         return Ok(());
     }
-    let problem = Problem { code: code(rd::rd_kafka_error_code(error)), text: text(rd::rd_kafka_error_string(error)) };
+    let problem = Problem {
+        code: code(rd::rd_kafka_error_code(error)),
+        text: text(rd::rd_kafka_error_string(error)),
+        fatal: rd::rd_kafka_error_is_fatal(error) != 0,
+        retriable: rd::rd_kafka_error_is_retriable(error) != 0,
+        abortable: rd::rd_kafka_error_txn_requires_abort(error) != 0,
+    };
     rd::rd_kafka_error_destroy(error);
     Err(problem)
 }

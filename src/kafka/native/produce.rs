@@ -1,7 +1,8 @@
 //! Handing messages to librdkafka, and its delivery reports back.
 
-use std::ffi::c_void;
+use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use rdkafka::bindings as rd;
 
 use super::client::{c_string, Client};
 use super::{code, millis, text};
+use crate::kafka::batch::{Bounds, Sheaf};
 use crate::kafka::code::Code;
 use crate::kafka::record::Header;
 
@@ -82,6 +84,11 @@ impl Outcome<'_> {
         unsafe { copy(self.message.payload, self.message.len) }
     }
 
+    /// How many bytes its key and value have.
+    pub fn size(&self) -> usize {
+        self.message.len + self.message.key_len
+    }
+
     pub fn reason(&self) -> String {
         // SAFETY: the message is live; the text belongs to it or is static.
         unsafe { text(rd::rd_kafka_message_produce_errstr(self.message)) }
@@ -94,7 +101,40 @@ pub(super) unsafe fn copy(pointer: *const c_void, length: usize) -> Option<Box<[
     (!pointer.is_null()).then(|| std::slice::from_raw_parts(pointer.cast::<u8>(), length).into())
 }
 
-/// A producing client whose messages each carry an `Arc<R>`, from `produce` to the delivery report.
+/// What a message carries from `produce` to its delivery report, in librdkafka's opaque pointer.
+pub enum Carried<R> {
+    /// An `Arc<R>` of its own.
+    Message(Arc<R>),
+    /// Its number in a batch, and the batch's: no allocation for it. The lowest bit tells it from a pointer.
+    Slot { batch: u32, index: u32 },
+}
+
+const _: () = assert!(usize::BITS >= 64, "a slot packs two numbers into a pointer's 64 bits");
+
+impl<R> Carried<R> {
+    fn into_opaque(self) -> *mut c_void {
+        match self {
+            Carried::Message(report) => Arc::into_raw(report).cast_mut().cast(),
+            Carried::Slot { batch, index } => (((index as usize) << 32) | ((batch as usize) << 1) | 1) as *mut c_void,
+        }
+    }
+
+    /// # Safety
+    /// `opaque` was made by `into_opaque` for the same `R`, and comes back once.
+    unsafe fn from_opaque(opaque: *mut c_void) -> Self {
+        let bits = opaque as usize;
+        if bits & 1 == 0 {
+            // SAFETY: even, so it is the pointer of an Arc, whose content is aligned to more than one byte.
+            return Carried::Message(unsafe { Arc::from_raw(opaque.cast::<R>()) });
+        }
+        Carried::Slot { batch: (bits as u32) >> 1, index: (bits >> 32) as u32 }
+    }
+}
+
+/// How many messages go to librdkafka in one call.
+const AT_ONCE: usize = 128;
+
+/// A producing client whose messages each carry something, from `produce` to the delivery report.
 pub struct Line<R> {
     client: Client,
     reports: *mut rd::rd_kafka_queue_t,
@@ -120,16 +160,69 @@ impl<R: Send + Sync + 'static> Line<R> {
         Topic::local(&self.client, name)
     }
 
-    /// Enqueues one message. librdkafka copies it; `report` comes back through `poll`, or here if the message was refused.
-    pub fn produce(&self, topic: &Topic, payload: &Payload<'_>, report: Arc<R>) -> Result<(), (Code, Arc<R>)> {
-        let opaque = Arc::into_raw(report).cast_mut().cast::<c_void>();
+    /// Enqueues one message. librdkafka copies it; what it carries comes back through `poll`, or here if it was refused.
+    pub fn produce(&self, topic: &Topic, payload: &Payload<'_>, carried: Carried<R>) -> Result<(), (Code, Carried<R>)> {
+        let opaque = carried.into_opaque();
         let result = if payload.headers.is_empty() && payload.timestamp_ms == 0 {
             self.produce_plain(topic, payload, opaque)
         } else {
             self.produce_full(topic, payload, opaque)
         };
         // SAFETY: librdkafka refused the message, so the pointer that was made above comes back to us alone.
-        result.map_err(|code| (code, unsafe { Arc::from_raw(opaque.cast::<R>()) }))
+        result.map_err(|code| (code, unsafe { Carried::from_opaque(opaque) }))
+    }
+
+    /// Enqueues the messages of `sheaf` from number `from` on as messages of a batch, the first with index `index`; hands
+    /// those that cannot be taken to `refused`. Returns how many it is done with, and what stopped it before the end.
+    pub fn produce_sheaf(
+        &self,
+        topic: &Topic,
+        partition: i32,
+        sheaf: &Sheaf,
+        from: usize,
+        slot: (u32, u32),
+        mut refused: impl FnMut(u32, &Bounds, Code),
+    ) -> (usize, Option<Code>) {
+        let (batch, first) = slot;
+        let mut done = 0;
+        for bounds in sheaf.messages.get(from..).unwrap_or_default().chunks(AT_ONCE) {
+            let mut raw = [const { MaybeUninit::<rd::rd_kafka_message_t>::zeroed() }; AT_ONCE];
+            for (number, (message, bounds)) in raw.iter_mut().zip(bounds).enumerate() {
+                let (payload, len) = raw_parts(sheaf.part(&bounds.value));
+                let (key, key_len) = raw_parts(sheaf.part(&bounds.key));
+                let index = first + (done + number) as u32;
+                // SAFETY: zeroed, every field is valid: null pointers, zero, and RD_KAFKA_RESP_ERR_NO_ERROR.
+                let message = unsafe { message.assume_init_mut() };
+                message.payload = payload.cast_mut();
+                message.len = len;
+                message.key = key.cast_mut();
+                message.key_len = key_len;
+                message._private = Carried::<R>::Slot { batch, index }.into_opaque();
+            }
+            // SAFETY: the first `bounds.len()` of `raw` are filled, and the bytes they point to live for the call; F_COPY
+            // has librdkafka copy them. The topic is of this live client.
+            unsafe {
+                rd::rd_kafka_produce_batch(
+                    topic.raw,
+                    partition,
+                    rd::RD_KAFKA_MSG_F_COPY,
+                    raw.as_mut_ptr().cast(),
+                    bounds.len() as c_int,
+                );
+            }
+            for (message, bounds) in raw.iter().zip(bounds) {
+                // SAFETY: as above. Read as a number: librdkafka may write codes that the bindings' enum does not list.
+                let code = Code(unsafe { std::ptr::addr_of!((*message.as_ptr()).err).cast::<i32>().read() });
+                match code {
+                    Code::NONE => {}
+                    // These hold for all that follow too.
+                    Code::QUEUE_FULL | Code::FATAL | Code::STATE => return (done, Some(code)),
+                    other => refused(first + done as u32, bounds, other),
+                }
+                done += 1;
+            }
+        }
+        (done, None)
     }
 
     fn produce_plain(&self, topic: &Topic, payload: &Payload<'_>, opaque: *mut c_void) -> Result<(), Code> {
@@ -195,9 +288,9 @@ impl<R: Send + Sync + 'static> Line<R> {
 
     /// Waits for delivery reports, hands each to `take`, and passes on what else the queue has: in event mode
     /// errors and statistics come as events too, not to their callbacks. Returns how many there were.
-    pub fn poll(&self, timeout: Duration, mut take: impl FnMut(Arc<R>, Outcome<'_>)) -> usize {
+    pub fn poll(&self, timeout: Duration, mut take: impl FnMut(Carried<R>, Outcome<'_>)) -> usize {
         // SAFETY: the queue is live. The event is ours until its destroy, and its messages live as long. Each message's
-        // opaque pointer is one that `produce` made from an Arc, and librdkafka reports each message once.
+        // opaque pointer is one that `into_opaque` made, and librdkafka reports each message once.
         unsafe {
             let event = rd::rd_kafka_queue_poll(self.reports, millis(timeout));
             if event.is_null() {
@@ -217,7 +310,7 @@ impl<R: Send + Sync + 'static> Line<R> {
                         break;
                     }
                     let message = &*message;
-                    let report = Arc::from_raw(message._private.cast_const().cast::<R>());
+                    let carried = Carried::from_opaque(message._private);
                     let outcome = Outcome {
                         code: Code(std::ptr::addr_of!(message.err).cast::<i32>().read()),
                         partition: message.partition,
@@ -225,7 +318,7 @@ impl<R: Send + Sync + 'static> Line<R> {
                         timestamp_ms: rd::rd_kafka_message_timestamp(message, std::ptr::null_mut()),
                         message,
                     };
-                    take(report, outcome);
+                    take(carried, outcome);
                     count += 1;
                 }
             }

@@ -1,0 +1,404 @@
+"""How fast messages get to Kafka: kjson against the other clients, on one real broker, in interleaved rounds.
+
+    python -m benches.produce [--servers localhost:9092] [--messages 300000] [--rounds 5] [--only kjson,confluent]
+
+Every client sends the same objects with the same guarantees (acks=all, idempotent where the client can be, 5 ms of
+linger, room for the same number of messages) and learns of each delivery. Before anything is measured, what each client
+stored is read back and compared. Without --servers a broker is started and ended again.
+
+Columns: messages a second until the last is confirmed; CPU a message of the whole process and of the calling thread, in
+microseconds. All are medians over the rounds. `floor` is librdkafka with ready bytes, called through confluent-kafka.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import statistics
+import sys
+import time
+import uuid
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
+
+import aiokafka
+import confluent_kafka
+import confluent_kafka.admin
+import kafka
+import orjson
+
+import kjson
+from tests.kafka import Broker
+from tests.peers import create_topic, read_records
+
+QUEUE = 1_000_000
+QUEUE_KB = 2_000_000
+
+
+class Cost(NamedTuple):
+    rate: float
+    process: float
+    thread: float
+
+
+def small(n: int) -> Dict[str, Any]:
+    """An event of about 270 bytes as JSON."""
+    return {
+        "event": "order.created",
+        "id": n,
+        "customer": {"id": n % 9973, "name": "Ada Lovelace", "email": "ada@example.com", "vip": n % 7 == 0},
+        "total": 39.98 + n % 100,
+        "currency": "EUR",
+        "items": [{"sku": "A-1001", "qty": 2, "price": 9.99}, {"sku": "B-2002", "qty": 1, "price": 20.0}],
+        "note": None,
+    }
+
+
+def large(n: int) -> Dict[str, Any]:
+    """About 10 KB."""
+    return {"id": n, "lines": [{**small(n + k), "k": k} for k in range(36)]}
+
+
+class Load(NamedTuple):
+    servers: str
+    topic: str
+    values: List[Any]
+    compression: str
+
+
+def kjson_producer(load: Load) -> kjson.Producer:
+    return kjson.Producer(
+        load.servers,
+        linger_ms=5,
+        compression_type=load.compression,
+        queue_buffering_max_messages=QUEUE,
+        queue_buffering_max_kbytes=QUEUE_KB,
+    )
+
+
+def confluent_producer(load: Load) -> confluent_kafka.Producer:
+    return confluent_kafka.Producer(
+        {
+            "bootstrap.servers": load.servers,
+            "enable.idempotence": True,
+            "linger.ms": 5,
+            "compression.type": load.compression,
+            "partitioner": "murmur2_random",
+            "queue.buffering.max.messages": QUEUE,
+            "queue.buffering.max.kbytes": QUEUE_KB,
+        }
+    )
+
+
+def measured(send: Callable[[], None], count: int) -> Cost:
+    start, process, thread = time.perf_counter(), time.process_time(), time.thread_time()
+    send()
+    seconds = time.perf_counter() - start
+    return Cost(
+        count / seconds,
+        (time.process_time() - process) / count * 1e6,
+        (time.thread_time() - thread) / count * 1e6,
+    )
+
+
+def kjson_send(load: Load) -> Cost:
+    producer = kjson_producer(load)
+    producer.partitions_for(load.topic)
+    send, topic = producer.send, load.topic
+
+    def run() -> None:
+        for value in load.values:
+            send(topic, value)
+        producer.flush()
+
+    with producer:
+        return measured(run, len(load.values))
+
+
+def kjson_send_kept(load: Load) -> Cost:
+    producer = kjson_producer(load)
+    producer.partitions_for(load.topic)
+    send, topic = producer.send, load.topic
+
+    def run() -> None:
+        kept = [send(topic, value) for value in load.values]
+        producer.flush()
+        assert kept[-1].done()
+
+    with producer:
+        return measured(run, len(load.values))
+
+
+def kjson_callback(load: Load) -> Cost:
+    failures: List[Any] = []
+
+    def delivered(error: Any, metadata: Any) -> None:
+        if error is not None:
+            failures.append(error)
+
+    producer = kjson_producer(load)
+    producer.partitions_for(load.topic)
+    send, topic = producer.send, load.topic
+
+    def run() -> None:
+        for value in load.values:
+            send(topic, value, on_delivery=delivered)
+        producer.flush()
+
+    with producer:
+        cost = measured(run, len(load.values))
+    assert not failures
+    return cost
+
+
+def kjson_send_many(load: Load) -> Cost:
+    producer = kjson_producer(load)
+    producer.partitions_for(load.topic)
+
+    def run() -> None:
+        batch = producer.send_many(load.topic, load.values)
+        producer.flush()
+        assert batch.done() and not batch.failed
+
+    with producer:
+        return measured(run, len(load.values))
+
+
+def confluent_with(dumps: Callable[[Any], Any]) -> Callable[[Load], Cost]:
+    def run_confluent(load: Load) -> Cost:
+        failures: List[Any] = []
+
+        def delivered(error: Any, message: Any) -> None:
+            if error is not None:
+                failures.append(error)
+
+        producer = confluent_producer(load)
+        producer.list_topics(load.topic)
+        produce, poll, topic = producer.produce, producer.poll, load.topic
+
+        def run() -> None:
+            for value in load.values:
+                produce(topic, dumps(value), on_delivery=delivered)
+                poll(0)
+            assert producer.flush(60) == 0
+
+        cost = measured(run, len(load.values))
+        assert not failures
+        return cost
+
+    return run_confluent
+
+
+def floor(load: Load) -> Cost:
+    ready = [kjson.dumps(value) for value in load.values]
+    producer = confluent_producer(load)
+    producer.list_topics(load.topic)
+    produce, poll, topic = producer.produce, producer.poll, load.topic
+
+    def run() -> None:
+        for number, value in enumerate(ready):
+            produce(topic, value)
+            if number % 1000 == 0:
+                poll(0)
+        assert producer.flush(60) == 0
+
+    return measured(run, len(ready))
+
+
+def aiokafka_send(load: Load) -> Cost:
+    async def run() -> Cost:
+        producer = aiokafka_producer(load)
+        await producer.start()
+        try:
+            start, process, thread = time.perf_counter(), time.process_time(), time.thread_time()
+            confirmed = [await producer.send(load.topic, value) for value in load.values]
+            await asyncio.gather(*confirmed)
+            seconds, count = time.perf_counter() - start, len(load.values)
+            return Cost(
+                count / seconds,
+                (time.process_time() - process) / count * 1e6,
+                (time.thread_time() - thread) / count * 1e6,
+            )
+        finally:
+            await producer.stop()
+
+    return asyncio.run(run())
+
+
+def aiokafka_producer(load: Load) -> Any:
+    return aiokafka.AIOKafkaProducer(
+        bootstrap_servers=load.servers,
+        enable_idempotence=True,
+        linger_ms=5,
+        max_batch_size=1_000_000,
+        compression_type=None if load.compression == "none" else load.compression,
+        value_serializer=orjson.dumps,
+    )
+
+
+def kafka_python(load: Load) -> Cost:
+    producer = kafka.KafkaProducer(
+        bootstrap_servers=load.servers,
+        acks="all",
+        linger_ms=5,
+        compression_type=None if load.compression == "none" else load.compression,
+        value_serializer=orjson.dumps,
+    )
+    producer.partitions_for(load.topic)
+
+    def run() -> None:
+        for value in load.values:
+            producer.send(load.topic, value)
+        producer.flush()
+
+    try:
+        return measured(run, len(load.values))
+    finally:
+        producer.close()
+
+
+class Client(NamedTuple):
+    name: str
+    run: Callable[[Load], Cost]
+    share: float
+    """Of the messages: the slow ones get fewer."""
+
+
+CLIENTS = [
+    Client("kjson send", kjson_send, 1),
+    Client("kjson send, Delivery kept", kjson_send_kept, 1),
+    Client("kjson send, on_delivery", kjson_callback, 1),
+    Client("kjson send_many", kjson_send_many, 1),
+    Client("confluent orjson", confluent_with(orjson.dumps), 1),
+    Client("confluent json", confluent_with(lambda value: json.dumps(value).encode()), 0.3),
+    Client("aiokafka orjson", aiokafka_send, 0.1),
+    Client("kafka-python orjson", kafka_python, 0.05),
+    Client("floor: ready bytes", floor, 1),
+]
+
+
+def check_equal(servers: str, clients: List[Client], shape: Callable[[int], Any]) -> None:
+    """What each client stores is the same JSON."""
+    values = [shape(n) for n in range(20)]
+    for client in clients:
+        topic = f"bench-check-{uuid.uuid4().hex[:8]}"
+        create_topic(servers, topic)
+        client.run(Load(servers, topic, values, "none"))
+        stored = [json.loads(record.value or b"") for record in read_records(servers, topic, len(values))]
+        assert stored == values, f"{client.name} stored something else"
+
+
+def latencies(servers: str, count: int, rounds: int) -> Iterator[Tuple[str, List[float]]]:
+    """Seconds of single confirmed sends, one after the other."""
+    topic = f"bench-latency-{uuid.uuid4().hex[:8]}"
+    create_topic(servers, topic)
+    load = Load(servers, topic, [small(n) for n in range(count)], "none")
+    for _ in range(rounds):
+        for linger in (5, 1000):
+            with kjson.Producer(servers, linger_ms=linger) as producer:
+                producer.send_and_wait(topic, 0)
+                taken = []
+                for value in load.values:
+                    start = time.perf_counter()
+                    producer.send_and_wait(topic, value)
+                    taken.append(time.perf_counter() - start)
+            yield f"kjson send_and_wait, linger_ms={linger}", taken
+        for linger in (0, 5):
+            yield f"aiokafka send_and_wait, linger_ms={linger}", asyncio.run(_aiokafka_latency(load, linger))
+
+
+async def _aiokafka_latency(load: Load, linger: int) -> List[float]:
+    producer = aiokafka.AIOKafkaProducer(
+        bootstrap_servers=load.servers, enable_idempotence=True, linger_ms=linger, value_serializer=orjson.dumps
+    )
+    await producer.start()
+    taken = []
+    try:
+        await producer.send_and_wait(load.topic, 0)
+        for value in load.values:
+            start = time.perf_counter()
+            await producer.send_and_wait(load.topic, value)
+            taken.append(time.perf_counter() - start)
+    finally:
+        await producer.stop()
+    return taken
+
+
+def table(title: str, results: Dict[str, List[Cost]]) -> None:
+    base = results.get("confluent orjson")
+    print(f"\n{title}")
+    print(f"{'':28} {'messages/s':>11} {'us/msg':>8} {'thread':>8} {'ratio':>7} {'thread':>7}")
+    for name, costs in results.items():
+        rate, process, thread = (statistics.median(column) for column in zip(*costs))
+        line = f"{name:28} {rate:11,.0f} {process:8.2f} {thread:8.2f}"
+        if base:
+            line += f" {process / statistics.median(c.process for c in base):7.2f}"
+            line += f" {thread / statistics.median(c.thread for c in base):7.2f}"
+        print(line)
+
+
+def throughput(servers: str, clients: List[Client], messages: int, rounds: int) -> None:
+    for title, shape, count, compression in (
+        ("270 bytes, no compression", small, messages, "none"),
+        ("270 bytes, lz4", small, messages, "lz4"),
+        ("10 KB, no compression", large, messages // 40, "none"),
+        ("10 KB, lz4", large, messages // 40, "lz4"),
+    ):
+        if count == 0:
+            continue
+        # A thousand objects over and over: a program's fresh objects are in the processor's cache too.
+        values = [shape(n) for n in range(min(count, 1000))] * max(1, count // 1000)
+        gc.collect()
+        gc.freeze()
+        results: Dict[str, List[Cost]] = {client.name: [] for client in clients}
+        for _ in range(rounds):
+            for client in clients:
+                topic = f"bench-{uuid.uuid4().hex[:8]}"
+                create_topic(servers, topic)
+                part = values[: max(20, int(count * client.share))]
+                results[client.name].append(client.run(Load(servers, topic, part, compression)))
+                drop_topic(servers, topic)
+        table(f"{title}: {count:,} messages of {len(kjson.dumps(values[0])):,} bytes, {rounds} rounds", results)
+        if messages < 40:
+            break
+
+
+def drop_topic(servers: str, topic: str) -> None:
+    admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": servers})
+    admin.delete_topics([topic])[topic].result(30)
+
+
+def run(servers: str, arguments: argparse.Namespace) -> None:
+    wanted = arguments.only.split(",") if arguments.only else [""]
+    clients = [client for client in CLIENTS if any(part in client.name for part in wanted)]
+    check_equal(servers, clients, small)
+    print(f"what {len(clients)} clients stored is equal; Python {sys.version.split()[0]}, {kjson.librdkafka_version=}")
+    if not arguments.latency_only:
+        throughput(servers, clients, arguments.messages, arguments.rounds)
+    gathered: Dict[str, List[float]] = {}
+    for name, taken in latencies(servers, arguments.latency_messages, arguments.rounds):
+        gathered.setdefault(name, []).extend(taken)
+    print(f"\n{'single confirmed sends':40} {'p50 ms':>8} {'p99 ms':>8}")
+    for name, taken in gathered.items():
+        taken.sort()
+        print(f"{name:40} {taken[len(taken) // 2] * 1e3:8.2f} {taken[len(taken) * 99 // 100] * 1e3:8.2f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure producers on one real Kafka.")
+    parser.add_argument("--servers", help="a broker that runs already (default: one is started)")
+    parser.add_argument("--messages", type=int, default=300_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--latency-messages", type=int, default=300)
+    parser.add_argument("--latency-only", action="store_true")
+    parser.add_argument("--only", help="parts of the names of the clients to run, with commas")
+    arguments = parser.parse_args()
+    if arguments.servers:
+        run(arguments.servers, arguments)
+    else:
+        options = ["-Xms512m", "-Xmx1g", "-XX:+UseG1GC"]
+        with Broker(java_options=options) as broker:
+            run(broker.bootstrap_servers, arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+//! `DeliveryBatch`: what became of the messages of one `send_many`, for Python.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyTuple};
+
+use crate::error::{failed_records, raise, Error};
+use crate::kafka::{self, Batch};
+
+use super::blocking::{deadline, detached};
+use super::delivery::RecordMetadata;
+use super::producer::Producer;
+use super::producer_events::ProducerEvents;
+
+#[pyclass(module = "kjson", frozen)]
+pub struct DeliveryBatch {
+    pub batch: Arc<Batch>,
+    pub producer: Py<Producer>,
+}
+
+impl DeliveryBatch {
+    fn topic(&self) -> Arc<str> {
+        self.producer.get().core().producer.topic_name(self.batch.topic)
+    }
+
+    /// Waits for every message. The error inside is the batch's.
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> Result<Result<(), Error>, Error> {
+        if !self.batch.done() {
+            let core = self.producer.get().core();
+            core.usable()?;
+            let deadline = deadline(timeout)?;
+            if !detached(py, |interrupt| core.producer.wait_batch(&self.batch, deadline, interrupt))? {
+                let message = format!(
+                    "the {} messages to '{}' were not all confirmed or failed within {} s. They are still under way: ask again",
+                    self.batch.len(),
+                    self.topic(),
+                    timeout.unwrap_or(0.0),
+                );
+                let error = raise("KafkaTimeoutError", &message, |attributes| attributes.set_item("retriable", true));
+                return Err(Error::Python(error));
+            }
+        }
+        Ok(kafka::Producer::<ProducerEvents>::batch_error(&self.batch).map_or(Ok(()), |error| Err(error.into())))
+    }
+}
+
+#[pymethods]
+impl DeliveryBatch {
+    #[pyo3(signature = (timeout=None))]
+    fn result<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyList>> {
+        self.wait(py, timeout)??;
+        let topic = self.topic();
+        self.batch.with_places(|places| PyList::new(py, places.iter().map(|at| RecordMetadata::new(&topic, *at))))
+    }
+
+    #[pyo3(signature = (timeout=None))]
+    fn exception(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Py<PyAny>>> {
+        Ok(self.wait(py, timeout)?.err().map(|error| PyErr::from(error).into_value(py).into_any()))
+    }
+
+    fn done(&self) -> bool {
+        self.batch.done()
+    }
+
+    #[getter]
+    fn failed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        failed_records(py, &self.batch.failures())
+    }
+
+    fn __len__(&self) -> usize {
+        self.batch.len()
+    }
+
+    fn __repr__(&self) -> String {
+        let state = match (self.batch.done(), self.batch.failed()) {
+            (false, 0) => "under way".to_owned(),
+            (false, failed) => format!("under way, {failed} failed"),
+            (true, 0) => "delivered".to_owned(),
+            (true, failed) => format!("{failed} failed"),
+        };
+        format!("<DeliveryBatch of {} messages to '{}': {state}>", self.batch.len(), self.topic())
+    }
+}

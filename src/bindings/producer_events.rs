@@ -1,0 +1,49 @@
+//! What a producer's engine tells Python: delivery callbacks here, errors, statistics and the log as for every client.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+
+use crate::kafka::{Code, Completed, LogRecord, LogSink, ProducerHooks, TopicId};
+
+use super::delivery::Callback;
+use super::events::Events;
+
+pub struct ProducerEvents {
+    pub events: Events,
+    pub on_delivery: Option<Py<PyAny>>,
+}
+
+impl LogSink for ProducerEvents {
+    fn log(&self, record: LogRecord) {
+        self.events.log(record);
+    }
+}
+
+impl ProducerHooks for ProducerEvents {
+    type Callback = Callback;
+
+    fn completed(&self, name: &dyn Fn(TopicId) -> Arc<str>, batch: Vec<Completed<Callback>>) {
+        // One attach for the whole batch. An interpreter that is ending takes no more callbacks.
+        Python::try_attach(|py| {
+            let Some((first, _)) = batch.first() else { return };
+            let (mut topic, mut topic_name) = (first.topic, name(first.topic));
+            for (report, callbacks) in batch {
+                if report.topic != topic {
+                    (topic, topic_name) = (report.topic, name(report.topic));
+                }
+                for callback in callbacks.as_slice() {
+                    callback.call(py, &report, &topic_name, self.on_delivery.as_ref());
+                }
+            }
+        });
+    }
+
+    fn error(&self, code: Code, reason: &str) {
+        self.events.error(code, reason);
+    }
+
+    fn statistics(&self, json: &str) {
+        self.events.statistics(json);
+    }
+}

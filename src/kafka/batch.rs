@@ -1,0 +1,179 @@
+//! Many messages sent as one, and what became of them: one shared object instead of one for each message.
+//!
+//! A message of a batch carries two numbers through librdkafka, the batch's and its own; the report thread finds the
+//! batch by its number and locks it once for a run of reports. So a message costs 24 bytes and no allocation.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::delivery::{Delivered, Failure, TopicId};
+
+/// Batch numbers have 31 bits, message numbers 32: see `native::produce::Carried`.
+const NUMBERS: u32 = 1 << 31;
+
+pub struct Batch {
+    pub topic: TopicId,
+    pub(super) number: u32,
+    taken: AtomicUsize,
+    /// Nothing more will be sent with it.
+    sealed: AtomicBool,
+    outcomes: Mutex<Outcomes>,
+}
+
+#[derive(Default)]
+struct Outcomes {
+    known: usize,
+    places: Vec<Delivered>,
+    failures: Vec<Failure>,
+    /// So many of the failures somebody has learned of; `flush` raises the others.
+    seen: usize,
+}
+
+impl Batch {
+    pub fn len(&self) -> usize {
+        self.taken.load(Ordering::Acquire)
+    }
+
+    pub fn done(&self) -> bool {
+        self.sealed.load(Ordering::Acquire) && self.lock().known == self.len()
+    }
+
+    /// The failures so far, which count as seen from now on.
+    pub fn failures(&self) -> Vec<Failure> {
+        let mut outcomes = self.lock();
+        outcomes.seen = outcomes.failures.len();
+        outcomes.failures.clone()
+    }
+
+    /// Where the messages lie, in the order they were sent; for a batch that is done and without failures.
+    pub fn with_places<T>(&self, read: impl FnOnce(&[Delivered]) -> T) -> T {
+        read(&self.lock().places)
+    }
+
+    pub fn failed(&self) -> usize {
+        self.lock().failures.len()
+    }
+
+    pub(super) fn take_unseen(&self) -> Vec<Failure> {
+        let mut outcomes = self.lock();
+        let from = std::mem::replace(&mut outcomes.seen, usize::MAX);
+        let unseen = outcomes.failures.get(from..).map(<[Failure]>::to_vec).unwrap_or_default();
+        outcomes.seen = outcomes.failures.len();
+        unseen
+    }
+
+    pub(super) fn take(&self, count: usize) {
+        self.taken.fetch_add(count, Ordering::AcqRel);
+    }
+
+    /// Whether it is done with that.
+    pub(super) fn seal(&self) -> bool {
+        self.sealed.store(true, Ordering::Release);
+        self.done()
+    }
+
+    pub(super) fn delivered(&self, run: &[(u32, Delivered)]) {
+        let mut outcomes = self.lock();
+        outcomes.known += run.len();
+        for (index, at) in run {
+            *outcomes.place(*index) = *at;
+        }
+    }
+
+    /// Whether it is the first that is not seen.
+    pub(super) fn fail(&self, index: u32, failure: Failure) -> bool {
+        let mut outcomes = self.lock();
+        outcomes.known += 1;
+        outcomes.place(index);
+        outcomes.failures.push(failure);
+        outcomes.failures.len() == outcomes.seen + 1
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Outcomes> {
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Outcomes {
+    fn place(&mut self, index: u32) -> &mut Delivered {
+        let index = index as usize;
+        if self.places.len() <= index {
+            self.places.resize(index + 1, Delivered { partition: -1, offset: -1, timestamp_ms: -1 });
+        }
+        &mut self.places[index]
+    }
+}
+
+/// The batches with messages under way, by number.
+#[derive(Default)]
+pub(super) struct Batches {
+    open: Mutex<(u32, HashMap<u32, Arc<Batch>>)>,
+}
+
+impl Batches {
+    pub fn start(&self, topic: TopicId) -> Arc<Batch> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        while open.1.contains_key(&open.0) {
+            open.0 = (open.0 + 1) % NUMBERS;
+        }
+        let number = open.0;
+        let batch = Arc::new(Batch {
+            topic,
+            number,
+            taken: AtomicUsize::new(0),
+            sealed: AtomicBool::new(false),
+            outcomes: Mutex::default(),
+        });
+        open.1.insert(number, batch.clone());
+        open.0 = (number + 1) % NUMBERS;
+        batch
+    }
+
+    pub fn find(&self, number: u32) -> Option<Arc<Batch>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).1.get(&number).cloned()
+    }
+
+    pub fn forget(&self, batch: &Batch) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&batch.number);
+    }
+}
+
+/// Encoded messages on their way into a batch, their bytes one after the other in one buffer.
+#[derive(Default)]
+pub struct Sheaf {
+    pub bytes: Vec<u8>,
+    pub(super) messages: Vec<Bounds>,
+}
+
+pub(super) struct Bounds {
+    pub value: Option<Range<usize>>,
+    pub key: Option<Range<usize>>,
+}
+
+impl Sheaf {
+    /// Counts the bytes from `start` on as one message: its value up to `middle`, its key behind that.
+    pub fn push(&mut self, start: usize, middle: usize, has_value: bool, has_key: bool) {
+        let value = has_value.then_some(start..middle);
+        let key = has_key.then_some(middle..self.bytes.len());
+        self.messages.push(Bounds { value, key });
+    }
+
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.messages.clear();
+    }
+
+    pub(super) fn part(&self, range: &Option<Range<usize>>) -> Option<&[u8]> {
+        range.as_ref().and_then(|range| self.bytes.get(range.clone()))
+    }
+}

@@ -1,0 +1,77 @@
+//! librdkafka's transactions: each call takes a short time at most and is called again to go on, where librdkafka allows it.
+
+use std::ffi::c_void;
+use std::time::Duration;
+
+use rdkafka::bindings as rd;
+
+use super::client::Client;
+use super::partitions::PartitionList;
+use super::{millis, problem, Problem};
+
+/// Who consumes, as the broker wants to know it with offsets: librdkafka's own form, as bytes that belong to nobody.
+#[derive(Clone)]
+pub struct GroupMetadata(Vec<u8>);
+
+impl Client {
+    pub fn init_transactions(&self, timeout: Duration) -> Result<(), Problem> {
+        // SAFETY: the client is live; the error that comes back is ours.
+        unsafe { problem(rd::rd_kafka_init_transactions(self.raw(), millis(timeout))) }
+    }
+
+    pub fn begin_transaction(&self) -> Result<(), Problem> {
+        // SAFETY: as above.
+        unsafe { problem(rd::rd_kafka_begin_transaction(self.raw())) }
+    }
+
+    pub fn commit_transaction(&self, timeout: Duration) -> Result<(), Problem> {
+        // SAFETY: as above.
+        unsafe { problem(rd::rd_kafka_commit_transaction(self.raw(), millis(timeout))) }
+    }
+
+    pub fn abort_transaction(&self, timeout: Duration) -> Result<(), Problem> {
+        // SAFETY: as above.
+        unsafe { problem(rd::rd_kafka_abort_transaction(self.raw(), millis(timeout))) }
+    }
+
+    /// Not to be called again to go on: an answer that comes after `timeout` is lost.
+    pub fn send_offsets(
+        &self,
+        offsets: &PartitionList,
+        group: &GroupMetadata,
+        timeout: Duration,
+    ) -> Result<(), Problem> {
+        let mut metadata = std::ptr::null_mut();
+        // SAFETY: client and list are live, the bytes as long as said. The metadata that is read from them is ours until
+        // its destroy; the call copies both.
+        unsafe {
+            problem(rd::rd_kafka_consumer_group_metadata_read(
+                &mut metadata,
+                group.0.as_ptr().cast::<c_void>(),
+                group.0.len(),
+            ))?;
+            let sent = rd::rd_kafka_send_offsets_to_transaction(self.raw(), offsets.raw(), metadata, millis(timeout));
+            rd::rd_kafka_consumer_group_metadata_destroy(metadata);
+            problem(sent)
+        }
+    }
+
+    /// The consumer's membership as it is now; None without a group.
+    pub fn group_metadata(&self) -> Option<Result<GroupMetadata, Problem>> {
+        // SAFETY: the client is a live consumer. Metadata and buffer are ours to free, the buffer with librdkafka's `free`.
+        unsafe {
+            let metadata = rd::rd_kafka_consumer_group_metadata(self.raw());
+            if metadata.is_null() {
+                return None;
+            }
+            let (mut buffer, mut size) = (std::ptr::null_mut(), 0);
+            let written = problem(rd::rd_kafka_consumer_group_metadata_write(metadata, &mut buffer, &mut size));
+            rd::rd_kafka_consumer_group_metadata_destroy(metadata);
+            Some(written.map(|()| {
+                let bytes = std::slice::from_raw_parts(buffer.cast::<u8>().cast_const(), size).to_vec();
+                rd::rd_kafka_mem_free(self.raw(), buffer.cast());
+                GroupMetadata(bytes)
+            }))
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The report thread of a producer: takes delivery reports in batches and tells whoever has to know.
+//!
+//! A failed message is told to its callback, to whoever asks its `Report` or `Batch`, and otherwise to the next `flush` or
+//! `close`.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::ThreadId;
+use std::time::Duration;
+
+use super::batch::{Batch, Batches};
+use super::brokers::Brokers;
+use super::code::Code;
+use super::delivery::{Callbacks as Called, Delivered, Failure, Report, TopicId};
+use super::error::Error;
+use super::log::{Collapse, Level, LogRecord};
+use super::native::client::Callbacks;
+use super::native::produce::{Carried, Outcome};
+use super::producer::{Open, ProducerHooks};
+use super::progress::Progress;
+use super::wait::TICK;
+
+/// How many failed messages are kept, content and all, for the next `flush` to raise; more are only counted.
+const FAILURES_KEPT: usize = 10_000;
+
+pub(super) type Reported<H> = Report<<H as ProducerHooks>::Callback>;
+
+/// On cache lines of its own: the sending threads write here, and the report thread writes everything else.
+#[repr(align(128))]
+#[derive(Default)]
+pub(super) struct Sent(pub AtomicUsize);
+
+pub(super) struct Shared<H: ProducerHooks> {
+    pub hooks: H,
+    pub brokers: Arc<Brokers>,
+    pub collapse: Collapse,
+    pub progress: Progress,
+    /// Messages taken. Less `reported`, with which the callbacks are over: what is under way.
+    pub sent: Sent,
+    pub reported: AtomicUsize,
+    pub rounds: AtomicU64,
+    pub tally: Tally,
+    pub batches: Batches,
+    pub names: RwLock<Names>,
+    pub failures: Mutex<Failures<H::Callback>>,
+    pub stop: AtomicBool,
+    pub transactions_ready: AtomicBool,
+    pub report_thread: Mutex<Option<ThreadId>>,
+    pub timeout_ms: String,
+}
+
+/// The names of the topics that were sent to, by `TopicId` and back.
+#[derive(Default)]
+pub(super) struct Names {
+    pub list: Vec<Arc<str>>,
+    pub ids: HashMap<Arc<str>, TopicId>,
+}
+
+/// What `metrics` counts.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub delivered: AtomicU64,
+    pub delivered_bytes: AtomicU64,
+    pub failed: AtomicU64,
+}
+
+/// Failures that nobody may have looked at yet.
+pub(super) struct Failures<C> {
+    kept: Vec<Arc<Report<C>>>,
+    batches: Vec<Arc<Batch>>,
+    uncounted: usize,
+}
+
+impl<C> Default for Failures<C> {
+    fn default() -> Self {
+        Failures { kept: Vec::new(), batches: Vec::new(), uncounted: 0 }
+    }
+}
+
+/// What one round of reports comes to, told once at its end.
+struct Round<C> {
+    completed: Vec<(Arc<Report<C>>, Called<C>)>,
+    /// Delivered messages of one batch, one after the other.
+    run: Vec<(u32, Delivered)>,
+    batch: Option<Arc<Batch>>,
+    delivered: u64,
+    bytes: u64,
+}
+
+impl<H: ProducerHooks> Shared<H> {
+    pub fn pending(&self) -> usize {
+        // Reported first: the difference may be too large for a moment, but never below zero.
+        let reported = self.reported.load(Ordering::SeqCst);
+        self.sent.0.load(Ordering::SeqCst).saturating_sub(reported)
+    }
+
+    pub fn topic_name(&self, topic: TopicId) -> Arc<str> {
+        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        names.list.get(topic.0 as usize).cloned().unwrap_or_else(|| "?".into())
+    }
+
+    /// The report thread: takes reports until the producer stops, and destroys the client if it is the last to hold it.
+    pub fn take_reports(&self, open: Arc<Open<H>>) {
+        *self.report_thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
+        let mut round = Round { completed: Vec::new(), run: Vec::new(), batch: None, delivered: 0, bytes: 0 };
+        while !self.stop.load(Ordering::SeqCst) {
+            let count = open.line.poll(TICK, |carried, outcome| self.report(&mut round, carried, &outcome));
+            if count > 0 {
+                self.end_round(&mut round, count);
+            }
+        }
+    }
+
+    fn end_round(&self, round: &mut Round<H::Callback>, count: usize) {
+        self.end_run(round);
+        if let Some(batch) = round.batch.take() {
+            self.forget_if_done(&batch);
+        }
+        self.tally.delivered.fetch_add(std::mem::take(&mut round.delivered), Ordering::Relaxed);
+        self.tally.delivered_bytes.fetch_add(std::mem::take(&mut round.bytes), Ordering::Relaxed);
+        if !round.completed.is_empty() {
+            self.progress.announce();
+            self.hooks.completed(&|topic| self.topic_name(topic), std::mem::take(&mut round.completed));
+        }
+        self.reported.fetch_add(count, Ordering::SeqCst);
+        self.rounds.fetch_add(1, Ordering::SeqCst);
+        self.progress.announce();
+    }
+
+    fn report(&self, round: &mut Round<H::Callback>, carried: Carried<Reported<H>>, outcome: &Outcome<'_>) {
+        let delivered = outcome.code == Code::NONE;
+        if delivered {
+            round.delivered += 1;
+            round.bytes += outcome.size() as u64;
+            if self.brokers.suspect() {
+                self.brokers.answered();
+                self.collapse.reset();
+            }
+        } else {
+            self.tally.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        match carried {
+            Carried::Message(report) => {
+                let callbacks = if delivered {
+                    report.delivered(place(outcome))
+                } else {
+                    let callbacks = report.failed(self.failure(outcome));
+                    self.keep(&report);
+                    callbacks
+                };
+                if !callbacks.as_slice().is_empty() {
+                    round.completed.push((report, callbacks));
+                }
+            }
+            Carried::Slot { batch, index } => {
+                if round.batch.as_ref().is_none_or(|current| current.number != batch) {
+                    self.end_run(round);
+                    if let Some(previous) = std::mem::replace(&mut round.batch, self.batches.find(batch)) {
+                        self.forget_if_done(&previous);
+                    }
+                }
+                if delivered {
+                    round.run.push((index, place(outcome)));
+                } else if let Some(batch) = &round.batch {
+                    self.fail_slot(batch, index, self.failure(outcome));
+                }
+            }
+        }
+    }
+
+    fn end_run(&self, round: &mut Round<H::Callback>) {
+        if let Some(batch) = &round.batch {
+            batch.delivered(&round.run);
+        }
+        round.run.clear();
+    }
+
+    pub fn forget_if_done(&self, batch: &Batch) {
+        if batch.done() {
+            self.batches.forget(batch);
+        }
+    }
+
+    /// Fails one message of a batch, and has the next `flush` look there.
+    pub fn fail_slot(&self, batch: &Arc<Batch>, index: u32, failure: Failure) {
+        if batch.fail(index, failure) {
+            self.failures.lock().unwrap_or_else(PoisonError::into_inner).batches.push(batch.clone());
+        }
+    }
+
+    pub fn forget_failures(&self) {
+        *self.failures.lock().unwrap_or_else(PoisonError::into_inner) = Failures::default();
+    }
+
+    fn failure(&self, outcome: &Outcome<'_>) -> Failure {
+        let topic = outcome.topic();
+        let message = self.failure_message(&topic, outcome);
+        Failure {
+            topic,
+            partition: outcome.partition,
+            key: outcome.key(),
+            value: outcome.value(),
+            code: outcome.code,
+            message,
+        }
+    }
+
+    fn keep(&self, report: &Arc<Reported<H>>) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures.kept.len() >= FAILURES_KEPT {
+            failures.kept.retain(|report| !report.seen());
+        }
+        if failures.kept.len() < FAILURES_KEPT {
+            failures.kept.push(report.clone());
+        } else if !report.seen() {
+            failures.uncounted += 1;
+        }
+    }
+
+    /// Raises what failed and nobody has seen, once.
+    pub fn unseen_failures(&self) -> Result<(), Error> {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let Failures { kept, batches, uncounted } = std::mem::take(&mut *failures);
+        drop(failures);
+        let single = kept.into_iter().filter(|report| !report.seen()).filter_map(|report| {
+            report.see();
+            report.completion()?.err().cloned()
+        });
+        let unseen: Vec<Failure> = single.chain(batches.into_iter().flat_map(|batch| batch.take_unseen())).collect();
+        let Some(first) = unseen.first() else { return Ok(()) };
+        Err(Error::Delivery { message: summary(first, unseen.len(), uncounted), failures: unseen })
+    }
+
+    fn failure_message(&self, topic: &str, outcome: &Outcome<'_>) -> String {
+        let place = if outcome.partition >= 0 { format!(" [{}]", outcome.partition) } else { String::new() };
+        let detail = match outcome.code {
+            Code::MSG_TIMED_OUT => {
+                let cause = self.brokers.last_cause().map_or_else(
+                    || "no broker reported an error; does the topic exist and is its leader up?".to_owned(),
+                    |cause| format!("the connection failed: {cause}. Is the broker running?"),
+                );
+                format!("not confirmed within delivery_timeout_ms={}; {cause}", self.timeout_ms)
+            }
+            _ => outcome.reason(),
+        };
+        format!("cannot deliver to '{topic}'{place}: {detail} ({})", outcome.code.name())
+    }
+
+    /// Fails what is still queued or unconfirmed, and says how much that was.
+    pub fn give_up(&self, open: &Open<H>) {
+        let lost = self.pending();
+        open.line.purge();
+        if lost > 0 {
+            let cause = self.brokers.last_cause().map_or_else(String::new, |cause| format!(": {cause}"));
+            let text = format!("producer closed with {lost} messages unconfirmed, which are given up{cause}");
+            self.hooks.log(LogRecord { level: Level::Error, text });
+        }
+        // Their reports end every wait for them.
+        open.line.flush(Duration::from_millis(500));
+    }
+}
+
+impl<H: ProducerHooks> Callbacks for Shared<H> {
+    fn log(&self, level: i32, facility: &str, text: &str) {
+        if !self.stop.load(Ordering::Relaxed) {
+            if let Some(record) = self.collapse.pass(level, facility, text) {
+                self.hooks.log(record);
+            }
+        }
+    }
+
+    fn error(&self, code: Code, reason: &str) {
+        self.brokers.heard(code, reason);
+        self.hooks.error(code, reason);
+    }
+
+    fn statistics(&self, json: &str) {
+        self.hooks.statistics(json);
+    }
+}
+
+fn place(outcome: &Outcome<'_>) -> Delivered {
+    Delivered { partition: outcome.partition, offset: outcome.offset, timestamp_ms: outcome.timestamp_ms }
+}
+
+/// The message of a delivery error: `kept` failures that go with it and `more` that were only counted.
+pub(super) fn summary(first: &Failure, kept: usize, more: usize) -> String {
+    if kept + more == 1 {
+        return first.message.clone();
+    }
+    let limit = if more > 0 { format!(", of which the first {kept} are kept") } else { String::new() };
+    format!("{} messages were not delivered{limit}. The first: {}", kept + more, first.message)
+}
