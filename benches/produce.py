@@ -25,10 +25,10 @@ import confluent_kafka
 import confluent_kafka.admin
 import kafka
 import orjson
-
-import kjson
 from tests.kafka import Broker
 from tests.peers import create_topic, read_records
+
+import kjson
 
 QUEUE = 1_000_000
 QUEUE_KB = 2_000_000
@@ -157,7 +157,8 @@ def kjson_send_many(load: Load) -> Cost:
     def run() -> None:
         batch = producer.send_many(load.topic, load.values)
         producer.flush()
-        assert batch.done() and not batch.failed
+        assert batch.done()
+        assert not batch.failed
 
     with producer:
         return measured(run, len(load.values))

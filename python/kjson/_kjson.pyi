@@ -20,16 +20,19 @@ from typing import (
 
 from typing_extensions import Literal, Self, disjoint_base
 
-from .exceptions import DecodeError, DeliveryError, KafkaError
+from .exceptions import DecodeError, DeliveryError, FailedRecord, KafkaError
 
 __all__ = [
     "Consumer",
     "Delivery",
+    "DeliveryBatch",
+    "GroupMetadata",
     "Message",
     "MockCluster",
     "Producer",
     "RecordMetadata",
     "TopicPartition",
+    "Transaction",
     "__version__",
     "_reference_dumps",
     "_reference_loads",
@@ -210,6 +213,67 @@ class Producer:
     ) -> RecordMetadata:
         """`send` and `Delivery.result(timeout)` in one: returns where the message lies. Does not sit out `linger_ms`."""
 
+    def send_many(
+        self,
+        topic: str,
+        values: Iterable[Any],
+        *,
+        key: Optional[Callable[[Any], object]] = None,
+        headers: Optional[_Headers] = None,
+        partition: Optional[int] = None,
+    ) -> DeliveryBatch:
+        """Hand many messages over in one call, with less work for each than `send`.
+
+        Args:
+            values: Each is sent as JSON; None is a tombstone.
+            key: Called with each value for its key.
+            headers: The same for all messages.
+            partition: The same for all messages.
+
+        Raises what `send` raises. What was handed over before an error, or before the iterable itself raised, stays sent.
+        """
+
+    def metrics(self) -> Dict[str, Any]:
+        """Counts since the producer was made, without asking a broker.
+
+        "sent", "delivered", "failed", "pending" (messages), "delivered_bytes" (keys and values), and "last_error", the last
+        broker error that no success has followed, or None.
+        """
+
+    def transaction(self) -> Transaction:
+        """`with producer.transaction():` begins, and commits at the end, or aborts if an exception leaves the block.
+
+        Needs a `transactional_id`, whose constructor fences any producer that had it before.
+        """
+
+    def begin_transaction(self) -> None:
+        """Begin a transaction. Raises `TransactionError` if one is open."""
+
+    def commit_transaction(self, timeout: Optional[float] = 60.0) -> None:
+        """Flush and commit. Readers with `isolation_level="read_committed"` see all of it from now on.
+
+        Raises:
+            TransactionError: `abortable` says whether `abort_transaction` puts the producer in order again.
+            FencedError: Another producer has the `transactional_id` now.
+        """
+
+    def abort_transaction(self, timeout: Optional[float] = 60.0) -> None:
+        """Give up the open transaction: none of its messages will be seen."""
+
+    def send_offsets_to_transaction(
+        self,
+        offsets: Union[Message[Any], TopicPartition, Iterable[Union[Message[Any], TopicPartition]]],
+        group_metadata: GroupMetadata,
+        *,
+        timeout: Optional[float] = 60.0,
+    ) -> None:
+        """Commit a consumer's offsets with the transaction: exactly once from topic to topic (KIP-98, KIP-447).
+
+        Args:
+            offsets: Messages that were worked on, or partitions with the next offset to read.
+            group_metadata: From `Consumer.group_metadata()`. That consumer has `enable_auto_commit=False`.
+        """
+
     def flush(self, timeout: Optional[float] = None) -> None:
         """Wait until every message is confirmed or has failed, its callbacks included.
 
@@ -261,6 +325,41 @@ class Delivery:
 
     def add_done_callback(self, callback: Callable[[Delivery], object]) -> None:
         """Have `callback(delivery)` called on a thread of kjson when the outcome is known, or here if it is already."""
+
+@final
+class DeliveryBatch:
+    """What becomes of the messages of one `send_many`."""
+
+    def result(self, timeout: Optional[float] = None) -> List[RecordMetadata]:
+        """Wait for all confirmations and return where each message lies, in the order of `values`.
+
+        Raises:
+            DeliveryError: Messages were not delivered; `failures` has each one.
+            KafkaTimeoutError: `timeout` seconds have passed; the messages are still under way.
+        """
+
+    def exception(self, timeout: Optional[float] = None) -> Optional[DeliveryError]:
+        """As `result`, but returns the error, or None if all are confirmed."""
+
+    def done(self) -> bool:
+        """Whether the outcome of every message is known."""
+
+    @property
+    def failed(self) -> Tuple[FailedRecord, ...]:
+        """The messages that have failed so far."""
+
+    def __len__(self) -> int: ...
+
+@final
+class Transaction:
+    """A transaction as a `with` block: see `Producer.transaction`."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, kind: object, _value: object, _traceback: object) -> None: ...
+
+@final
+class GroupMetadata:
+    """Who consumes, as `Consumer.group_metadata()` tells `Producer.send_offsets_to_transaction()`."""
 
 @final
 class RecordMetadata:
@@ -399,6 +498,9 @@ class Consumer(Generic[_T]):
         Raises:
             CommitError: It was refused, or `timeout` seconds were not enough.
         """
+
+    def group_metadata(self) -> GroupMetadata:
+        """For `Producer.send_offsets_to_transaction`."""
 
     def ping(self, timeout: float = 5.0) -> None:
         """Ask a broker for an answer, or raise `KafkaConnectionError`."""

@@ -13,6 +13,7 @@ use super::delivery::RecordMetadata;
 use super::producer::Producer;
 use super::producer_events::ProducerEvents;
 
+/// What becomes of the messages of one `send_many`.
 #[pyclass(module = "kjson", frozen)]
 pub struct DeliveryBatch {
     pub batch: Arc<Batch>,
@@ -47,6 +48,7 @@ impl DeliveryBatch {
 
 #[pymethods]
 impl DeliveryBatch {
+    /// Wait for all confirmations and return where each message lies, in the order of `values`.
     #[pyo3(signature = (timeout=None))]
     fn result<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyList>> {
         self.wait(py, timeout)??;
@@ -54,15 +56,18 @@ impl DeliveryBatch {
         self.batch.with_places(|places| PyList::new(py, places.iter().map(|at| RecordMetadata::new(&topic, *at))))
     }
 
+    /// As `result`, but returns the error, or None if all are confirmed.
     #[pyo3(signature = (timeout=None))]
     fn exception(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Py<PyAny>>> {
         Ok(self.wait(py, timeout)?.err().map(|error| PyErr::from(error).into_value(py).into_any()))
     }
 
+    /// Whether the outcome of every message is known.
     fn done(&self) -> bool {
         self.batch.done()
     }
 
+    /// The messages that have failed so far.
     #[getter]
     fn failed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         failed_records(py, &self.batch.failures())

@@ -204,6 +204,7 @@ impl Producer {
         delivery.result(slf.py(), timeout)
     }
 
+    /// Hand many messages over in one call, with less work for each than `send`.
     #[pyo3(signature = (topic, values, *, key=None, headers=None, partition=None))]
     fn send_many(
         slf: &Bound<'_, Self>,
@@ -216,6 +217,7 @@ impl Producer {
         send_many::send_many(slf, topic, values, key, headers, partition)
     }
 
+    /// Counts since the producer was made, without asking a broker.
     fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         self.core.usable()?;
         let metrics = self.core.producer.metrics();
@@ -243,24 +245,29 @@ impl Producer {
         Ok(self.core.close(py, deadline(timeout)?)?)
     }
 
+    /// `with producer.transaction():` begins, and commits at the end, or aborts if an exception leaves the block.
     fn transaction(slf: Bound<'_, Self>) -> Transaction {
         Transaction { producer: slf.unbind() }
     }
 
+    /// Begin a transaction. Raises `TransactionError` if one is open.
     fn begin_transaction(&self, py: Python<'_>) -> PyResult<()> {
         Ok(transaction::begin(py, &self.core)?)
     }
 
+    /// Flush and commit. Readers with `isolation_level="read_committed"` see all of it from now on.
     #[pyo3(signature = (timeout=Some(transaction::TIMEOUT)), text_signature = "($self, timeout=60.0)")]
     fn commit_transaction(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
         Ok(transaction::commit(py, &self.core, timeout)?)
     }
 
+    /// Give up the open transaction: none of its messages will be seen.
     #[pyo3(signature = (timeout=Some(transaction::TIMEOUT)), text_signature = "($self, timeout=60.0)")]
     fn abort_transaction(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
         Ok(transaction::abort(py, &self.core, timeout)?)
     }
 
+    /// Commit a consumer's offsets with the transaction: exactly once from topic to topic (KIP-98, KIP-447).
     #[pyo3(
         signature = (offsets, group_metadata, *, timeout=Some(transaction::TIMEOUT)),
         text_signature = "($self, offsets, group_metadata, *, timeout=60.0)"

@@ -16,7 +16,7 @@ pub const TIMEOUT: f64 = 60.0;
 #[pyclass(module = "kjson", frozen, name = "GroupMetadata")]
 pub struct GroupMetadata(pub kafka::GroupMetadata);
 
-/// `with producer.transaction():` begins, and commits at the end, or aborts if an exception leaves the block.
+/// A transaction as a `with` block: see `Producer.transaction`.
 #[pyclass(module = "kjson", frozen)]
 pub struct Transaction {
     pub producer: Py<Producer>,
