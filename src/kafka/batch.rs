@@ -56,6 +56,11 @@ impl Batch {
         self.lock().failures.len()
     }
 
+    pub(super) fn has_unseen(&self) -> bool {
+        let outcomes = self.lock();
+        outcomes.failures.len() > outcomes.seen
+    }
+
     pub(super) fn take_unseen(&self) -> Vec<Failure> {
         let mut outcomes = self.lock();
         let from = std::mem::replace(&mut outcomes.seen, usize::MAX);
