@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::delivery::{Delivered, Failure, TopicId};
 
-/// Batch numbers have 31 bits, message numbers 32: see `native::produce::Carried`.
+/// Batch numbers have 31 bits, message numbers 32: see `native::outgoing::Carried`.
 const NUMBERS: u32 = 1 << 31;
 
 pub struct Batch {

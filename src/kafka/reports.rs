@@ -16,7 +16,7 @@ use super::delivery::{Callbacks as Called, Delivered, Failure, Report, TopicId};
 use super::error::Error;
 use super::log::{Collapse, Level, LogRecord};
 use super::native::client::Callbacks;
-use super::native::produce::{Carried, Outcome};
+use super::native::outgoing::{Carried, Outcome};
 use super::producer::{Open, ProducerHooks};
 use super::progress::Progress;
 use super::wait::TICK;

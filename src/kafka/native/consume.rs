@@ -7,8 +7,8 @@ use std::time::Duration;
 use rdkafka::bindings as rd;
 
 use super::client::Client;
+use super::outgoing::copy;
 use super::partitions::{read, Entry, PartitionList};
-use super::produce::copy;
 use super::{code, millis, problem, text, Problem};
 use crate::kafka::code::Code;
 use crate::kafka::record::{Fetched, Header, Incoming, Notice};

@@ -14,6 +14,7 @@ pub mod conf;
 pub mod consume;
 pub mod fork;
 pub mod mock;
+pub mod outgoing;
 pub mod partitions;
 pub mod produce;
 pub mod transact;
