@@ -137,3 +137,32 @@ def all_values(servers: str, topic: str) -> List[int]:
         consumer.close()
     records = read_records(servers, topic, sum(ends), partitions=3)
     return [json.loads(record.value or b"") for record in records]
+
+
+def test_threads_share_a_producer_and_every_callback_comes_exactly_once(servers: str, topic: str) -> None:
+    """`add_done_callback` races with the report thread; `flush` and `result` with both."""
+    each, threads = 400, 4
+    calls: List[Any] = []
+    errors: List[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for n in range(each):
+                producer.send(topic, [number, n]).add_done_callback(calls.append)
+                if n % 50 == number:
+                    assert len(producer.send_many(topic, range(30)).result(20)) == 30
+                if n % 100 == 0:
+                    producer.flush(20)
+        except BaseException as error:
+            errors.append(error)
+
+    with Producer(servers, linger_ms=0) as producer:
+        workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(60)
+        producer.flush(20)
+    assert not errors
+    assert len(calls) == len(set(calls)) == each * threads
+    assert sorted(delivery.result(0).offset for delivery in calls)[-1] < each * threads + 30 * 8 * threads

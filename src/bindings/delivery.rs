@@ -10,7 +10,8 @@ use crate::kafka::{Delivered, Failure, Report};
 
 use super::blocking::{deadline, detached};
 use super::outgoing::datetime_of;
-use super::producer::{Core, Producer};
+use super::producer::Producer;
+use super::producer_core::Core;
 
 /// What a message's completion calls.
 pub enum Callback {

@@ -14,6 +14,7 @@ pub mod options;
 pub mod outgoing;
 pub mod partitions;
 pub mod producer;
+mod producer_core;
 mod producer_events;
 mod send_many;
 pub mod shutdown;

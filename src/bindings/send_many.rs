@@ -10,7 +10,8 @@ use crate::kafka::{Batch, Sheaf};
 use super::blocking::detached;
 use super::delivery_batch::DeliveryBatch;
 use super::outgoing;
-use super::producer::{Core, Producer};
+use super::producer::Producer;
+use super::producer_core::Core;
 
 /// A sheaf is sent when it has so many messages, or so many bytes: enough to make giving up the GIL cheap (0.1 us and
 /// more each time), and little enough for the processor's cache.

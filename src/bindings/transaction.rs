@@ -7,7 +7,8 @@ use crate::kafka;
 
 use super::blocking::{deadline, detached};
 use super::partitions::offsets_of;
-use super::producer::{Core, Producer};
+use super::producer::Producer;
+use super::producer_core::Core;
 
 /// Where the user gives no time: as long as `max_block_ms` is by default.
 pub const TIMEOUT: f64 = 60.0;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::delivery::{Delivered, Failure, TopicId};
 
-/// Batch numbers have 31 bits, message numbers 32: see `native::produce::Carried`.
+/// Batch numbers have 31 bits, message numbers 32: see `native::outgoing::Carried`.
 const NUMBERS: u32 = 1 << 31;
 
 pub struct Batch {
@@ -54,6 +54,11 @@ impl Batch {
 
     pub fn failed(&self) -> usize {
         self.lock().failures.len()
+    }
+
+    pub(super) fn has_unseen(&self) -> bool {
+        let outcomes = self.lock();
+        outcomes.failures.len() > outcomes.seen
     }
 
     pub(super) fn take_unseen(&self) -> Vec<Failure> {

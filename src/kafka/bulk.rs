@@ -7,7 +7,7 @@ use super::batch::{Batch, Sheaf};
 use super::code::Code;
 use super::delivery::{Failure, TopicId};
 use super::error::Error;
-use super::native::produce::{Carried, Payload};
+use super::native::outgoing::{Carried, Payload};
 use super::producer::{refused, Producer, ProducerHooks};
 use super::record::Header;
 use super::reports::summary;

@@ -50,6 +50,8 @@ impl Config {
             // As the Java client. librdkafka waits up to 10 s, and meanwhile neither sees that the broker is back nor
             // reports a message that timed out (measured: 6 s late).
             ("reconnect.backoff.max.ms", "1000"),
+            // As the Java client too. Half of it passes between two connections that librdkafka makes of its own accord.
+            ("reconnect.backoff.ms", "50"),
         ];
         match role {
             Role::Producer => defaults.extend([

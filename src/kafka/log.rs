@@ -44,6 +44,8 @@ impl Collapse {
     /// The record to pass on, if it is its turn.
     pub fn pass(&self, syslog_level: i32, facility: &str, line: &str) -> Option<LogRecord> {
         let level = match syslog_level {
+            // A new cluster loads its coordinator while it is asked for a producer id; librdkafka asks again.
+            _ if facility == "GETPID" && line.ends_with("retrying") => Level::Info,
             ..=3 => Level::Error,
             4 => Level::Warning,
             5 | 6 => Level::Info,

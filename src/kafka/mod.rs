@@ -6,6 +6,7 @@
 mod batch;
 mod brokers;
 mod bulk;
+mod closing;
 mod code;
 mod config;
 mod consumer;

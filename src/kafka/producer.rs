@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{mpsc, Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::batch::Batches;
 use super::brokers::Brokers;
@@ -15,14 +15,15 @@ use super::error::Error;
 use super::log::{Collapse, LogSink};
 use super::native::client::Client;
 use super::native::fork::forks;
-use super::native::produce::{Carried, Line, Payload, Topic};
+use super::native::outgoing::{Carried, Payload};
+use super::native::produce::{Line, Topic};
 use super::progress::Progress;
 use super::reachable::{ask, connect};
 use super::reaper;
 use super::reports::{Reported, Sent, Shared, Tally};
 use super::wait::{check, Deadline, Interrupt, TICK};
 
-pub use super::native::produce::Payload as Outgoing;
+pub use super::native::outgoing::Payload as Outgoing;
 
 pub trait ProducerHooks: LogSink {
     type Callback: Send + Sync + 'static;
@@ -65,9 +66,9 @@ pub(super) struct Open<H: ProducerHooks> {
 
 pub struct Producer<H: ProducerHooks> {
     pub(super) shared: Arc<Shared<H>>,
-    open: RwLock<Option<Arc<Open<H>>>>,
+    pub(super) open: RwLock<Option<Arc<Open<H>>>>,
     /// Heard when the report thread has ended and the client is destroyed.
-    ended: Mutex<mpsc::Receiver<()>>,
+    pub(super) ended: Mutex<mpsc::Receiver<()>>,
     pub settings: ProducerSettings,
     pub(super) transactional: bool,
     forks: u32,
@@ -98,7 +99,6 @@ impl<H: ProducerHooks> Producer<H> {
             option: String::new(),
             suggestion: None,
         })?;
-        let made = Instant::now();
         let open = Arc::new(Open { topics: RwLock::default(), line: Line::new(client) });
         let ended = reaper::run({
             let (shared, open) = (shared.clone(), open.clone());
@@ -120,7 +120,7 @@ impl<H: ProducerHooks> Producer<H> {
                 // Now, because it fences whoever had the id before: a program that starts takes over when it starts.
                 producer.init_transactions(Deadline::after(Some(timeout)), interrupt)?;
             } else if config.idempotent() {
-                hasten_producer_id(open, made);
+                open.line.client().request_producer_id();
             }
         }
         producer.shared.collapse.connected();
@@ -261,69 +261,6 @@ impl<H: ProducerHooks> Producer<H> {
         Ok(true)
     }
 
-    /// Waits until every message is confirmed or failed, and raises what failed and nobody saw.
-    pub fn flush(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
-        let Some(open) = self.current() else {
-            return Err(Error::Closed { operation: "flush", object: "producer" });
-        };
-        self.drain(&open, deadline, interrupt)?;
-        self.shared.unseen_failures()
-    }
-
-    fn drain(&self, open: &Open<H>, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
-        if self.on_report_thread() {
-            return Err(Error::Misuse(
-                "a delivery callback cannot flush or close its producer: it runs on the thread that reports deliveries"
-                    .to_owned(),
-            ));
-        }
-        loop {
-            if open.line.flush(deadline.step(TICK)) {
-                // librdkafka is done; what is left is the callbacks of the last batch.
-                let done = || self.pending() == 0;
-                if self.shared.progress.wait(Deadline::after(Some(deadline.step(TICK))), interrupt, done)? {
-                    return Ok(());
-                }
-            }
-            check(interrupt)?;
-            if deadline.passed() {
-                let remaining = self.pending();
-                let cause = self.shared.brokers.last_cause().map_or_else(String::new, |cause| format!(": {cause}"));
-                let message = format!("{remaining} messages were not confirmed in the time given to flush{cause}");
-                return if remaining == 0 { Ok(()) } else { Err(Error::FlushTimeout { message, remaining }) };
-            }
-        }
-    }
-
-    /// Flushes, gives up what the deadline leaves, and ends the client. Closing again does nothing.
-    pub fn close(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
-        let Some(open) = self.current() else { return Ok(()) };
-        let drained = self.drain(&open, deadline, interrupt);
-        if matches!(drained, Err(Error::Misuse(_))) {
-            return drained;
-        }
-        self.open.write().unwrap_or_else(PoisonError::into_inner).take();
-        if drained.is_err() {
-            self.shared.give_up(&open);
-        }
-        self.shared.stop.store(true, Ordering::SeqCst);
-        open.line.wake();
-        drop(open);
-        // The destroy joins librdkafka's threads. Let it have a moment, so that a closed producer is really gone.
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        let patience = Deadline::after(Some(Duration::from_secs(1)));
-        if drained.is_ok() {
-            reaper::wait(&ended, patience, interrupt)?;
-        }
-        match drained {
-            Err(Error::FlushTimeout { remaining, message }) => {
-                Err(Error::FlushTimeout { remaining, message: format!("{message}. They are given up with the close") })
-            }
-            Err(other) => Err(other),
-            Ok(()) => self.shared.unseen_failures(),
-        }
-    }
-
     /// Asks a broker whether it is there.
     pub fn ping(&self, timeout: Duration, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let open = self.current().ok_or(Error::Closed { operation: "ping", object: "producer" })?;
@@ -347,42 +284,6 @@ impl<H: ProducerHooks> Producer<H> {
     pub(super) fn on_report_thread(&self) -> bool {
         let id = self.shared.report_thread.lock().unwrap_or_else(PoisonError::into_inner);
         *id == Some(std::thread::current().id())
-    }
-}
-
-/// Asks for the producer id as soon as a broker can give it: librdkafka drops the bootstrap connection when it knows the
-/// cluster, and connects to its brokers 50 ms later.
-fn hasten_producer_id<H: ProducerHooks>(open: Arc<Open<H>>, made: Instant) {
-    const LIBRDKAFKA_ASKS_AFTER: Duration = Duration::from_millis(500);
-    drop(reaper::run(move || {
-        std::thread::sleep(Duration::from_millis(20));
-        let client = open.line.client();
-        let connected = client.answers(Duration::from_millis(400).saturating_sub(made.elapsed())).is_ok();
-        if connected && made.elapsed() + Duration::from_millis(50) < LIBRDKAFKA_ASKS_AFTER {
-            client.request_producer_id();
-        }
-    }));
-}
-
-impl<H: ProducerHooks> Drop for Producer<H> {
-    fn drop(&mut self) {
-        let Some(open) = self.open.get_mut().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        if self.forked() {
-            // The threads that use it exist in the parent only.
-            std::mem::forget(open);
-            return;
-        }
-        let shared = self.shared.clone();
-        if shared.pending() == 0 {
-            shared.stop.store(true, Ordering::SeqCst);
-            return;
-        }
-        // Let go without a close: what is queued still gets its chance, behind the caller's back.
-        drop(reaper::run(move || {
-            open.line.flush(Duration::from_secs(30));
-            shared.give_up(&open);
-            shared.stop.store(true, Ordering::SeqCst);
-        }));
     }
 }
 

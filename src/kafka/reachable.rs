@@ -29,6 +29,7 @@ pub fn connect(
         // The request repeats each round, which also keeps librdkafka connecting; an answer that took longer than one
         // round still counts, since the cluster's id is known after it.
         if client.answers(deadline.step(ASK)).is_ok() || client.knows_cluster() {
+            settle(client, deadline, interrupt)?;
             brokers.answered();
             return Ok(());
         }
@@ -44,6 +45,21 @@ pub fn connect(
             ));
         }
     }
+}
+
+/// The first answer tells librdkafka the cluster's own brokers; it then drops the bootstrap connection and makes another
+/// one, 25 ms later. Connected means connected, so that one has to answer as well. A cluster slower than a round is taken
+/// at its first word.
+fn settle(client: &Client, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
+    const ROUNDS: usize = 4;
+    const ROUND: Duration = Duration::from_millis(150);
+    for _ in 0..ROUNDS {
+        if client.answers(deadline.step(ROUND)).is_ok() {
+            break;
+        }
+        check(interrupt)?;
+    }
+    Ok(())
 }
 
 /// Asks `question` until it is answered or `timeout` is over, on a thread of its own: librdkafka's calls cannot be broken

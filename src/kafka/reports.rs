@@ -16,7 +16,7 @@ use super::delivery::{Callbacks as Called, Delivered, Failure, Report, TopicId};
 use super::error::Error;
 use super::log::{Collapse, Level, LogRecord};
 use super::native::client::Callbacks;
-use super::native::produce::{Carried, Outcome};
+use super::native::outgoing::{Carried, Outcome};
 use super::producer::{Open, ProducerHooks};
 use super::progress::Progress;
 use super::wait::TICK;
@@ -185,7 +185,12 @@ impl<H: ProducerHooks> Shared<H> {
     /// Fails one message of a batch, and has the next `flush` look there.
     pub fn fail_slot(&self, batch: &Arc<Batch>, index: u32, failure: Failure) {
         if batch.fail(index, failure) {
-            self.failures.lock().unwrap_or_else(PoisonError::into_inner).batches.push(batch.clone());
+            let batches = &mut self.failures.lock().unwrap_or_else(PoisonError::into_inner).batches;
+            if batches.len() == batches.capacity() {
+                // Before the list grows: what somebody has looked at need not be kept.
+                batches.retain(|batch| batch.has_unseen());
+            }
+            batches.push(batch.clone());
         }
     }
 
@@ -207,13 +212,16 @@ impl<H: ProducerHooks> Shared<H> {
     }
 
     fn keep(&self, report: &Arc<Reported<H>>) {
+        if report.seen() {
+            return;
+        }
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.kept.len() >= FAILURES_KEPT {
             failures.kept.retain(|report| !report.seen());
         }
         if failures.kept.len() < FAILURES_KEPT {
             failures.kept.push(report.clone());
-        } else if !report.seen() {
+        } else {
             failures.uncounted += 1;
         }
     }

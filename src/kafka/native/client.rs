@@ -144,7 +144,7 @@ impl Client {
     }
 
     /// Has an idempotent producer ask for its producer id now. librdkafka asks 500 ms after the client was made, so the
-    /// first message of every producer takes that long: 502 ms, measured, against 53 ms with this call.
+    /// first message of every producer takes that long: 502 ms, measured, against less than 1 ms with this call.
     ///
     /// An id that is there already is replaced, so this is for the first 500 ms only.
     pub fn request_producer_id(&self) {

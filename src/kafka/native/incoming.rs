@@ -102,7 +102,7 @@ impl Incoming {
                     let (mut name, mut value, mut length) = (std::ptr::null(), std::ptr::null(), 0);
                     let found = rd::rd_kafka_header_get_all(list, index, &mut name, &mut value, &mut length);
                     (code(found) == Code::NONE)
-                        .then(|| (text(name), super::produce::copy(value, length).map(Vec::from)))
+                        .then(|| (text(name), super::outgoing::copy(value, length).map(Vec::from)))
                 })
                 .collect()
         }

@@ -15,6 +15,7 @@ pub mod consume;
 pub mod fork;
 pub mod incoming;
 pub mod mock;
+pub mod outgoing;
 pub mod partitions;
 pub mod produce;
 pub mod transact;

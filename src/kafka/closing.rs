@@ -1,0 +1,97 @@
+//! The end of a producer's work: flush, close, and what happens to one that is let go without.
+
+use std::sync::atomic::Ordering;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use super::error::Error;
+use super::producer::{Open, Producer, ProducerHooks};
+use super::reaper;
+use super::wait::{check, Deadline, Interrupt, TICK};
+
+impl<H: ProducerHooks> Producer<H> {
+    /// Waits until every message is confirmed or failed, and raises what failed and nobody saw.
+    pub fn flush(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
+        let Some(open) = self.current() else {
+            return Err(Error::Closed { operation: "flush", object: "producer" });
+        };
+        self.drain(&open, deadline, interrupt)?;
+        self.shared.unseen_failures()
+    }
+
+    fn drain(&self, open: &Open<H>, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
+        if self.on_report_thread() {
+            return Err(Error::Misuse(
+                "a delivery callback cannot flush or close its producer: it runs on the thread that reports deliveries"
+                    .to_owned(),
+            ));
+        }
+        loop {
+            if open.line.flush(deadline.step(TICK)) {
+                // librdkafka is done; what is left is the callbacks of the last batch.
+                let done = || self.pending() == 0;
+                if self.shared.progress.wait(Deadline::after(Some(deadline.step(TICK))), interrupt, done)? {
+                    return Ok(());
+                }
+            }
+            check(interrupt)?;
+            if deadline.passed() {
+                let remaining = self.pending();
+                let cause = self.shared.brokers.last_cause().map_or_else(String::new, |cause| format!(": {cause}"));
+                let message = format!("{remaining} messages were not confirmed in the time given to flush{cause}");
+                return if remaining == 0 { Ok(()) } else { Err(Error::FlushTimeout { message, remaining }) };
+            }
+        }
+    }
+
+    /// Flushes, gives up what the deadline leaves, and ends the client. Closing again does nothing.
+    pub fn close(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
+        let Some(open) = self.current() else { return Ok(()) };
+        let drained = self.drain(&open, deadline, interrupt);
+        if matches!(drained, Err(Error::Misuse(_))) {
+            return drained;
+        }
+        self.open.write().unwrap_or_else(PoisonError::into_inner).take();
+        if drained.is_err() {
+            self.shared.give_up(&open);
+        }
+        self.shared.stop.store(true, Ordering::SeqCst);
+        open.line.wake();
+        drop(open);
+        // The destroy joins librdkafka's threads. Let it have a moment, so that a closed producer is really gone.
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let patience = Deadline::after(Some(Duration::from_secs(1)));
+        if drained.is_ok() {
+            reaper::wait(&ended, patience, interrupt)?;
+        }
+        match drained {
+            Err(Error::FlushTimeout { remaining, message }) => {
+                Err(Error::FlushTimeout { remaining, message: format!("{message}. They are given up with the close") })
+            }
+            Err(other) => Err(other),
+            Ok(()) => self.shared.unseen_failures(),
+        }
+    }
+}
+
+impl<H: ProducerHooks> Drop for Producer<H> {
+    fn drop(&mut self) {
+        let Some(open) = self.open.get_mut().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        if self.forked() {
+            // The threads that use it exist in the parent only.
+            std::mem::forget(open);
+            return;
+        }
+        let shared = self.shared.clone();
+        if shared.pending() == 0 {
+            shared.stop.store(true, Ordering::SeqCst);
+            return;
+        }
+        // Let go without a close: what is queued still gets its chance, behind the caller's back.
+        drop(reaper::run(move || {
+            open.line.flush(Duration::from_secs(30));
+            shared.give_up(&open);
+            shared.stop.store(true, Ordering::SeqCst);
+        }));
+    }
+}
