@@ -129,8 +129,15 @@ def test_a_commit_with_a_failed_message_asks_for_an_abort(servers: str, transact
         assert not caught.value.fatal
         assert large.exception(5) is not None
         producer.abort_transaction()
-        with producer.transaction():
-            producer.send(topic, "small")
+        # librdkafka may notice the gap that the lost message left only in the next transaction, and says so: abortable.
+        for _ in range(3):
+            try:
+                with producer.transaction():
+                    producer.send(topic, "small")
+                break
+            except TransactionError as error:
+                if not error.abortable:
+                    raise
     assert committed_values(servers, topic, 1) == ["small"]
 
 

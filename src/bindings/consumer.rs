@@ -236,7 +236,7 @@ impl Consumer {
         let mut messages = Vec::with_capacity(incoming.len());
         let mut passed_on = Vec::with_capacity(incoming.len());
         let (mut unread, mut failed) = (None, None);
-        while let Some(next) = incoming.next() {
+        for next in incoming.by_ref() {
             match self.core.decoder.message(py, &next) {
                 Ok(message) => {
                     messages.push(message);
