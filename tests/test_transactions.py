@@ -129,8 +129,18 @@ def test_a_commit_with_a_failed_message_asks_for_an_abort(servers: str, transact
         assert not caught.value.fatal
         assert large.exception(5) is not None
         producer.abort_transaction()
-        with producer.transaction():
-            producer.send(topic, "small")
+        # The refused message had a sequence number, which librdkafka 2.12 notices in the next transaction: that one may
+        # fail in an abortable way too, and the one after it does not.
+        for _ in range(3):
+            try:
+                with producer.transaction():
+                    producer.send(topic, "small")
+                break
+            except TransactionError as error:
+                if not error.abortable:
+                    raise
+        else:
+            raise AssertionError("no transaction went through")
     assert committed_values(servers, topic, 1) == ["small"]
 
 
