@@ -30,8 +30,9 @@ from tests.peers import create_topic, read_records
 
 import kjson
 
-QUEUE = 1_000_000
-QUEUE_KB = 2_000_000
+# librdkafka's defaults. With a larger queue, the faster a producer is the more memory it has the kernel hand out.
+QUEUE = 100_000
+QUEUE_KB = 1_048_576
 
 
 class Cost(NamedTuple):
@@ -182,7 +183,13 @@ def confluent_with(dumps: Callable[[Any], Any], every: int = 1) -> Callable[[Loa
 
         def run() -> None:
             for number, value in enumerate(load.values):
-                produce(topic, dumps(value), on_delivery=delivered)
+                message = dumps(value)
+                while True:
+                    try:
+                        produce(topic, message, on_delivery=delivered)
+                        break
+                    except BufferError:
+                        poll(0.01)
                 if number % every == 0:
                     poll(0)
             assert producer.flush(60) == 0
@@ -202,7 +209,12 @@ def floor(load: Load) -> Cost:
 
     def run() -> None:
         for number, value in enumerate(ready):
-            produce(topic, value)
+            while True:
+                try:
+                    produce(topic, value)
+                    break
+                except BufferError:
+                    poll(0.01)
             if number % 1000 == 0:
                 poll(0)
         assert producer.flush(60) == 0
