@@ -1,10 +1,13 @@
 """After `close` every use is a ClosedError, and closing twice is no error."""
 
-from typing import Any, Callable
+import threading
+from typing import Any, Callable, List
 
 import pytest
 
-from kjson import ClosedError, Consumer, Producer
+from kjson import ClosedError, Consumer, Delivery, Producer
+
+from .waiting import wait_until
 
 PRODUCER_CALLS = {
     "send": lambda producer: producer.send("t", 1),
@@ -56,3 +59,28 @@ def test_a_delivery_outlives_its_producer(servers: str, topic: str) -> None:
     with Producer(servers) as producer:
         delivery = producer.send(topic, 1)
     assert delivery.result(0).offset == 0
+
+
+def test_close_takes_no_new_messages_and_leaves_none_undecided(servers: str, topic: str) -> None:
+    """Closing used to flush for as long as another thread went on sending, and to lose what came in at the end."""
+    producer = Producer(servers)
+    sent: List[Delivery] = []
+    refused: List[ClosedError] = []
+
+    def send_until_closed() -> None:
+        try:
+            while True:
+                sent.append(producer.send(topic, len(sent)))
+        except ClosedError as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=send_until_closed) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(sent) > 100, "messages under way")
+    producer.close(20)
+    for thread in threads:
+        thread.join(10)
+    assert len(refused) == 2
+    assert all(delivery.done() for delivery in sent)
+    assert producer.pending == 0

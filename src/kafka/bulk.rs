@@ -67,6 +67,9 @@ impl<H: ProducerHooks> Producer<H> {
     ) -> Result<(usize, Option<Code>), Error> {
         let open = self.current().ok_or(Error::Closed { operation: "send_many", object: "producer" })?;
         let topics = open.topics.read().unwrap_or_else(PoisonError::into_inner);
+        if self.closing() {
+            return Err(Error::Closed { operation: "send_many", object: "producer" });
+        }
         let handle = topics
             .get(batch.topic.0 as usize)
             .ok_or_else(|| Error::Misuse("send_many: the topic is of another producer".to_owned()))?;

@@ -20,12 +20,7 @@ impl<H: ProducerHooks> Producer<H> {
     }
 
     fn drain(&self, open: &Open<H>, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
-        if self.on_report_thread() {
-            return Err(Error::Misuse(
-                "a delivery callback cannot flush or close its producer: it runs on the thread that reports deliveries"
-                    .to_owned(),
-            ));
-        }
+        self.refuse_in_callback("flush or close its producer")?;
         loop {
             if open.line.flush(deadline.step(TICK)) {
                 // librdkafka is done; what is left is the callbacks of the last batch.
@@ -44,13 +39,25 @@ impl<H: ProducerHooks> Producer<H> {
         }
     }
 
+    /// A delivery callback runs on the thread that reports deliveries: it cannot wait for more of them.
+    pub(super) fn refuse_in_callback(&self, operation: &str) -> Result<(), Error> {
+        if self.on_report_thread() {
+            return Err(Error::Misuse(format!(
+                "a delivery callback cannot {operation}: it runs on the thread that reports deliveries"
+            )));
+        }
+        Ok(())
+    }
+
     /// Flushes, gives up what the deadline leaves, and ends the client. Closing again does nothing.
     pub fn close(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let Some(open) = self.current() else { return Ok(()) };
+        self.refuse_in_callback("flush or close its producer")?;
+        // No new messages, or the flush would never end, and one that comes after it would be lost without a word. Sends
+        // hold the read side of this lock: when the write side was to be had, those under way are through.
+        self.shared.closing.store(true, Ordering::SeqCst);
+        drop(open.topics.write().unwrap_or_else(PoisonError::into_inner));
         let drained = self.drain(&open, deadline, interrupt);
-        if matches!(drained, Err(Error::Misuse(_))) {
-            return drained;
-        }
         self.open.write().unwrap_or_else(PoisonError::into_inner).take();
         if drained.is_err() {
             self.shared.give_up(&open);

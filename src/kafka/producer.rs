@@ -89,6 +89,7 @@ impl<H: ProducerHooks> Producer<H> {
             batches: Batches::default(),
             names: RwLock::default(),
             failures: Mutex::default(),
+            closing: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             transactions_ready: AtomicBool::new(false),
             report_thread: Mutex::new(None),
@@ -129,6 +130,10 @@ impl<H: ProducerHooks> Producer<H> {
 
     pub fn forked(&self) -> bool {
         self.forks != forks()
+    }
+
+    pub(super) fn closing(&self) -> bool {
+        self.shared.closing.load(Ordering::SeqCst)
     }
 
     pub fn closed(&self) -> bool {
@@ -193,6 +198,9 @@ impl<H: ProducerHooks> Producer<H> {
             return Err(Refusal::Failed(Error::Closed { operation: "send", object: "producer" }));
         };
         let topics = open.topics.read().unwrap_or_else(PoisonError::into_inner);
+        if self.closing() {
+            return Err(Refusal::Failed(Error::Closed { operation: "send", object: "producer" }));
+        }
         let Some(handle) = topics.get(topic.0 as usize) else {
             return Err(Refusal::Failed(Error::Misuse("send: the topic is of another producer".to_owned())));
         };
@@ -212,7 +220,7 @@ impl<H: ProducerHooks> Producer<H> {
     /// Waits until some messages have left the queue.
     pub fn wait_for_room(&self, topic: TopicId, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let round = self.shared.rounds.load(Ordering::SeqCst);
-        let moved = || self.shared.rounds.load(Ordering::SeqCst) != round || self.closed();
+        let moved = || self.shared.rounds.load(Ordering::SeqCst) != round || self.closing();
         if !self.on_report_thread() && self.shared.progress.wait(deadline, interrupt, moved)? {
             return Ok(());
         }

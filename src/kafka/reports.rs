@@ -44,6 +44,8 @@ pub(super) struct Shared<H: ProducerHooks> {
     pub batches: Batches,
     pub names: RwLock<Names>,
     pub failures: Mutex<Failures<H::Callback>>,
+    /// `close` has begun: no new messages.
+    pub closing: AtomicBool,
     pub stop: AtomicBool,
     pub transactions_ready: AtomicBool,
     pub report_thread: Mutex<Option<ThreadId>>,

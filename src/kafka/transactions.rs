@@ -42,13 +42,13 @@ impl<H: ProducerHooks> Producer<H> {
 
     /// Waits until every message of the transaction is confirmed, and commits. Interrupted, it is to be called again.
     pub fn commit_transaction(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
-        self.refuse_on_report_thread()?;
+        self.refuse_in_callback("end a transaction")?;
         self.repeat("cannot commit the transaction", deadline, interrupt, Client::commit_transaction)
     }
 
     /// Gives up the transaction's messages, sent or not. That they failed is no news to anybody then.
     pub fn abort_transaction(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
-        self.refuse_on_report_thread()?;
+        self.refuse_in_callback("end a transaction")?;
         self.repeat("cannot abort the transaction", deadline, interrupt, Client::abort_transaction)?;
         self.wait_until(deadline, interrupt, || self.pending() == 0)?;
         self.shared.forget_failures();
@@ -136,15 +136,5 @@ impl<H: ProducerHooks> Producer<H> {
             fatal: problem.fatal || fenced,
             retriable: problem.retriable,
         }
-    }
-
-    fn refuse_on_report_thread(&self) -> Result<(), Error> {
-        if self.on_report_thread() {
-            return Err(Error::Misuse(
-                "a delivery callback cannot end a transaction: it runs on the thread that reports deliveries"
-                    .to_owned(),
-            ));
-        }
-        Ok(())
     }
 }
