@@ -14,7 +14,7 @@ use crate::kafka::{self, Code, ConsumerHooks, ConsumerSettings, Deadline, Incomi
 use super::blocking::{deadline, detached, seconds};
 use super::decoding::Decoder;
 use super::events::Events;
-use super::message::{KeyType, Message};
+use super::message::{generic_alias, KeyType, Message};
 use super::partitions::{offsets_of, TopicPartition};
 use super::shutdown::{self, Closable};
 use super::transaction::GroupMetadata;
@@ -307,13 +307,9 @@ impl Consumer {
         Ok(self.core.close(py, deadline)?)
     }
 
-    // For annotations, such as `Consumer[Order]`; CPython 3.8 has no object for that at run time.
     #[classmethod]
     fn __class_getitem__<'py>(class: &Bound<'py, PyType>, item: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        match class.py().import("types")?.getattr_opt("GenericAlias")? {
-            Some(alias) => alias.call1((class, item)),
-            None => Ok(class.clone().into_any()),
-        }
+        generic_alias(class, item)
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
@@ -338,13 +334,7 @@ impl Consumer {
             return Ok(());
         }
         self.core.consumer.abandon();
-        match self.core.close(py, deadline(Some(CLOSE_TIMEOUT))?) {
-            Err(Error::Kafka(error)) => {
-                notifier::log(LogRecord { level: Level::Error, text: format!("consumer: {error}") });
-                Ok(())
-            }
-            other => Ok(other?),
-        }
+        notifier::log_instead("consumer", self.core.close(py, deadline(Some(CLOSE_TIMEOUT))?))
     }
 
     fn __repr__(&self) -> String {

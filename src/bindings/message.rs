@@ -73,6 +73,14 @@ impl Message {
     }
 }
 
+/// For annotations, such as `Message[Order]`; CPython 3.8 has no object for that at run time.
+pub fn generic_alias<'py>(class: &Bound<'py, PyType>, item: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    match class.py().import("types")?.getattr_opt("GenericAlias")? {
+        Some(alias) => alias.call1((class, item)),
+        None => Ok(class.clone().into_any()),
+    }
+}
+
 /// Headers as a tuple of pairs.
 pub fn header_pairs<'py>(py: Python<'py>, headers: &[Header]) -> PyResult<Bound<'py, PyTuple>> {
     PyTuple::new(py, headers.iter().map(|(name, value)| (name, value.as_ref().map(|value| PyBytes::new(py, value)))))
@@ -208,13 +216,9 @@ impl Message {
         (slf.get_type().getattr("_restore")?, (state,)).into_pyobject(py)
     }
 
-    // For annotations, such as `Message[Order]`; CPython 3.8 has no object for that at run time.
     #[classmethod]
     fn __class_getitem__<'py>(class: &Bound<'py, PyType>, item: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        match class.py().import("types")?.getattr_opt("GenericAlias")? {
-            Some(alias) => alias.call1((class, item)),
-            None => Ok(class.clone().into_any()),
-        }
+        generic_alias(class, item)
     }
 
     #[classmethod]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 
+use crate::error::Error;
 use crate::kafka::{forks, Level, LogRecord};
 
 pub type Note = Box<dyn FnOnce(Python<'_>) -> PyResult<()> + Send>;
@@ -69,6 +70,17 @@ fn run(notes: &Receiver<Note>) {
 
 pub fn log(record: LogRecord) {
     notify(Box::new(move |py| write(py, &record)));
+}
+
+/// For where another exception is on its way already and must not be replaced: what the engine says is logged instead.
+pub fn log_instead(who: &str, result: Result<(), Error>) -> PyResult<()> {
+    match result {
+        Err(Error::Kafka(error)) => {
+            log(LogRecord { level: Level::Error, text: format!("{who}: {error}") });
+            Ok(())
+        }
+        other => Ok(other?),
+    }
 }
 
 fn write(py: Python<'_>, record: &LogRecord) -> PyResult<()> {

@@ -9,7 +9,7 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::error::Error;
 use crate::json::EncodeOptions;
-use crate::kafka::{self, Deadline, Level, LogRecord, Outgoing, ProducerSettings, Refusal, Report, Role, TopicId};
+use crate::kafka::{self, Deadline, Outgoing, ProducerSettings, Refusal, Report, Role, TopicId};
 
 use super::blocking::{deadline, detached, seconds};
 use super::codec::nan_policy;
@@ -237,13 +237,10 @@ impl Producer {
             return Ok(());
         }
         let closed = self.core.close(py, deadline(Some(CLOSE_TIMEOUT))?);
-        match closed {
-            Err(Error::Kafka(error)) if !kind.is_none() => {
-                notifier::log(LogRecord { level: Level::Error, text: format!("producer: {error}") });
-                Ok(())
-            }
-            other => Ok(other?),
+        if kind.is_none() {
+            return Ok(closed?);
         }
+        notifier::log_instead("producer", closed)
     }
 
     fn __repr__(&self) -> String {

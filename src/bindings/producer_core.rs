@@ -38,10 +38,6 @@ impl Core {
         Ok(())
     }
 
-    pub fn log(&self, text: String) {
-        notifier::log(LogRecord { level: Level::Error, text });
-    }
-
     pub fn topic(&self, topic: &Bound<'_, PyString>) -> PyResult<TopicId> {
         let mut last = self.last_topic.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, id)) = &*last {

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::kafka;
 
 use super::blocking::{deadline, detached};
+use super::notifier;
 use super::partitions::offsets_of;
 use super::producer::Producer;
 use super::producer_core::Core;
@@ -54,12 +55,8 @@ impl Transaction {
 /// An exception is on its way already: an abort that fails as well is logged and does not replace it.
 fn leave_aborted(py: Python<'_>, core: &Core) -> PyResult<()> {
     match abort(py, core, Some(TIMEOUT)) {
-        Err(Error::Kafka(error)) => {
-            core.log(format!("producer: {error}"));
-            Ok(())
-        }
         Err(Error::Forked { .. }) => Ok(()),
-        other => Ok(other?),
+        other => notifier::log_instead("producer", other),
     }
 }
 

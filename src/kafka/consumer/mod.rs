@@ -171,9 +171,8 @@ impl<H: ConsumerHooks> Consumer<H> {
         let Some(inlet) = self.inlet.write().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(()) };
         let mut result = Ok(());
         if self.settings.grouped && self.settings.auto_commit {
-            result = self
-                .settle_with(&inlet, &mut reading)
-                .and_then(|()| self.commit_done(&inlet, &mut reading, deadline, interrupt));
+            self.settle_with(&inlet, &mut reading);
+            result = self.commit_done(&inlet, &mut reading, deadline, interrupt);
         }
         reading.handed_out.clear();
         reading.buffer.clear();

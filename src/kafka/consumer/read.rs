@@ -116,10 +116,11 @@ impl<H: ConsumerHooks> Consumer<H> {
             return Ok(());
         }
         let inlet = self.open("read")?;
-        self.settle_with(&inlet, reading)
+        self.settle_with(&inlet, reading);
+        Ok(())
     }
 
-    pub(super) fn settle_with(&self, inlet: &Inlet, reading: &mut Reading) -> Result<(), Error> {
+    pub(super) fn settle_with(&self, inlet: &Inlet, reading: &mut Reading) {
         let mut handed_out = reading.handed_out.drain(..).peekable();
         while let Some(message) = handed_out.next() {
             // A batch comes partition by partition: the last message of each run stands for all of it.
@@ -131,7 +132,6 @@ impl<H: ConsumerHooks> Consumer<H> {
             }
             reading.offsets.done(&message.topic(), message.partition(), message.offset());
         }
-        Ok(())
     }
 
     /// Waits for the first message up to `patience`, then takes what else is there. Two calls, because librdkafka waits out
