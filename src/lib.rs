@@ -15,9 +15,7 @@ mod _kjson {
     #[pymodule_export]
     use crate::bindings::consumer::Consumer;
     #[pymodule_export]
-    use crate::bindings::delivery::{Delivery, RecordMetadata};
-    #[pymodule_export]
-    use crate::bindings::delivery_batch::DeliveryBatch;
+    use crate::bindings::group::GroupMetadata;
     #[pymodule_export]
     use crate::bindings::message::Message;
     #[pymodule_export]
@@ -25,9 +23,13 @@ mod _kjson {
     #[pymodule_export]
     use crate::bindings::partitions::TopicPartition;
     #[pymodule_export]
-    use crate::bindings::producer::Producer;
+    use crate::bindings::producer::batch::DeliveryBatch;
     #[pymodule_export]
-    use crate::bindings::transaction::{GroupMetadata, Transaction};
+    use crate::bindings::producer::delivery::{Delivery, RecordMetadata};
+    #[pymodule_export]
+    use crate::bindings::producer::transaction::Transaction;
+    #[pymodule_export]
+    use crate::bindings::producer::Producer;
 
     use super::*;
 

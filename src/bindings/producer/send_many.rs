@@ -5,13 +5,13 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 
+use crate::bindings::blocking::detached;
+use crate::bindings::outgoing;
 use crate::kafka::{Batch, Sheaf};
 
-use super::blocking::detached;
-use super::delivery_batch::DeliveryBatch;
-use super::outgoing;
-use super::producer::Producer;
-use super::producer_core::Core;
+use super::batch::DeliveryBatch;
+use super::core::Core;
+use super::Producer;
 
 /// A sheaf is sent when it has so many messages, or so many bytes: enough to make giving up the GIL cheap (0.1 us and
 /// more each time), and little enough for the processor's cache.

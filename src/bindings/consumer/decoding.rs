@@ -6,11 +6,10 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
+use crate::bindings::message::{header_pairs, KeyType, Message};
 use crate::error::raise;
 use crate::json::{self, DecodeError, DecodeOptions};
 use crate::kafka::Incoming;
-
-use super::message::{header_pairs, KeyType, Message};
 
 pub struct Decoder {
     key_type: KeyType,

@@ -1,5 +1,12 @@
 //! `Producer` for Python.
 
+pub mod batch;
+mod core;
+pub mod delivery;
+mod events;
+mod send_many;
+pub mod transaction;
+
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -7,20 +14,21 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
+use crate::bindings::blocking::{deadline, detached, seconds};
+use crate::bindings::codec::nan_policy;
+use crate::bindings::events::Events;
+use crate::bindings::group::GroupMetadata;
+use crate::bindings::shutdown;
+use crate::bindings::{notifier, options, outgoing};
 use crate::error::Error;
 use crate::json::EncodeOptions;
 use crate::kafka::{self, Deadline, Outgoing, ProducerSettings, Refusal, Report, Role, TopicId};
 
-use super::blocking::{deadline, detached, seconds};
-use super::codec::nan_policy;
-use super::delivery::{Callback, Delivery, RecordMetadata};
-use super::delivery_batch::DeliveryBatch;
-use super::events::Events;
-use super::producer_core::{Core, CLOSE_TIMEOUT};
-use super::producer_events::ProducerEvents;
-use super::shutdown;
-use super::transaction::{self, GroupMetadata, Transaction};
-use super::{notifier, options, outgoing, send_many};
+use batch::DeliveryBatch;
+use core::{Core, CLOSE_TIMEOUT};
+use delivery::{Callback, Delivery, RecordMetadata};
+use events::ProducerEvents;
+use transaction::Transaction;
 
 thread_local! {
     /// The buffer that values are encoded into, kept from send to send. Taken out while in use, since a `default=` hook

@@ -7,14 +7,14 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
+use crate::bindings::blocking::detached;
+use crate::bindings::shutdown::Closable;
+use crate::bindings::{notifier, outgoing};
 use crate::error::Error;
 use crate::json::{self, EncodeOptions};
 use crate::kafka::{self, Deadline, Level, LogRecord, TopicId};
 
-use super::blocking::detached;
-use super::producer_events::ProducerEvents;
-use super::shutdown::Closable;
-use super::{notifier, outgoing};
+use super::events::ProducerEvents;
 
 /// At exit and where the user gives no time.
 pub const CLOSE_TIMEOUT: f64 = 30.0;

@@ -1,106 +1,32 @@
 //! `Consumer` for Python.
 
+mod core;
+mod decoding;
+mod offsets;
+mod reading;
+
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
+use crate::bindings::blocking::{deadline, detached, seconds};
+use crate::bindings::events::Events;
+use crate::bindings::message::{generic_alias, KeyType};
+use crate::bindings::partitions::TopicPartition;
+use crate::bindings::shutdown;
+use crate::bindings::{notifier, options};
 use crate::error::Error;
 use crate::json::DecodeOptions;
-use crate::kafka::{self, Code, ConsumerHooks, ConsumerSettings, Deadline, Incoming, Level, LogRecord, LogSink, Role};
+use crate::kafka::{self, ConsumerSettings, Role};
 
-use super::blocking::{deadline, detached, seconds};
-use super::decoding::Decoder;
-use super::events::Events;
-use super::message::{generic_alias, KeyType, Message};
-use super::partitions::{offsets_of, TopicPartition};
-use super::shutdown::{self, Closable};
-use super::transaction::GroupMetadata;
-use super::{notifier, options};
-
-const CLOSE_TIMEOUT: f64 = 10.0;
+use core::{Core, CLOSE_TIMEOUT};
+use decoding::Decoder;
 
 /// librdkafka wants a group id even from a consumer that joins none and commits nothing.
 const NO_GROUP: &str = "kjson-no-group";
-
-impl LogSink for Events {
-    fn log(&self, record: LogRecord) {
-        Events::log(self, record);
-    }
-}
-
-impl ConsumerHooks for Events {
-    fn error(&self, code: Code, reason: &str) {
-        Events::error(self, code, reason);
-    }
-
-    fn statistics(&self, json: &str) {
-        Events::statistics(self, json);
-    }
-}
-
-struct Core {
-    consumer: kafka::Consumer<Events>,
-    decoder: Decoder,
-    servers: String,
-    group_id: Option<String>,
-    /// How long iteration waits for a message before it ends.
-    idle: Option<Duration>,
-}
-
-impl Core {
-    fn usable(&self) -> Result<(), Error> {
-        if self.consumer.forked() {
-            return Err(Error::Forked { object: "Consumer" });
-        }
-        Ok(())
-    }
-
-    fn next(&self, py: Python<'_>, limit: usize, deadline: Deadline) -> PyResult<Vec<Incoming>> {
-        self.usable()?;
-        Ok(detached(py, |interrupt| self.consumer.next(limit, deadline, interrupt))?)
-    }
-
-    /// One message, decoded. What cannot be decoded has been passed by all the same: the next call goes on behind it.
-    fn next_message(&self, py: Python<'_>, deadline: impl FnOnce() -> Deadline) -> PyResult<Option<Message>> {
-        self.usable()?;
-        // Buffered messages need no wait, and no trip out of the interpreter.
-        let incoming = match self.consumer.try_next().map_err(Error::from)? {
-            Some(incoming) => Some(incoming),
-            None => self.next(py, 1, deadline())?.pop(),
-        };
-        let Some(incoming) = incoming else { return Ok(None) };
-        let message = self.decoder.message(py, &incoming);
-        if message.as_ref().is_err_and(|error| !error.is_instance_of::<PyException>(py)) {
-            // Ctrl-C while it was decoded: nobody has seen it yet.
-            self.consumer.give_back([incoming]);
-        } else {
-            self.consumer.handed_out([incoming]);
-        }
-        message.map(Some)
-    }
-
-    fn close(&self, py: Python<'_>, deadline: Deadline) -> Result<(), Error> {
-        self.usable()?;
-        detached(py, |interrupt| self.consumer.close(deadline, interrupt))
-    }
-}
-
-impl Closable for Core {
-    /// Whether the last message was worked on to its end is unknown here, so it is not committed.
-    fn close_at_exit(&self, py: Python<'_>) {
-        if self.consumer.forked() {
-            return;
-        }
-        self.consumer.abandon();
-        let deadline = Deadline::after(Some(Duration::from_secs_f64(CLOSE_TIMEOUT)));
-        if let Err(error) = self.close(py, deadline) {
-            notifier::log(LogRecord { level: Level::Error, text: format!("consumer, closed at exit: {error}") });
-        }
-    }
-}
 
 /// Reads JSON from Kafka as Python objects, at least once. For one thread at a time.
 #[pyclass(module = "kjson", frozen, subclass)]
@@ -217,74 +143,6 @@ impl Consumer {
             .collect();
         partitions.sort();
         Ok(partitions)
-    }
-
-    /// The next message, or None when there was none for `timeout` seconds. None waits for ever.
-    #[pyo3(signature = (timeout=Some(1.0)), text_signature = "($self, timeout=1.0)")]
-    fn poll(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Message>> {
-        let deadline = deadline(timeout)?;
-        self.core.next_message(py, || deadline)
-    }
-
-    /// Up to `max_messages`: waits for the first, and takes what is there. Asking again means that all are worked on.
-    #[pyo3(signature = (max_messages=500, timeout=Some(1.0)), text_signature = "($self, max_messages=500, timeout=1.0)")]
-    fn consume(&self, py: Python<'_>, max_messages: usize, timeout: Option<f64>) -> PyResult<Vec<Message>> {
-        if max_messages == 0 {
-            return Err(PyValueError::new_err("consume: max_messages must be at least 1"));
-        }
-        let mut incoming = self.core.next(py, max_messages, deadline(timeout)?)?.into_iter();
-        let mut messages = Vec::with_capacity(incoming.len());
-        let mut passed_on = Vec::with_capacity(incoming.len());
-        let (mut unread, mut failed) = (None, None);
-        for next in incoming.by_ref() {
-            match self.core.decoder.message(py, &next) {
-                Ok(message) => {
-                    messages.push(message);
-                    passed_on.push(next);
-                }
-                // The first of all is bad: it is passed by, and raised.
-                Err(error) if messages.is_empty() && error.is_instance_of::<PyException>(py) => {
-                    passed_on.push(next);
-                    failed = Some(error);
-                    break;
-                }
-                // The good ones go out first; this one is met, and raised, at the head of the next call.
-                Err(error) => {
-                    unread = Some(next);
-                    failed = Some(error).filter(|_| messages.is_empty());
-                    break;
-                }
-            }
-        }
-        self.core.consumer.handed_out(passed_on);
-        self.core.consumer.give_back(unread.into_iter().chain(incoming));
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        Ok(messages)
-    }
-
-    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
-        slf
-    }
-
-    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Message>> {
-        self.core.next_message(py, || Deadline::after(self.core.idle))
-    }
-
-    /// Commit what was handed out so far, or the messages or offsets given, and wait for the broker's answer.
-    #[pyo3(signature = (what=None, *, timeout=Some(10.0)), text_signature = "($self, what=None, *, timeout=10.0)")]
-    fn commit(&self, py: Python<'_>, what: Option<&Bound<'_, PyAny>>, timeout: Option<f64>) -> PyResult<()> {
-        self.core.usable()?;
-        let deadline = deadline(timeout)?;
-        let offsets = what.map(|what| offsets_of("commit", what)).transpose()?;
-        Ok(detached(py, |interrupt| self.core.consumer.commit(offsets, deadline, interrupt))?)
-    }
-
-    /// For `Producer.send_offsets_to_transaction`.
-    fn group_metadata(&self) -> PyResult<GroupMetadata> {
-        self.core.usable()?;
-        Ok(GroupMetadata(self.core.consumer.group_metadata().map_err(Error::from)?))
     }
 
     /// Ask a broker for an answer, or raise `KafkaConnectionError`.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 
+use crate::bindings::events::Events;
 use crate::kafka::{Code, Completed, LogRecord, LogSink, ProducerHooks, TopicId};
 
 use super::delivery::Callback;
-use super::events::Events;
 
 pub struct ProducerEvents {
     pub events: Events,

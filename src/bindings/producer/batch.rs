@@ -5,13 +5,13 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
+use crate::bindings::blocking::{deadline, detached};
 use crate::error::{failed_records, raise, Error};
 use crate::kafka::{self, Batch};
 
-use super::blocking::{deadline, detached};
 use super::delivery::RecordMetadata;
-use super::producer::Producer;
-use super::producer_events::ProducerEvents;
+use super::events::ProducerEvents;
+use super::Producer;
 
 /// What becomes of the messages of one `send_many`.
 #[pyclass(module = "kjson", frozen)]

@@ -1,22 +1,19 @@
-//! `Producer.transaction()` and the consumer's membership that goes with offsets.
+//! `Producer.transaction()`: begin, commit, abort, and a consumer's offsets with it.
 
 use pyo3::prelude::*;
 
+use crate::bindings::blocking::{deadline, detached};
+use crate::bindings::group::GroupMetadata;
+use crate::bindings::notifier;
+use crate::bindings::partitions::offsets_of;
 use crate::error::Error;
 use crate::kafka;
 
-use super::blocking::{deadline, detached};
-use super::notifier;
-use super::partitions::offsets_of;
-use super::producer::Producer;
-use super::producer_core::Core;
+use super::core::Core;
+use super::Producer;
 
 /// Where the user gives no time: as long as `max_block_ms` is by default.
 pub const TIMEOUT: f64 = 60.0;
-
-/// Who consumes, as `Consumer.group_metadata()` tells `Producer.send_offsets_to_transaction()`.
-#[pyclass(module = "kjson", frozen, name = "GroupMetadata")]
-pub struct GroupMetadata(pub kafka::GroupMetadata);
 
 /// A transaction as a `with` block: see `Producer.transaction`.
 #[pyclass(module = "kjson", frozen)]

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
+use crate::bindings::blocking::{deadline, detached};
+use crate::bindings::outgoing::datetime_of;
 use crate::error::{delivery_error, raise, Error};
 use crate::kafka::{Delivered, Failure, Report};
 
-use super::blocking::{deadline, detached};
-use super::outgoing::datetime_of;
-use super::producer::Producer;
-use super::producer_core::Core;
+use super::core::Core;
+use super::Producer;
 
 /// What a message's completion calls.
 pub enum Callback {
