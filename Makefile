@@ -7,7 +7,7 @@ ARGS ?=
 
 BIN := $(VENV)/bin
 WHEELS := build/wheels
-SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md LICENSE $(shell find src python -type f -not -path '*/__pycache__/*')
+SOURCES := Cargo.toml Cargo.lock build.rs pyproject.toml README.md LICENSE $(shell find src python -type f -not -path '*/__pycache__/*')
 # Native libraries are built by cargo's build scripts, which run for every profile anew. One profile for all means once.
 PROFILE := --release
 

@@ -32,10 +32,16 @@ class Record(NamedTuple):
     timestamp_ms: int
 
 
-def create_topic(bootstrap_servers: str, topic: str, partitions: int = 1, timeout: float = 20.0) -> None:
+def create_topic(
+    bootstrap_servers: str,
+    topic: str,
+    partitions: int = 1,
+    timeout: float = 20.0,
+    config: Optional[Dict[str, str]] = None,
+) -> None:
     """Creates the topic and returns when every partition has a leader."""
     admin = AdminClient({"bootstrap.servers": bootstrap_servers})
-    admin.create_topics([NewTopic(topic, partitions)])[topic].result(timeout)
+    admin.create_topics([NewTopic(topic, partitions, config=config or {})])[topic].result(timeout)
     deadline = time.monotonic() + timeout
     while True:
         found = admin.list_topics(topic, timeout=timeout).topics[topic].partitions

@@ -9,12 +9,13 @@ import os
 import sys
 import threading
 import time
-from typing import Any, List
+from typing import Any, Dict, List
 
 import confluent_kafka
 import pytest
 
 from kjson import DeliveryError, Producer
+from kjson.testing import MockCluster
 
 from .kafka import Broker
 from .peers import create_topic, read_records
@@ -38,7 +39,10 @@ def test_sends_with_callbacks_failures_and_headers_leave_memory_where_it_was(ser
     def delivered(error: Any, metadata: Any) -> None:
         outcomes["failed" if error is not None else "delivered"] += 1
 
-    # Every 50th goes to a partition that is not there, every 100th is a batch with one message that is too large.
+    # Of a hundred messages one goes to a partition that is not there, one to a topic whose broker refuses it by its size,
+    # and one batch has a message that is too large for the producer.
+    strict = f"{topic}-strict"
+    create_topic(servers, strict, config={"max.message.bytes": "1000"})
     with Producer(servers, max_request_size=20_000, queue_buffering_max_messages=10_000) as producer:
         base = 0.0
         failed = refused = 0
@@ -52,12 +56,13 @@ def test_sends_with_callbacks_failures_and_headers_leave_memory_where_it_was(ser
                     producer.send(topic, n, partition=99)
                 except Exception:  # refused at once: the topic is known
                     refused += 1
+                producer.send(strict, "y" * 2000, on_delivery=delivered)
                 batch = producer.send_many(topic, ["y" * 30_000, n])
                 failed += len(batch.failed)
         producer.flush(60)
         growth = resident_mib() - base
-        assert outcomes == {"delivered": MESSAGES, "failed": 0}
-        assert refused == failed == (MESSAGES + 99) // 100
+        assert refused == failed == outcomes["failed"] == (MESSAGES + 99) // 100
+        assert outcomes["delivered"] == MESSAGES
         assert growth < GROWTH_MIB, f"{growth:.1f} MiB more after the last 70 % of {MESSAGES} messages"
 
 
@@ -166,3 +171,28 @@ def test_threads_share_a_producer_and_every_callback_comes_exactly_once(servers:
     assert not errors
     assert len(calls) == len(set(calls)) == each * threads
     assert sorted(delivery.result(0).offset for delivery in calls)[-1] < each * threads + 30 * 8 * threads
+
+
+@pytest.mark.mock_only
+@pytest.mark.skipif(sys.platform != "linux", reason="kjson paces librdkafka's broker threads on Linux only")
+def test_waiting_for_an_answer_does_not_spin() -> None:
+    newest: Dict[str, int] = {}
+
+    def statistics(numbers: Dict[str, Any]) -> None:
+        newest.update({name: broker["wakeups"] for name, broker in numbers["brokers"].items()})
+
+    with contextlib.ExitStack() as stack:
+        cluster = stack.enter_context(MockCluster(topics={"events": 1}))
+        producer = stack.enter_context(
+            Producer(cluster.bootstrap_servers, on_stats=statistics, statistics_interval_ms=50)
+        )
+        producer.send_and_wait("events", 0)
+        cluster.round_trip_time(200)
+        for _ in range(10):
+            producer.send_many("events", range(2000))
+            time.sleep(0.02)  # longer than linger_ms: what is queued is overdue while an answer is waited for
+        producer.flush(30)
+        newest.clear()
+        wait_until(lambda: bool(newest), "statistics")
+    # About 100. Without the pause it is 432,000.
+    assert sum(newest.values()) < 5000, newest

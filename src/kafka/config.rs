@@ -28,6 +28,9 @@ impl Role {
 const KEPT: &[(&str, &str)] = &[
     ("enable.auto.offset.store", "kjson stores an offset when the next message is asked for, so that none is lost"),
     ("enable.gapless.guarantee", "it is experimental in librdkafka"),
+    ("delivery.report.only.error", "kjson counts the confirmed messages too, or flush would never know that all are"),
+    ("enabled_events", "kjson takes librdkafka's events itself"),
+    ("log.queue", "kjson hands librdkafka's log to logging.getLogger(\"kjson\")"),
 ];
 
 struct Setting {

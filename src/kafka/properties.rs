@@ -50,7 +50,7 @@ pub fn table() -> &'static Table {
                 .and_then(|rest| rest.split('`').next())
                 .unwrap_or(name)
                 .to_owned();
-            let settable = !description.contains("_set_") && !description.ends_with("*Type: see dedicated API*");
+            let settable = !description.ends_with("*Type: see dedicated API*");
             let property = Property { name: name.to_owned(), canonical, range: range.to_owned(), settable };
             by_name.insert(name.to_owned(), property);
         }
@@ -70,6 +70,9 @@ mod tests {
         assert!(table().by_name.len() > 150, "{}", table().by_name.len());
         assert_eq!(table().by_name["bootstrap.servers"].canonical, "metadata.broker.list");
         assert!(!table().by_name["error_cb"].settable && table().by_name["linger.ms"].settable);
+        for name in ["statistics.interval.ms", "socket.timeout.ms", "ssl.cipher.suites", "max.poll.interval.ms"] {
+            assert!(table().by_name[name].settable, "{name}");
+        }
         for (keyword, name) in KNOWN_AS {
             assert!(table().by_name.contains_key(*name), "{keyword}");
         }

@@ -16,6 +16,8 @@ pub mod fork;
 pub mod incoming;
 pub mod mock;
 pub mod outgoing;
+#[cfg(target_os = "linux")]
+mod pacing;
 pub mod partitions;
 pub mod produce;
 pub mod transact;
