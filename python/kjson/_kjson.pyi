@@ -230,7 +230,14 @@ class Producer:
             headers: The same for all messages.
             partition: The same for all messages.
 
-        Raises what `send` raises. What was handed over before an error, or before the iterable itself raised, stays sent.
+        Raises:
+            EncodeError: A value or a key has no JSON form. As for whatever the iterable itself or `key` raises, the values
+                before it are sent, and a note on the exception (`__notes__`, PEP 678) has the index that it came to.
+            QueueFullError: There was no room for `max_block_ms`, counted from the last message that was taken.
+            ClosedError, ForkError: The producer is closed, or of another process.
+
+        A message that cannot be taken because of itself, one larger than `message.max.bytes` for instance, is a failure of
+        the batch like one that the broker refused. Blocks while the queue is full; Ctrl-C breaks that off.
         """
 
     def metrics(self) -> Dict[str, Any]:
@@ -243,11 +250,17 @@ class Producer:
     def transaction(self) -> Transaction:
         """`with producer.transaction():` begins, and commits at the end, or aborts if an exception leaves the block.
 
-        Needs a `transactional_id`, whose constructor fences any producer that had it before.
+        Needs a `transactional_id`, whose constructor fences any producer that had it before (KIP-98). A commit that fails
+        in an abortable way is aborted, and the error raised. After `FencedError`, or an error whose `fatal` is true, only
+        `close` is left to do.
         """
 
     def begin_transaction(self) -> None:
-        """Begin a transaction. Raises `TransactionError` if one is open."""
+        """Begin a transaction. Raises `TransactionError` if one is open.
+
+        `rd_kafka_begin_transaction`. Blocks only where the constructor did not connect (`connect_timeout=None`): then the
+        `transactional_id` is taken over now, within `max_block_ms`.
+        """
 
     def commit_transaction(self, timeout: Optional[float] = 60.0) -> None:
         """Flush and commit. Readers with `isolation_level="read_committed"` see all of it from now on.
@@ -255,10 +268,17 @@ class Producer:
         Raises:
             TransactionError: `abortable` says whether `abort_transaction` puts the producer in order again.
             FencedError: Another producer has the `transactional_id` now.
+
+        Blocks for up to `timeout` seconds. After a timeout or Ctrl-C the outcome is open: call it again to go on.
+        `rd_kafka_commit_transaction`.
         """
 
     def abort_transaction(self, timeout: Optional[float] = 60.0) -> None:
-        """Give up the open transaction: none of its messages will be seen."""
+        """Give up the open transaction: none of its messages will be seen.
+
+        Their failures are no longer raised by `flush` or `close`. Blocks for up to `timeout` seconds; after a timeout or
+        Ctrl-C call it again to go on. `rd_kafka_abort_transaction`.
+        """
 
     def send_offsets_to_transaction(
         self,
@@ -272,6 +292,13 @@ class Producer:
         Args:
             offsets: Messages that were worked on, or partitions with the next offset to read.
             group_metadata: From `Consumer.group_metadata()`. That consumer has `enable_auto_commit=False`.
+
+        Raises:
+            TransactionError: No transaction is open, or the group refused the offsets because it has been shared out anew
+                (`abortable`): abort, and read again.
+            FencedError: Another producer has the `transactional_id` now.
+
+        Blocks for up to `timeout` seconds. `rd_kafka_send_offsets_to_transaction`.
         """
 
     def flush(self, timeout: Optional[float] = None) -> None:
@@ -293,7 +320,10 @@ class Producer:
         """
 
     def ping(self, timeout: float = 5.0) -> None:
-        """Ask a broker for an answer, or raise `KafkaConnectionError`."""
+        """Ask a broker for an answer, or raise `KafkaConnectionError`.
+
+        Blocks for up to `timeout` seconds.
+        """
 
     def partitions_for(self, topic: str, *, timeout: float = 5.0) -> List[int]:
         """The partition numbers of a topic. Raises `UnknownTopicError` if there is no such topic."""
@@ -346,7 +376,10 @@ class DeliveryBatch:
 
     @property
     def failed(self) -> Tuple[FailedRecord, ...]:
-        """The messages that have failed so far."""
+        """The messages that have failed so far.
+
+        `flush` and `close` do not raise for those that were seen here.
+        """
 
     def __len__(self) -> int: ...
 
