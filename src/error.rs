@@ -53,6 +53,9 @@ impl From<Error> for PyErr {
                 attributes.set_item("remaining", remaining)?;
                 attributes.set_item("retriable", true)
             }),
+            kafka::Error::Timeout { .. } => {
+                raise("KafkaTimeoutError", &message, |attributes| attributes.set_item("retriable", true))
+            }
             kafka::Error::QueueFull { .. } => {
                 raise("QueueFullError", &message, |attributes| describe(attributes, Code::QUEUE_FULL, false))
             }

@@ -68,6 +68,10 @@ impl Message {
         }
     }
 
+    pub fn into_value(self) -> Py<PyAny> {
+        self.value
+    }
+
     pub fn position(&self) -> (&Py<PyString>, i32, i64) {
         (&self.topic, self.partition, self.offset)
     }

@@ -21,6 +21,10 @@ pub struct TopicPartition {
 }
 
 impl TopicPartition {
+    pub fn new(partition: &Partition, offset: Option<i64>) -> Self {
+        TopicPartition { topic: partition.topic.to_string(), partition: partition.id, offset }
+    }
+
     pub fn repr(&self) -> String {
         let offset = self.offset.map_or_else(String::new, |offset| format!(", offset={offset}"));
         format!("TopicPartition(topic='{}', partition={}{offset})", self.topic, self.partition)
@@ -43,6 +47,53 @@ impl TopicPartition {
         let this = slf.get();
         (slf.get_type(), (&this.topic, this.partition, this.offset)).into_pyobject(slf.py())
     }
+}
+
+/// One partition, with the offset that was given with it, or that of the message.
+pub fn partition_of(operation: &str, what: &Bound<'_, PyAny>) -> PyResult<(Partition, Option<i64>)> {
+    if let Ok(message) = what.cast::<Message>() {
+        let (topic, id, offset) = message.get().position();
+        return Ok((Partition { topic: topic.to_string().as_str().into(), id }, Some(offset)));
+    }
+    let partition = what.cast::<TopicPartition>().map_err(|_| {
+        let kind = what.get_type().name().map_or_else(|_| String::new(), |name| name.to_string());
+        PyTypeError::new_err(format!("{operation} takes a TopicPartition or a Message, not {kind}"))
+    })?;
+    let partition = partition.get();
+    Ok((Partition { topic: partition.topic.as_str().into(), id: partition.partition }, partition.offset))
+}
+
+/// One partition or many.
+pub fn partitions_of(operation: &str, what: &Bound<'_, PyAny>) -> PyResult<Vec<Partition>> {
+    if what.cast::<TopicPartition>().is_ok() || what.cast::<Message>().is_ok() {
+        return Ok(vec![partition_of(operation, what)?.0]);
+    }
+    let items = what.try_iter().map_err(|_| {
+        partition_of(operation, what)
+            .err()
+            .unwrap_or_else(|| PyTypeError::new_err(format!("{operation} takes partitions")))
+    })?;
+    let mut partitions: Vec<Partition> = Vec::new();
+    for item in items {
+        let item = item?;
+        let more = if item.cast::<TopicPartition>().is_ok() || item.cast::<Message>().is_ok() {
+            vec![partition_of(operation, &item)?.0]
+        } else {
+            // pause([one, other]) beside pause(one, other).
+            item.try_iter()
+                .map_err(|_| {
+                    PyTypeError::new_err(format!("{operation} takes TopicPartition objects, or a list of them"))
+                })?
+                .map(|inner| Ok(partition_of(operation, &inner?)?.0))
+                .collect::<PyResult<Vec<_>>>()?
+        };
+        for partition in more {
+            if !partitions.contains(&partition) {
+                partitions.push(partition);
+            }
+        }
+    }
+    Ok(partitions)
 }
 
 /// A message is committed with the offset behind it; a `TopicPartition` with its own, the next one to read.

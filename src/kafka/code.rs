@@ -24,6 +24,8 @@ impl Code {
     pub const SSL: Code = Code(-181);
     pub const ASSIGN_PARTITIONS: Code = Code(-175);
     pub const REVOKE_PARTITIONS: Code = Code(-174);
+    pub const PREV_IN_PROGRESS: Code = Code(-177);
+    pub const FAIL: Code = Code(-196);
     pub const STATE: Code = Code(-172);
     pub const AUTHENTICATION: Code = Code(-169);
     pub const NO_OFFSET: Code = Code(-168);

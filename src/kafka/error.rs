@@ -25,6 +25,8 @@ pub enum Error {
     #[error("{message}")]
     FlushTimeout { message: String, remaining: usize },
     #[error("{message}")]
+    Timeout { message: String },
+    #[error("{message}")]
     QueueFull { message: String },
     #[error("{message}")]
     Delivery { message: String, failures: Vec<Failure> },

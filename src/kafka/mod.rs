@@ -29,7 +29,7 @@ mod wait;
 pub use batch::{Batch, Sheaf};
 pub use code::Code;
 pub use config::{Config, Role};
-pub use consumer::{Consumer, ConsumerHooks, ConsumerSettings};
+pub use consumer::{Consumer, ConsumerHooks, ConsumerSettings, GroupEvent, Until, Watermark};
 pub use delivery::{Delivered, Failure, Report, TopicId};
 pub use error::{ConnectionKind, Error};
 pub use log::{Level, LogRecord, LogSink};

@@ -24,12 +24,16 @@ struct Done {
 impl Offsets {
     /// The record at `offset` is done.
     pub fn done(&mut self, topic: &str, id: i32, offset: i64) {
+        self.moved(topic, id, offset + 1);
+    }
+
+    /// `next` is the one to read next: the program has sought it.
+    pub fn moved(&mut self, topic: &str, id: i32, next: i64) {
         let matches = |done: &Done| done.partition.id == id && *done.partition.topic == *topic;
         let found = match self.done.get(self.last) {
             Some(last) if matches(last) => Some(self.last),
             _ => self.done.iter().position(matches),
         };
-        let next = offset + 1;
         match found {
             Some(index) => {
                 self.last = index;
@@ -42,6 +46,11 @@ impl Offsets {
                 self.done.push(Done { partition, next, committed: false });
             }
         }
+    }
+
+    /// The offset of the next record to read, if one of this partition is done.
+    pub fn next(&self, partition: &Partition) -> Option<i64> {
+        self.done.iter().find(|done| done.partition == *partition).map(|done| done.next)
     }
 
     /// Done, and not known to be committed.

@@ -2,20 +2,21 @@
 
 mod core;
 mod decoding;
+mod group;
 mod offsets;
-mod reading;
+pub mod reading;
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 
 use crate::bindings::blocking::{deadline, detached, seconds};
 use crate::bindings::events::Events;
 use crate::bindings::message::{generic_alias, KeyType};
-use crate::bindings::partitions::TopicPartition;
+use crate::bindings::partitions::{partition_of, TopicPartition};
 use crate::bindings::shutdown;
 use crate::bindings::{notifier, options};
 use crate::error::Error;
@@ -24,6 +25,7 @@ use crate::kafka::{self, ConsumerSettings, Role};
 
 use core::{Core, CLOSE_TIMEOUT};
 use decoding::Decoder;
+use group::{list_of, ConsumerEvents, GroupCallbacks};
 
 /// librdkafka wants a group id even from a consumer that joins none and commits nothing.
 const NO_GROUP: &str = "kjson-no-group";
@@ -39,11 +41,11 @@ impl Consumer {
     #[new]
     #[pyo3(signature = (
         *topics, bootstrap_servers=None, group_id=None, consumer_timeout_ms=None, connect_timeout=Some(10.0),
-        unreachable_timeout=Some(60.0), key_type="auto", parse_float=None, value_deserializer=None, on_error=None,
-        on_stats=None, config=None, **options
+        unreachable_timeout=Some(60.0), key_type="auto", parse_float=None, value_deserializer=None, on_assign=None,
+        on_revoke=None, on_lost=None, on_commit=None, on_error=None, on_stats=None, config=None, **options
     ), text_signature = "(*topics, bootstrap_servers='localhost:9092', group_id=None, consumer_timeout_ms=None, \
         connect_timeout=10.0, unreachable_timeout=60.0, key_type='auto', parse_float=None, value_deserializer=None, \
-        on_error=None, on_stats=None, config=None, **options)")]
+        on_assign=None, on_revoke=None, on_lost=None, on_commit=None, on_error=None, on_stats=None, config=None, **options)")]
     #[allow(clippy::too_many_arguments)]
     fn py_new(
         py: Python<'_>,
@@ -56,6 +58,10 @@ impl Consumer {
         key_type: &str,
         parse_float: Option<Py<PyAny>>,
         value_deserializer: Option<Py<PyAny>>,
+        on_assign: Option<Py<PyAny>>,
+        on_revoke: Option<Py<PyAny>>,
+        on_lost: Option<Py<PyAny>>,
+        on_commit: Option<Py<PyAny>>,
         on_error: Option<Py<PyAny>>,
         on_stats: Option<Py<PyAny>>,
         config: Option<&Bound<'_, PyDict>>,
@@ -78,14 +84,18 @@ impl Consumer {
             grouped: group_id.is_some(),
             auto_commit: config.get("enable.auto.commit") != Some("false"),
             from_end,
+            committed_only: config.get("isolation.level") != Some("read_uncommitted"),
         };
+        let group = Arc::new(GroupCallbacks { on_assign, on_revoke, on_lost, on_commit, ..Default::default() });
+        let hooks = ConsumerEvents { events: Events::new(on_error, on_stats), group: group.clone() };
         let core = Arc::new(Core {
             decoder: Decoder::new(key_of(key_type)?, DecodeOptions { parse_float }, value_deserializer),
             idle: seconds("consumer_timeout_ms / 1000", consumer_timeout_ms.map(|millis| millis / 1000.0))?,
             servers: config.bootstrap_addresses().join(","),
             group_id,
+            group,
             consumer: detached(py, |interrupt| {
-                let consumer = kafka::Consumer::new(config, settings, Events::new(on_error, on_stats), interrupt)?;
+                let consumer = kafka::Consumer::new(config, settings, hooks, interrupt)?;
                 if !topics.is_empty() {
                     consumer.subscribe(topics, interrupt)?;
                 }
@@ -127,22 +137,39 @@ impl Consumer {
     }
 
     /// The partitions that are being read now.
-    fn assignment(&self) -> PyResult<Vec<TopicPartition>> {
+    fn assignment<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         self.core.usable()?;
-        let mut partitions: Vec<TopicPartition> = self
-            .core
-            .consumer
-            .assignment()
-            .map_err(Error::from)?
-            .into_iter()
-            .map(|partition| TopicPartition {
-                topic: partition.topic.to_string(),
-                partition: partition.id,
-                offset: None,
-            })
-            .collect();
-        partitions.sort();
-        Ok(partitions)
+        list_of(py, &self.core.consumer.assignment().map_err(Error::from)?)
+    }
+
+    /// Read these partitions and no others, from their offsets if they have some, without sharing them with a group.
+    fn assign(&self, py: Python<'_>, partitions: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.core.usable()?;
+        let partitions: Vec<_> = if partitions.cast::<TopicPartition>().is_ok() {
+            vec![partition_of("assign", partitions)?]
+        } else {
+            partitions.try_iter()?.map(|item| partition_of("assign", &item?)).collect::<PyResult<_>>()?
+        };
+        if let Some((_, offset)) = partitions.iter().find(|(_, offset)| offset.is_some_and(|offset| offset < 0)) {
+            return Err(PyValueError::new_err(format!(
+                "assign: offsets begin at 0; got {}",
+                offset.unwrap_or_default()
+            )));
+        }
+        Ok(detached(py, |_| self.core.consumer.assign(partitions))?)
+    }
+
+    /// Counts since the consumer was made, without asking a broker.
+    fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.core.usable()?;
+        let metrics = self.core.consumer.metrics();
+        let dict = PyDict::new(py);
+        dict.set_item("received", metrics.received)?;
+        dict.set_item("received_bytes", metrics.received_bytes)?;
+        dict.set_item("buffered", metrics.buffered)?;
+        dict.set_item("rebalances", metrics.rebalances)?;
+        dict.set_item("last_error", metrics.last_error)?;
+        Ok(dict)
     }
 
     /// Ask a broker for an answer, or raise `KafkaConnectionError`.
@@ -156,13 +183,14 @@ impl Consumer {
     /// Commit what is done, leave the group, and end the client. Closing again does nothing.
     // While an exception is on its way (a `finally` block), the message handed out last counts as not worked on.
     #[pyo3(signature = (timeout=Some(CLOSE_TIMEOUT)), text_signature = "($self, timeout=10.0)")]
-    fn close(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+    fn close(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<()> {
         let deadline = deadline(timeout)?;
+        let (py, core) = (slf.py(), &slf.get().core);
         let handled = py.import("sys")?.call_method0("exc_info")?.get_item(0)?;
         if !handled.is_none() {
-            self.core.consumer.abandon();
+            core.consumer.abandon();
         }
-        Ok(self.core.close(py, deadline)?)
+        Ok(core.acting(slf, |interrupt| core.consumer.close(deadline, interrupt))?)
     }
 
     #[classmethod]
@@ -179,20 +207,24 @@ impl Consumer {
     }
 
     fn __exit__(
-        &self,
-        py: Python<'_>,
+        slf: &Bound<'_, Self>,
         kind: &Bound<'_, PyAny>,
         _value: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
+        let core = &slf.get().core;
+        if !kind.is_none() {
+            if core.consumer.forked() {
+                return Ok(());
+            }
+            core.consumer.abandon();
+        }
+        let deadline = deadline(Some(CLOSE_TIMEOUT))?;
+        let closed = core.acting(slf, |interrupt| core.consumer.close(deadline, interrupt));
         if kind.is_none() {
-            return Ok(self.core.close(py, deadline(Some(CLOSE_TIMEOUT))?)?);
+            return Ok(closed?);
         }
-        if self.core.consumer.forked() {
-            return Ok(());
-        }
-        self.core.consumer.abandon();
-        notifier::log_instead("consumer", self.core.close(py, deadline(Some(CLOSE_TIMEOUT))?))
+        notifier::log_instead("consumer", closed)
     }
 
     fn __repr__(&self) -> String {

@@ -1,11 +1,11 @@
-//! The ways to read: iteration, `poll` and `consume`.
+//! The ways to read: iteration, `poll`, `consume`, `until_end` and `values`.
 
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 
-use crate::bindings::blocking::deadline;
+use crate::bindings::blocking::{deadline, seconds};
 use crate::bindings::message::Message;
-use crate::kafka::Deadline;
+use crate::kafka::{Deadline, Until};
 
 use super::Consumer;
 
@@ -13,30 +13,30 @@ use super::Consumer;
 impl Consumer {
     /// The next message, or None when there was none for `timeout` seconds. None waits for ever.
     #[pyo3(signature = (timeout=Some(1.0)), text_signature = "($self, timeout=1.0)")]
-    fn poll(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Message>> {
+    fn poll(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Option<Message>> {
         let deadline = deadline(timeout)?;
-        self.core.next_message(py, || deadline)
+        slf.get().core.next_message(slf, || deadline)
     }
 
     /// Up to `max_messages`: waits for the first, and takes what is there. Asking again means that all are worked on.
     #[pyo3(signature = (max_messages=500, timeout=Some(1.0)), text_signature = "($self, max_messages=500, timeout=1.0)")]
-    fn consume(&self, py: Python<'_>, max_messages: usize, timeout: Option<f64>) -> PyResult<Vec<Message>> {
+    fn consume(slf: &Bound<'_, Self>, max_messages: usize, timeout: Option<f64>) -> PyResult<Vec<Py<Message>>> {
         if max_messages == 0 {
             return Err(PyValueError::new_err("consume: max_messages must be at least 1"));
         }
-        let mut incoming = self.core.next(py, max_messages, deadline(timeout)?)?.into_iter();
+        let (py, core) = (slf.py(), &slf.get().core);
+        let mut incoming = core.next(slf, max_messages, deadline(timeout)?)?.into_iter();
         let mut messages = Vec::with_capacity(incoming.len());
-        let mut passed_on = Vec::with_capacity(incoming.len());
         let (mut unread, mut failed) = (None, None);
         for next in incoming.by_ref() {
-            match self.core.decoder.message(py, &next) {
+            match core.decoder.message(py, &next).and_then(|message| Py::new(py, message)) {
                 Ok(message) => {
                     messages.push(message);
-                    passed_on.push(next);
+                    core.consumer.handed_out(next);
                 }
                 // The first of all is bad: it is passed by, and raised.
                 Err(error) if messages.is_empty() && error.is_instance_of::<PyException>(py) => {
-                    passed_on.push(next);
+                    core.consumer.handed_out(next);
                     failed = Some(error);
                     break;
                 }
@@ -48,19 +48,73 @@ impl Consumer {
                 }
             }
         }
-        self.core.consumer.handed_out(passed_on);
-        self.core.consumer.give_back(unread.into_iter().chain(incoming));
-        if let Some(error) = failed {
-            return Err(error);
+        core.consumer.give_back(unread.into_iter().chain(incoming));
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(messages),
         }
-        Ok(messages)
     }
 
     fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
         slf
     }
 
-    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Message>> {
-        self.core.next_message(py, || Deadline::after(self.core.idle))
+    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Option<Message>> {
+        let core = &slf.get().core;
+        core.next_message(slf, || Deadline::after(core.idle))
+    }
+
+    /// Iterate over the messages up to the end that each partition has now.
+    #[pyo3(signature = (*, timeout=30.0))]
+    fn until_end(slf: &Bound<'_, Self>, timeout: f64) -> PyResult<MessagesUntilEnd> {
+        let core = &slf.get().core;
+        let patience = seconds("timeout", Some(timeout))?.unwrap_or(std::time::Duration::MAX);
+        let until = core.acting(slf, |interrupt| core.consumer.until_end(patience, interrupt))?;
+        Ok(MessagesUntilEnd { consumer: slf.clone().unbind(), until })
+    }
+
+    /// Iterate over the values alone.
+    fn values(slf: Bound<'_, Self>) -> Values {
+        Values { consumer: slf.unbind() }
+    }
+}
+
+/// What `Consumer.until_end` returns.
+#[pyclass(module = "kjson", name = "_MessagesUntilEnd")]
+pub struct MessagesUntilEnd {
+    consumer: Py<Consumer>,
+    until: Until,
+}
+
+#[pymethods]
+impl MessagesUntilEnd {
+    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __next__(&mut self, py: Python<'_>) -> PyResult<Option<Message>> {
+        let consumer = self.consumer.bind(py);
+        let core = &consumer.get().core;
+        let until = &mut self.until;
+        let incoming = core.acting(consumer, |interrupt| core.consumer.next_until(until, interrupt))?;
+        incoming.map(|incoming| core.pass_on(py, incoming)).transpose()
+    }
+}
+
+/// What `Consumer.values` returns.
+#[pyclass(module = "kjson", frozen, name = "_Values")]
+pub struct Values {
+    consumer: Py<Consumer>,
+}
+
+#[pymethods]
+impl Values {
+    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let message = Consumer::__next__(self.consumer.bind(py))?;
+        Ok(message.map(Message::into_value))
     }
 }

@@ -1,8 +1,8 @@
-//! Commits that are waited for: answered by the broker, or an error.
+//! Commits: answered by the broker, or an error.
 
 use std::collections::HashMap;
 
-use super::read::{Reading, BATCH};
+use super::read::BATCH;
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::code::Code;
 use crate::kafka::error::Error;
@@ -35,27 +35,37 @@ impl<H: ConsumerHooks> Consumer<H> {
         interrupt: Interrupt<'_>,
     ) -> Result<(), Error> {
         let inlet = self.open("commit")?;
+        let offsets = self.to_commit(offsets)?;
+        self.commit_offsets(&inlet, &offsets, deadline, interrupt)
+    }
+
+    /// Sends a commit and does not wait. The answer comes with a later read.
+    pub fn commit_behind(&self, offsets: Option<HashMap<Partition, i64>>) -> Result<(), Error> {
+        let inlet = self.open("commit")?;
+        let offsets = self.to_commit(offsets)?;
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        inlet.commit_behind(&list_of(&offsets)).map_err(|code| failed(&offsets, code, code.text()))
+    }
+
+    fn to_commit(&self, offsets: Option<HashMap<Partition, i64>>) -> Result<HashMap<Partition, i64>, Error> {
         if !self.settings.grouped {
             return Err(Error::Misuse(
                 "cannot commit: the consumer has no group. Give it a group_id to keep offsets".to_owned(),
             ));
         }
-        let mut reading = self.reading("commit")?;
-        let offsets = match offsets {
-            Some(offsets) => offsets,
-            None => {
-                // The caller has worked on the last one too, or would not ask.
-                self.settle(&mut reading)?;
-                reading.offsets.to_commit()
-            }
-        };
-        self.commit_offsets(&inlet, &mut reading, &offsets, deadline, interrupt)
+        Ok(offsets.unwrap_or_else(|| {
+            let mut reading = self.control();
+            // The caller has worked on the last one too, or would not ask.
+            self.settle(&mut reading);
+            reading.offsets.to_commit()
+        }))
     }
 
     fn commit_offsets(
         &self,
         inlet: &Inlet,
-        reading: &mut Reading,
         offsets: &HashMap<Partition, i64>,
         deadline: Deadline,
         interrupt: Interrupt<'_>,
@@ -63,46 +73,50 @@ impl<H: ConsumerHooks> Consumer<H> {
         if offsets.is_empty() {
             return Ok(());
         }
-        let failed = |code: Code, detail: &str| Error::Commit {
-            message: format!("cannot commit offsets of {}: {detail} ({})", names_of(offsets), code.name()),
-            code,
-        };
-        let commit = inlet.commit(&list_of(offsets)).map_err(|code| failed(code, code.text()))?;
+        let commit = inlet.commit(&list_of(offsets)).map_err(|code| failed(offsets, code, code.text()))?;
         loop {
             if let Some((code, entries)) = commit.answer(deadline.step(TICK)) {
                 let worst = entries.iter().map(|entry| entry.code).find(|code| *code != Code::NONE).unwrap_or(code);
+                let mut reading = self.control();
                 for entry in entries.iter().filter(|entry| entry.code == Code::NONE && code == Code::NONE) {
                     reading.offsets.committed(&entry.partition, entry.offset);
                 }
-                return if worst == Code::NONE { Ok(()) } else { Err(failed(worst, worst.text())) };
+                return if worst == Code::NONE { Ok(()) } else { Err(failed(offsets, worst, worst.text())) };
             }
             check(interrupt)?;
             if deadline.passed() {
                 let cause = self.shared.brokers.last_cause().unwrap_or_else(|| "no answer in time".to_owned());
-                return Err(failed(Code::TIMED_OUT, &cause));
+                return Err(failed(offsets, Code::TIMED_OUT, &cause));
             }
         }
     }
 
     /// Commits all that is done, through a rebalance if there is one.
-    pub(super) fn commit_done(
-        &self,
-        inlet: &Inlet,
-        reading: &mut Reading,
-        deadline: Deadline,
-        interrupt: Interrupt<'_>,
-    ) -> Result<(), Error> {
+    pub(super) fn commit_done(&self, inlet: &Inlet, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
         loop {
-            let offsets = reading.offsets.to_commit();
-            let result = self.commit_offsets(inlet, reading, &offsets, deadline, interrupt);
+            let offsets = self.control().offsets.to_commit();
+            let result = self.commit_offsets(inlet, &offsets, deadline, interrupt);
             match &result {
                 Err(Error::Commit { code, .. }) if code.is_rebalance() && !deadline.passed() => {}
                 _ => return result,
             }
             // The group is being shared out anew. Take part in it, and commit what is still ours.
-            let _ = self.fetch(inlet, reading, deadline.step(TICK), BATCH, interrupt);
+            let fetched = self.fetch(inlet, &mut self.control(), deadline.step(TICK), BATCH, interrupt);
+            let _ = self.act_on_notices(inlet).and(fetched);
             check(interrupt)?;
         }
+    }
+}
+
+fn failed(offsets: &HashMap<Partition, i64>, code: Code, detail: &str) -> Error {
+    let mut names: Vec<String> = offsets
+        .iter()
+        .map(|(partition, offset)| format!("'{}' [{}] @{offset}", partition.topic, partition.id))
+        .collect();
+    names.sort();
+    Error::Commit {
+        message: format!("cannot commit offsets of {}: {detail} ({})", names.join(", "), code.name()),
+        code,
     }
 }
 
@@ -112,13 +126,4 @@ fn list_of(offsets: &HashMap<Partition, i64>) -> PartitionList {
         list.add(&partition.topic, partition.id, *offset);
     }
     list
-}
-
-fn names_of(offsets: &HashMap<Partition, i64>) -> String {
-    let mut names: Vec<String> = offsets
-        .iter()
-        .map(|(partition, offset)| format!("'{}' [{}] @{offset}", partition.topic, partition.id))
-        .collect();
-    names.sort();
-    names.join(", ")
 }

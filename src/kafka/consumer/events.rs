@@ -1,13 +1,42 @@
-//! What librdkafka reports to a consumer: logs, errors, rebalances and automatic commits.
+//! What librdkafka reports to a consumer: logs and errors are passed on, rebalances and commits kept for the reading thread.
+//!
+//! A rebalance is not acted on inside its callback: librdkafka waits for the call that assigns or gives up, as it does for
+//! those who take rebalances as events (INTRODUCTION.md, "Rebalance callbacks"). So the program's own callback runs with no
+//! lock held, outside librdkafka, and may commit and seek.
 
 use std::sync::atomic::Ordering;
 use std::sync::PoisonError;
 
-use super::{ConsumerHooks, Revocation, Shared};
+use super::{ConsumerHooks, Shared};
 use crate::kafka::code::Code;
-use crate::kafka::log::{Level, LogRecord};
 use crate::kafka::native::client::{Callbacks, Client};
 use crate::kafka::native::partitions::Entry;
+
+pub(super) enum Notice {
+    Rebalance { assign: bool, partitions: Vec<Entry> },
+    Committed { code: Code, offsets: Vec<Entry> },
+}
+
+impl<H: ConsumerHooks> Shared<H> {
+    pub(super) fn next_notice(&self) -> Option<Notice> {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    fn keep(&self, notice: Notice) {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).push_back(notice);
+    }
+
+    /// Whether a partition was taken away in a rebalance that has not been acted on.
+    pub(super) fn is_revoked(&self, is_of: impl Fn(&Entry) -> bool) -> bool {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).iter().any(
+            |notice| matches!(notice, Notice::Rebalance { assign: false, partitions } if partitions.iter().any(&is_of)),
+        )
+    }
+
+    pub(super) fn has_revocation(&self) -> bool {
+        self.is_revoked(|_| true)
+    }
+}
 
 impl<H: ConsumerHooks> Callbacks for Shared<H> {
     fn log(&self, level: i32, facility: &str, text: &str) {
@@ -27,32 +56,13 @@ impl<H: ConsumerHooks> Callbacks for Shared<H> {
         self.hooks.statistics(json);
     }
 
-    fn rebalance(&self, client: &Client, code: Code, partitions: &[Entry]) {
-        let assign = code == Code::ASSIGN_PARTITIONS;
-        let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
-        if assign {
-            let back =
-                |revocation: &&mut Revocation| partitions.iter().any(|entry| entry.partition == revocation.partition);
-            revoked.iter_mut().filter(back).for_each(|revocation| revocation.stands = false);
-        } else {
-            let gone = partitions.iter().map(|entry| Revocation { partition: entry.partition.clone(), stands: true });
-            revoked.extend(gone);
-        }
-        drop(revoked);
-        if let Err(problem) = client.apply_rebalance(assign, partitions) {
-            let text = format!("rebalance: cannot change the assignment: {} ({})", problem.text, problem.code.name());
-            self.hooks.log(LogRecord { level: Level::Error, text });
-        }
+    fn rebalance(&self, _client: &Client, code: Code, partitions: &[Entry]) {
+        self.keep(Notice::Rebalance { assign: code == Code::ASSIGN_PARTITIONS, partitions: partitions.to_vec() });
     }
 
     fn committed(&self, code: Code, offsets: &[Entry]) {
-        if code != Code::NONE && code != Code::NO_OFFSET {
-            let names: Vec<String> = offsets
-                .iter()
-                .map(|entry| format!("'{}' [{}] @{}", entry.partition.topic, entry.partition.id, entry.offset))
-                .collect();
-            let text = format!("automatic commit of {} failed: {} ({})", names.join(", "), code.text(), code.name());
-            self.hooks.log(LogRecord { level: Level::Error, text });
+        if code != Code::NO_OFFSET {
+            self.keep(Notice::Committed { code, offsets: offsets.to_vec() });
         }
     }
 }

@@ -1,11 +1,20 @@
 //! Reads messages in batches and hands them out one by one, at least once, with every wait bounded.
+//!
+//! `read` fetches and hands out, `group` acts on what a fetch brought besides messages, `place` is where to read, `until` an
+//! end to it, `commit` and `queries` talk to the group and the brokers, `events` is called by librdkafka, `closing` leaves.
 
+mod closing;
 mod commit;
 mod events;
+mod group;
+mod place;
+mod queries;
 mod read;
+mod topics;
+mod until;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::time::Duration;
 
@@ -13,19 +22,28 @@ use crate::kafka::brokers::Brokers;
 use crate::kafka::code::Code;
 use crate::kafka::config::Config;
 use crate::kafka::error::Error;
-use crate::kafka::log::{Collapse, LogSink};
+use crate::kafka::log::{Collapse, Level, LogRecord, LogSink};
 use crate::kafka::native::client::Client;
 use crate::kafka::native::consume::Inlet;
 use crate::kafka::native::fork::forks;
 use crate::kafka::reachable::{ask, connect, Watch};
 use crate::kafka::reaper;
-use crate::kafka::record::Partition;
-use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
+use crate::kafka::wait::Interrupt;
+use events::Notice;
 use read::Reading;
+
+pub use group::GroupEvent;
+pub use queries::Watermark;
+pub use until::Until;
 
 pub trait ConsumerHooks: LogSink {
     fn error(&self, code: Code, reason: &str);
     fn statistics(&self, json: &str);
+    /// Called on the thread that reads, with no lock held: it may wait, and call the consumer. An error is raised from the
+    /// read when the event has been acted on.
+    fn group_event(&self, event: GroupEvent) -> Result<(), Error>;
+    /// Whether `group_event` wants to know of commits. If not, those that fail are logged.
+    fn hears_commits(&self) -> bool;
 }
 
 pub struct ConsumerSettings {
@@ -35,21 +53,34 @@ pub struct ConsumerSettings {
     pub grouped: bool,
     pub auto_commit: bool,
     pub from_end: bool,
+    pub committed_only: bool,
+}
+
+/// The numbers of a consumer since it was made.
+pub struct ConsumerMetrics {
+    pub received: u64,
+    pub received_bytes: u64,
+    pub buffered: usize,
+    pub rebalances: u64,
+    pub last_error: Option<String>,
 }
 
 struct Shared<H> {
     hooks: H,
     brokers: Arc<Brokers>,
     collapse: Collapse,
-    /// Set by the rebalance callback, which runs inside a fetch.
-    revoked: Mutex<Vec<Revocation>>,
+    /// What librdkafka told while a fetch ran.
+    notices: Mutex<VecDeque<Notice>>,
     quiet: AtomicBool,
+    received: AtomicU64,
+    received_bytes: AtomicU64,
+    rebalances: AtomicU64,
 }
 
-/// A partition that was taken away; `stands` unless the same fetch saw it come back.
-struct Revocation {
-    partition: Partition,
-    stands: bool,
+impl<H: ConsumerHooks> Shared<H> {
+    fn warn(&self, text: String) {
+        self.hooks.log(LogRecord { level: Level::Warning, text });
+    }
 }
 
 pub struct Consumer<H: ConsumerHooks> {
@@ -59,6 +90,12 @@ pub struct Consumer<H: ConsumerHooks> {
     subscribed: Mutex<Vec<String>>,
     watch: Arc<Watch>,
     closing: AtomicBool,
+    /// One close at a time; the second finds nothing left to do.
+    close: Mutex<()>,
+    /// A hook runs: what it calls may not read.
+    in_hook: AtomicBool,
+    /// How many wait to have a word between two fetches.
+    waiting: AtomicUsize,
     settings: ConsumerSettings,
     forks: u32,
 }
@@ -70,7 +107,8 @@ impl<H: ConsumerHooks> Consumer<H> {
         hooks: H,
         interrupt: Interrupt<'_>,
     ) -> Result<Self, Error> {
-        if super::mock::is_mock(&config.bootstrap_addresses()) {
+        // KIP-848 leaves these to the broker, and librdkafka refuses them then.
+        if super::mock::is_mock(&config.bootstrap_addresses()) && config.get("group.protocol") != Some("consumer") {
             // The mock waits for a session timeout less one second whenever a member comes or goes (rdkafka_mock_cgrp.c).
             config.set_default("session.timeout.ms", "2000");
             config.set_default("heartbeat.interval.ms", "200");
@@ -81,8 +119,11 @@ impl<H: ConsumerHooks> Consumer<H> {
             hooks,
             brokers: brokers.clone(),
             collapse: Collapse::default(),
-            revoked: Mutex::default(),
+            notices: Mutex::default(),
             quiet: AtomicBool::new(false),
+            received: AtomicU64::new(0),
+            received_bytes: AtomicU64::new(0),
+            rebalances: AtomicU64::new(0),
         });
         let client = Client::consumer(conf, shared.clone()).map_err(|why| Error::Config {
             message: format!("Consumer: librdkafka refused the options: {}", config.redacted(&why)),
@@ -105,6 +146,9 @@ impl<H: ConsumerHooks> Consumer<H> {
             subscribed: Mutex::default(),
             watch: Watch::new(brokers),
             closing: AtomicBool::new(false),
+            close: Mutex::default(),
+            in_hook: AtomicBool::new(false),
+            waiting: AtomicUsize::new(0),
             settings,
             forks: forks(),
         })
@@ -118,76 +162,19 @@ impl<H: ConsumerHooks> Consumer<H> {
         self.current().is_none()
     }
 
-    pub fn subscribe(&self, topics: Vec<String>, interrupt: Interrupt<'_>) -> Result<(), Error> {
-        let inlet = self.open("subscribe")?;
-        let mut reading = self.reading("subscribe")?;
-        if self.settings.grouped {
-            inlet
-                .subscribe(&topics)
-                .map_err(|code| Error::failed(&format!("cannot subscribe to {}", topics.join(", ")), code, ""))?;
-        } else {
-            let taken = self.lock(&self.subscribed).clone();
-            reading.missing = topics.iter().filter(|topic| !taken.contains(topic)).cloned().collect();
-            reading.looked_at = None;
-            self.look_for_topics(&inlet, &mut reading, interrupt)?;
-        }
-        *self.lock(&self.subscribed) = topics;
-        Ok(())
-    }
-
-    pub fn unsubscribe(&self) -> Result<(), Error> {
-        let inlet = self.open("unsubscribe")?;
-        let mut reading = self.reading("unsubscribe")?;
-        self.settle(&mut reading)?;
-        inlet.unsubscribe().map_err(|code| Error::failed("cannot unsubscribe", code, ""))?;
-        reading.buffer.clear();
-        reading.missing.clear();
-        self.lock(&self.subscribed).clear();
-        Ok(())
-    }
-
-    pub fn subscription(&self) -> Vec<String> {
-        self.lock(&self.subscribed).clone()
-    }
-
-    pub fn assignment(&self) -> Result<Vec<Partition>, Error> {
-        let entries = self
-            .open("assignment")?
-            .assignment()
-            .map_err(|code| Error::failed("cannot read the assignment", code, ""))?;
-        Ok(entries.into_iter().map(|entry| entry.partition).collect())
-    }
-
     pub fn ping(&self, timeout: Duration, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let inlet = self.open("ping")?;
         ask(&self.shared.brokers, "ping", timeout, interrupt, move |step| inlet.client().answers(step))
     }
 
-    /// Commits what is done, leaves the group and ends the client. Closing again does nothing.
-    pub fn close(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
-        // Whoever is reading on another thread stops within a tick.
-        self.closing.store(true, Ordering::Relaxed);
-        let mut reading = self.lock(&self.reading);
-        let Some(inlet) = self.inlet.write().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(()) };
-        let mut result = Ok(());
-        if self.settings.grouped && self.settings.auto_commit {
-            self.settle_with(&inlet, &mut reading);
-            result = self.commit_done(&inlet, &mut reading, deadline, interrupt);
+    pub fn metrics(&self) -> ConsumerMetrics {
+        ConsumerMetrics {
+            received: self.shared.received.load(Ordering::Relaxed),
+            received_bytes: self.shared.received_bytes.load(Ordering::Relaxed),
+            buffered: self.reading.try_lock().map_or(0, |reading| reading.buffer.len() + reading.held.len()),
+            rebalances: self.shared.rebalances.load(Ordering::Relaxed),
+            last_error: self.shared.brokers.last_cause(),
         }
-        reading.handed_out.clear();
-        reading.buffer.clear();
-        drop(reading);
-        self.shared.quiet.store(true, Ordering::Relaxed);
-        let interrupted = matches!(result, Err(Error::Interrupted));
-        let left = if interrupted { Err(Error::Interrupted) } else { leave(&inlet, deadline, interrupt) };
-        let ended = reaper::run(move || {
-            let _ = leave(&inlet, Deadline::after(Some(Duration::from_millis(500))), &|| false);
-            drop(inlet);
-        });
-        if left.is_ok() {
-            reaper::wait(&ended, Deadline::after(Some(Duration::from_secs(1))), interrupt)?;
-        }
-        result.and(left)
     }
 
     fn open(&self, operation: &'static str) -> Result<Arc<Inlet>, Error> {
@@ -203,44 +190,39 @@ impl<H: ConsumerHooks> Consumer<H> {
             Ok(guard) => Ok(guard),
             Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => Err(Error::Misuse(format!(
-                "cannot {operation}: another thread is using this consumer. Give each thread a consumer of its own"
+                "cannot {operation}: the consumer is in use by another thread. Give each thread a consumer of its own"
             ))),
         }
     }
 
+    /// For what is no reading: waits until a fetch on another thread pauses, which lets those who wait go first.
+    fn control(&self) -> MutexGuard<'_, Reading> {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let guard = self.lock(&self.reading);
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        guard
+    }
+
+    /// Between two fetches. A mutex would as a rule be had again by the one who gave it up.
+    fn let_others_in(&self) {
+        let mut patience = 100;
+        while self.waiting.load(Ordering::SeqCst) > 0 && patience > 0 {
+            std::thread::sleep(Duration::from_micros(50));
+            patience -= 1;
+        }
+    }
+
+    fn refuse_in_hook(&self, operation: &str) -> Result<(), Error> {
+        if self.in_hook.load(Ordering::SeqCst) {
+            return Err(Error::Misuse(format!(
+                "cannot {operation} while on_assign, on_revoke, on_lost or on_commit runs: it is called by the read that \
+                 is going on"
+            )));
+        }
+        Ok(())
+    }
+
     fn lock<'a, T>(&self, mutex: &'a Mutex<T>) -> MutexGuard<'a, T> {
         mutex.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Leaves the group: the rebalance callback gives the partitions back while this fetches. Bounded by the deadline.
-fn leave(inlet: &Inlet, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
-    if inlet.closed() || inlet.begin_close().is_err() {
-        return Ok(());
-    }
-    let mut discarded = VecDeque::new();
-    while !inlet.closed() && !deadline.passed() {
-        inlet.fetch(deadline.step(TICK), 1, &mut discarded);
-        discarded.clear();
-        check(interrupt)?;
-    }
-    Ok(())
-}
-
-impl<H: ConsumerHooks> Drop for Consumer<H> {
-    fn drop(&mut self) {
-        let Some(inlet) = self.inlet.get_mut().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        // Messages go before the client that they belong to.
-        let reading = std::mem::take(self.reading.get_mut().unwrap_or_else(PoisonError::into_inner));
-        if self.forked() {
-            std::mem::forget((inlet, reading));
-            return;
-        }
-        drop(reading);
-        // Leaves the group, or its partitions would lie idle until the session timeout. Nothing more is committed.
-        self.shared.quiet.store(true, Ordering::Relaxed);
-        drop(reaper::run(move || {
-            let _ = leave(&inlet, Deadline::after(Some(Duration::from_secs(5))), &|| false);
-        }));
     }
 }

@@ -1,6 +1,6 @@
 //! Reading: batches from librdkafka, handed out message by message, done when the next one is asked for.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::code::Code;
 use crate::kafka::error::Error;
-use crate::kafka::log::{Level, LogRecord};
 use crate::kafka::native::consume::Inlet;
 use crate::kafka::native::incoming::Incoming;
-use crate::kafka::native::partitions::PartitionList;
 use crate::kafka::offsets::Offsets;
+use crate::kafka::record::Partition;
 use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
 
 /// Messages taken from librdkafka in one go.
@@ -22,24 +21,30 @@ const LARGEST_BATCH: usize = 10_000;
 /// librdkafka counts `max.poll.interval.ms` by its own polls, and a rebalance waits for one: while a batch is handed out
 /// slowly, it is polled this often all the same.
 const POLL_EVERY: Duration = Duration::from_secs(1);
-/// How often a topic that does not exist is looked for again, by a consumer without a group.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// What `OFFSET_BEGINNING` and `OFFSET_END` are in librdkafka.
-const BEGINNING: i64 = -2;
-const END: i64 = -1;
 
 #[derive(Default)]
 pub(super) struct Reading {
     /// Fetched and not handed out.
     pub(super) buffer: VecDeque<Incoming>,
+    /// Fetched, and not to be handed out now: its partition is paused, or it lies behind the end of an `until`.
+    pub(super) held: Vec<Incoming>,
+    /// Something may be held by an `until`.
+    pub(super) bounded: bool,
     /// Handed out, and done when the next one is asked for.
     pub(super) handed_out: Vec<Incoming>,
     pub(super) offsets: Offsets,
+    pub(super) paused: HashSet<Partition>,
+    /// Where partitions ended when they were read to their end.
+    pub(super) ended: HashMap<Partition, i64>,
+    /// Offsets that partitions were assigned with.
+    pub(super) starts: HashMap<Partition, i64>,
+    /// Partitions were shared out, if only none, or are of one's own choice.
+    pub(super) assigned: bool,
     fetched_at: Option<Instant>,
     /// Topics of a groupless consumer that have not been found yet.
     pub(super) missing: Vec<String>,
     pub(super) looked_at: Option<Instant>,
-    warned: HashSet<String>,
+    pub(super) warned: HashSet<String>,
 }
 
 impl Reading {
@@ -47,54 +52,118 @@ impl Reading {
     fn fresh(&self) -> bool {
         self.fetched_at.is_some_and(|at| at.elapsed() < POLL_EVERY)
     }
+
+    /// Drops what was fetched of a partition and not handed out.
+    pub(super) fn discard(&mut self, partition: &Partition) {
+        self.buffer.retain(|message| !message.is_of(partition));
+        self.held.retain(|message| !message.is_of(partition));
+        self.ended.remove(partition);
+    }
+
+    /// Another member reads this partition now, and commits its offsets.
+    pub(super) fn forget(&mut self, partition: &Partition) {
+        self.discard(partition);
+        self.handed_out.retain(|message| !message.is_of(partition));
+        self.paused.remove(partition);
+        self.starts.remove(partition);
+        self.offsets.forget(partition);
+    }
+
+    pub(super) fn forget_all(&mut self) {
+        let (assigned, missing) = (self.assigned, std::mem::take(&mut self.missing));
+        *self = Reading { assigned, missing, warned: std::mem::take(&mut self.warned), ..Reading::default() };
+    }
+
+    /// Puts back what was held, unless its partition is paused.
+    pub(super) fn release(&mut self) {
+        if self.held.is_empty() {
+            return;
+        }
+        let (held, paused) = (std::mem::take(&mut self.held), &self.paused);
+        let (stays, back): (Vec<_>, Vec<_>) =
+            held.into_iter().partition(|message| paused.iter().any(|partition| message.is_of(partition)));
+        self.held = stays;
+        let rest = std::mem::take(&mut self.buffer);
+        self.buffer.extend(back);
+        self.buffer.extend(rest);
+    }
 }
 
 impl<H: ConsumerHooks> Consumer<H> {
     /// The next message if it is at hand, without waiting. What was handed out before is done.
     pub fn try_next(&self) -> Result<Option<Incoming>, Error> {
         let mut reading = self.reading("read")?;
-        if self.closing.load(Ordering::Relaxed) || reading.handed_out.len() + reading.buffer.len() == 0 {
+        if self.closing.load(Ordering::Relaxed) || reading.bounded {
             return Ok(None);
         }
-        self.settle(&mut reading)?;
+        self.settle(&mut reading);
         Ok(if reading.fresh() { reading.buffer.pop_front() } else { None })
     }
 
     /// The next messages: waits for the first up to the deadline, and for no other. What was handed out before is done.
     pub fn next(&self, limit: usize, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<Vec<Incoming>, Error> {
-        let inlet = self.open("read")?;
         let mut reading = self.reading("read")?;
-        self.settle(&mut reading)?;
+        if std::mem::take(&mut reading.bounded) {
+            reading.release();
+        }
+        drop(reading);
+        let ready = |reading: &Reading| !reading.buffer.is_empty();
+        if !self.fill(limit, deadline, interrupt, ready)? {
+            return Ok(Vec::new());
+        }
+        let mut reading = self.reading("read")?;
+        let count = limit.min(reading.buffer.len());
+        Ok(reading.buffer.drain(..count).collect())
+    }
+
+    /// Fetches until `ready` or the deadline, which is false. What was handed out before is done.
+    pub(super) fn fill(
+        &self,
+        limit: usize,
+        deadline: Deadline,
+        interrupt: Interrupt<'_>,
+        ready: impl Fn(&Reading) -> bool,
+    ) -> Result<bool, Error> {
+        let inlet = self.open("read")?;
+        self.refuse_in_hook("read")?;
         loop {
-            if reading.buffer.is_empty() || !reading.fresh() {
-                let patience = if reading.buffer.is_empty() { deadline.step(TICK) } else { Duration::ZERO };
-                self.fetch(&inlet, &mut reading, patience, limit.clamp(BATCH, LARGEST_BATCH), interrupt)?;
-            }
-            if !reading.buffer.is_empty() {
-                let count = limit.min(reading.buffer.len());
-                return Ok(reading.buffer.drain(..count).collect());
-            }
-            check(interrupt)?;
             if self.closing.load(Ordering::Relaxed) {
                 return Err(Error::Closed { operation: "read", object: "consumer" });
             }
+            let mut reading = self.reading("read")?;
+            self.settle(&mut reading);
+            let mut fetched = Ok(());
+            if !ready(&reading) || !reading.fresh() {
+                let patience = if ready(&reading) { Duration::ZERO } else { deadline.step(TICK) };
+                fetched = self.fetch(&inlet, &mut reading, patience, limit.clamp(BATCH, LARGEST_BATCH), interrupt);
+            }
+            drop(reading);
+            self.act_on_notices(&inlet).and(fetched)?;
+            if ready(&*self.reading("read")?) {
+                return Ok(true);
+            }
+            check(interrupt)?;
             self.require_broker(&inlet)?;
             if deadline.passed() {
-                return Ok(Vec::new());
+                return Ok(false);
             }
+            self.let_others_in();
         }
     }
 
-    /// The caller passed these messages on; they are done when the next one is asked for.
-    pub fn handed_out(&self, messages: impl IntoIterator<Item = Incoming>) {
-        if let Ok(mut reading) = self.reading("read") {
-            reading.handed_out.extend(messages);
+    /// The caller passed this message on; it is done when the next one is asked for. Of a row of one partition the last
+    /// stands for all.
+    pub fn handed_out(&self, message: Incoming) {
+        let mut reading = self.lock(&self.reading);
+        match reading.handed_out.last_mut() {
+            Some(last) if last.is_next_to(&message) => *last = message,
+            _ => reading.handed_out.push(message),
         }
     }
 
     /// Takes back messages that were not passed on, to be the next ones.
     pub fn give_back(&self, messages: impl IntoIterator<Item = Incoming>) {
-        let Ok(mut reading) = self.reading("read") else { return };
+        let mut reading = self.lock(&self.reading);
         let rest = std::mem::take(&mut reading.buffer);
         reading.buffer.extend(messages);
         reading.buffer.extend(rest);
@@ -102,36 +171,25 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     /// The user's code failed on what was handed out last: do not commit it.
     pub fn abandon(&self) {
-        if let Ok(mut reading) = self.reading("read") {
-            reading.handed_out.clear();
-        }
+        self.lock(&self.reading).handed_out.clear();
     }
 
-    pub(super) fn settle(&self, reading: &mut Reading) -> Result<(), Error> {
+    /// What was handed out is done, and may be committed.
+    pub(super) fn settle(&self, reading: &mut Reading) {
         if reading.handed_out.is_empty() {
-            return Ok(());
+            return;
         }
-        if !self.settings.grouped {
-            reading.handed_out.clear();
-            return Ok(());
-        }
-        let inlet = self.open("read")?;
-        self.settle_with(&inlet, reading);
-        Ok(())
-    }
-
-    pub(super) fn settle_with(&self, inlet: &Inlet, reading: &mut Reading) {
-        let mut handed_out = reading.handed_out.drain(..).peekable();
-        while let Some(message) = handed_out.next() {
-            // A batch comes partition by partition: the last message of each run stands for all of it.
-            if handed_out.peek().is_some_and(|next| next.is_next_to(&message)) {
-                continue;
-            }
+        let inlet = self.current().filter(|_| self.settings.grouped);
+        // Taken out and put back: its memory is kept.
+        let mut rows = std::mem::take(&mut reading.handed_out);
+        for last in rows.drain(..) {
+            let Some(inlet) = &inlet else { continue };
             if self.settings.auto_commit {
-                message.store_offset(inlet.client());
+                last.store_offset(inlet.client());
             }
-            reading.offsets.done(&message.topic(), message.partition(), message.offset());
+            reading.offsets.done(&last.topic(), last.partition(), last.offset());
         }
+        reading.handed_out = rows;
     }
 
     /// Waits for the first message up to `patience`, then takes what else is there. Two calls, because librdkafka waits out
@@ -144,37 +202,46 @@ impl<H: ConsumerHooks> Consumer<H> {
         limit: usize,
         interrupt: Interrupt<'_>,
     ) -> Result<(), Error> {
-        if !reading.missing.is_empty() {
+        if !self.settings.grouped {
             self.look_for_topics(inlet, reading, interrupt)?;
         }
         let first = self.fetch_some(inlet, reading, patience, 1);
         reading.fetched_at = Some(Instant::now());
-        if reading.buffer.is_empty() {
+        if reading.buffer.is_empty() || self.shared.has_revocation() {
             return first;
         }
         self.watch.heard();
         first.and(self.fetch_some(inlet, reading, Duration::ZERO, limit - 1))
     }
 
-    /// The rebalance callback runs inside: what is buffered of a partition that it takes away is void.
     fn fetch_some(&self, inlet: &Inlet, reading: &mut Reading, patience: Duration, limit: usize) -> Result<(), Error> {
         let before = reading.buffer.len();
         inlet.fetch(patience, limit, &mut reading.buffer);
         let fetched = reading.buffer.split_off(before);
-        let revoked = std::mem::take(&mut *self.lock(&self.shared.revoked));
-        for revocation in &revoked {
-            reading.buffer.retain(|message| !message.is_of(&revocation.partition));
-            reading.offsets.forget(&revocation.partition);
-        }
-        let mut failed = Ok(());
+        let (mut count, mut bytes, mut result) = (0, 0, Ok(()));
         for incoming in fetched {
             if incoming.code() != Code::NONE {
-                failed = failed.and(self.heed(reading, &incoming));
-            } else if !revoked.iter().any(|revocation| revocation.stands && incoming.is_of(&revocation.partition)) {
+                result = result.and(self.heed(reading, &incoming));
+                continue;
+            }
+            count += 1;
+            bytes += incoming.size() as u64;
+            let paused = !reading.paused.is_empty() && reading.paused.iter().any(|partition| incoming.is_of(partition));
+            if paused {
+                reading.held.push(incoming);
+            } else {
                 reading.buffer.push_back(incoming);
             }
         }
-        failed
+        self.shared.received.fetch_add(count, Ordering::Relaxed);
+        self.shared.received_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if self.shared.has_revocation() {
+            // Void from now on, before anybody is told.
+            let gone = |message: &Incoming| self.shared.is_revoked(|entry| message.is_of(&entry.partition));
+            reading.buffer.retain(|message| !gone(message));
+            reading.held.retain(|message| !gone(message));
+        }
+        result
     }
 
     /// Passes on what a fetch reported besides messages: an error to raise, a warning to log, or nothing.
@@ -183,13 +250,18 @@ impl<H: ConsumerHooks> Consumer<H> {
         let place =
             if topic.is_empty() { "the topics".to_owned() } else { format!("'{topic}' [{}]", notice.partition()) };
         match code {
-            Code::PARTITION_EOF => Ok(()),
+            Code::PARTITION_EOF => {
+                let partition = Partition { topic: (&*topic).into(), id: notice.partition() };
+                reading.ended.insert(partition, notice.offset());
+                Ok(())
+            }
             Code::UNKNOWN_TOPIC | Code::UNKNOWN_TOPIC_OR_PART | Code::UNKNOWN_PARTITION => {
                 self.warn_of_missing(reading, topic.into_owned());
                 Ok(())
             }
             Code::MAX_POLL_EXCEEDED => {
-                self.warn(format!("{text}. The group has given this consumer's partitions away; it joins again now"));
+                self.shared
+                    .warn(format!("{text}. The group has given this consumer's partitions away; it joins again now"));
                 Ok(())
             }
             code if code.is_connection() => {
@@ -197,23 +269,11 @@ impl<H: ConsumerHooks> Consumer<H> {
                 Ok(())
             }
             code if code.retriable() => {
-                self.warn(format!("reading {place}: {text} ({}); trying again", code.name()));
+                self.shared.warn(format!("reading {place}: {text} ({}); trying again", code.name()));
                 Ok(())
             }
             code => Err(Error::failed(&format!("cannot read {place}"), code, &text)),
         }
-    }
-
-    fn warn_of_missing(&self, reading: &mut Reading, topic: String) {
-        if reading.warned.insert(topic.clone()) {
-            self.warn(format!(
-                "topic '{topic}' does not exist on the cluster. The consumer waits for it to be created"
-            ));
-        }
-    }
-
-    fn warn(&self, text: String) {
-        self.shared.hooks.log(LogRecord { level: Level::Warning, text });
     }
 
     fn require_broker(&self, inlet: &Arc<Inlet>) -> Result<(), Error> {
@@ -228,41 +288,5 @@ impl<H: ConsumerHooks> Consumer<H> {
             "no answer",
             "Read on to keep waiting: the consumer goes on where it was when a broker is back (unreachable_timeout)",
         ))
-    }
-
-    /// Without a group: finds the partitions of the topics that are still missing and begins to read them.
-    pub(super) fn look_for_topics(
-        &self,
-        inlet: &Inlet,
-        reading: &mut Reading,
-        interrupt: Interrupt<'_>,
-    ) -> Result<(), Error> {
-        if reading.looked_at.is_some_and(|at| at.elapsed() < LOOK_AGAIN) {
-            return Ok(());
-        }
-        reading.looked_at = Some(Instant::now());
-        let mut list = PartitionList::new();
-        for topic in std::mem::take(&mut reading.missing) {
-            check(interrupt)?;
-            match inlet.client().metadata(Some(&topic), Duration::from_millis(150)) {
-                Ok(Ok(count)) => {
-                    let start = if self.settings.from_end { END } else { BEGINNING };
-                    for id in 0..i32::try_from(count).unwrap_or(i32::MAX) {
-                        list.add(&topic, id, start);
-                    }
-                }
-                Ok(Err(code)) if !code.retriable() || code == Code::UNKNOWN_TOPIC_OR_PART => {
-                    if code != Code::UNKNOWN_TOPIC_OR_PART {
-                        return Err(Error::failed(&format!("cannot read '{topic}'"), code, ""));
-                    }
-                    self.warn_of_missing(reading, topic.clone());
-                    reading.missing.push(topic);
-                }
-                _ => reading.missing.push(topic),
-            }
-        }
-        inlet
-            .assign_more(&list)
-            .map_err(|problem| Error::failed("cannot take on partitions", problem.code, &problem.text))
     }
 }

@@ -1,4 +1,4 @@
-//! A consuming client: subscription and assignment, batches of messages, offsets, and a close that ends.
+//! A consuming client: subscription, batches of messages, commits, rebalances, and a close that ends. `place` has the rest.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -66,15 +66,6 @@ impl Inlet {
         checked(unsafe { rd::rd_kafka_unsubscribe(self.client.raw()) })
     }
 
-    pub fn assignment(&self) -> Result<Vec<Entry>, Code> {
-        let mut raw = std::ptr::null_mut();
-        // SAFETY: the client is live; on success the list is ours.
-        unsafe {
-            checked(rd::rd_kafka_assignment(self.client.raw(), &mut raw))?;
-            Ok(PartitionList::from_raw(raw).entries())
-        }
-    }
-
     /// Sends a commit of the list; the answer comes to the `Commit` that this returns.
     pub fn commit(&self, list: &PartitionList) -> Result<Commit, Code> {
         // SAFETY: client and list are live; the list is copied. The queue is owned by the new object and kept until then.
@@ -89,12 +80,6 @@ impl Inlet {
             ))?;
             Ok(commit)
         }
-    }
-
-    /// Takes on more partitions of one's own choice, without a group.
-    pub fn assign_more(&self, list: &PartitionList) -> Result<(), Problem> {
-        // SAFETY: client and list are live; the list is copied.
-        unsafe { problem(rd::rd_kafka_incremental_assign(self.client.raw(), list.raw())) }
     }
 
     /// Begins to leave the group; go on with `fetch` until `closed`.
@@ -150,8 +135,7 @@ impl Drop for Commit {
     }
 }
 
-/// What has to be done inside the rebalance callback, on the client that it got.
-impl Client {
+impl Inlet {
     /// Takes on or gives up partitions the way the group's protocol wants it: eager replaces all, cooperative changes some.
     pub fn apply_rebalance(&self, assign: bool, partitions: &[Entry]) -> Result<(), Problem> {
         let mut list = PartitionList::new();
@@ -160,12 +144,13 @@ impl Client {
         }
         // SAFETY: client and list are live; the list is copied.
         unsafe {
-            let cooperative = text(rd::rd_kafka_rebalance_protocol(self.raw())) == "COOPERATIVE";
+            let raw = self.client.raw();
+            let cooperative = text(rd::rd_kafka_rebalance_protocol(raw)) == "COOPERATIVE";
             match (cooperative, assign) {
-                (true, true) => problem(rd::rd_kafka_incremental_assign(self.raw(), list.raw())),
-                (true, false) => problem(rd::rd_kafka_incremental_unassign(self.raw(), list.raw())),
-                (false, true) => plain(rd::rd_kafka_assign(self.raw(), list.raw())),
-                (false, false) => plain(rd::rd_kafka_assign(self.raw(), std::ptr::null())),
+                (true, true) => problem(rd::rd_kafka_incremental_assign(raw, list.raw())),
+                (true, false) => problem(rd::rd_kafka_incremental_unassign(raw, list.raw())),
+                (false, true) => plain(rd::rd_kafka_assign(raw, list.raw())),
+                (false, false) => plain(rd::rd_kafka_assign(raw, std::ptr::null())),
             }
         }
     }
@@ -181,7 +166,7 @@ fn plain(error: rd::rd_kafka_resp_err_t) -> Result<(), Problem> {
     })
 }
 
-fn checked(error: rd::rd_kafka_resp_err_t) -> Result<(), Code> {
+pub(super) fn checked(error: rd::rd_kafka_resp_err_t) -> Result<(), Code> {
     match code(error) {
         Code::NONE => Ok(()),
         failed => Err(failed),

@@ -61,6 +61,11 @@ impl Incoming {
         self.message().offset
     }
 
+    /// How many bytes its key and value have.
+    pub fn size(&self) -> usize {
+        self.message().len + self.message().key_len
+    }
+
     /// Whether both are of one partition.
     pub fn is_next_to(&self, other: &Incoming) -> bool {
         // Both are alive and keep their topics, so one address is one topic.

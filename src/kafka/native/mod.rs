@@ -19,6 +19,7 @@ pub mod outgoing;
 #[cfg(target_os = "linux")]
 mod pacing;
 pub mod partitions;
+pub mod place;
 pub mod produce;
 pub mod transact;
 

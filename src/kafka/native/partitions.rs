@@ -69,19 +69,27 @@ pub(super) unsafe fn read(list: *const rd::rd_kafka_topic_partition_list_t) -> V
     let count = usize::try_from((*list).cnt).unwrap_or(0);
     let mut last: Option<Arc<str>> = None;
     (0..count)
-        .map(|index| {
-            let element = (*list).elems.add(index);
-            let name = CStr::from_ptr((*element).topic).to_string_lossy();
-            let topic = match &last {
-                Some(topic) if **topic == *name => topic.clone(),
-                _ => Arc::from(&*name),
-            };
-            last = Some(topic.clone());
-            Entry {
-                partition: Partition { topic, id: (*element).partition },
-                offset: (*element).offset,
-                code: Code(std::ptr::addr_of!((*element).err).cast::<i32>().read()),
+        .filter_map(|index| {
+            let mut entry = entry((*list).elems.add(index))?;
+            match &last {
+                Some(topic) if **topic == *entry.partition.topic => entry.partition.topic = topic.clone(),
+                _ => last = Some(entry.partition.topic.clone()),
             }
+            Some(entry)
         })
         .collect()
+}
+
+/// # Safety
+/// `raw` is null or a live element of a list.
+pub(super) unsafe fn entry(raw: *const rd::rd_kafka_topic_partition_t) -> Option<Entry> {
+    let element = raw.as_ref()?;
+    Some(Entry {
+        partition: Partition {
+            topic: Arc::from(&*CStr::from_ptr(element.topic).to_string_lossy()),
+            id: element.partition,
+        },
+        offset: element.offset,
+        code: Code(std::ptr::addr_of!((*raw).err).cast::<i32>().read()),
+    })
 }

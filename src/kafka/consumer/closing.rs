@@ -1,0 +1,107 @@
+//! The end of a consumer: what is done is committed, the group left, the client destroyed behind the caller's back.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, TryLockError};
+use std::time::Duration;
+
+use super::events::Notice;
+use super::{Consumer, ConsumerHooks, Shared};
+use crate::kafka::error::Error;
+use crate::kafka::native::consume::Inlet;
+use crate::kafka::reaper;
+use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
+
+impl<H: ConsumerHooks> Consumer<H> {
+    /// Commits what is done, leaves the group and ends the client. Closing again does nothing.
+    pub fn close(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
+        self.refuse_in_hook("close")?;
+        // Whoever is reading on another thread stops within a tick.
+        self.closing.store(true, Ordering::SeqCst);
+        let _only_one = loop {
+            match self.close.try_lock() {
+                Ok(guard) => break guard,
+                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(TICK / 5),
+            }
+            check(interrupt)?;
+        };
+        let Some(inlet) = self.current() else { return Ok(()) };
+        let mut result = Ok(());
+        if self.settings.grouped && self.settings.auto_commit {
+            self.settle(&mut self.control());
+            result = self.commit_done(&inlet, deadline, interrupt);
+        }
+        let interrupted = matches!(result, Err(Error::Interrupted));
+        // The hook may still commit while the partitions are given back, so the client is taken away afterwards.
+        let left = if interrupted { Err(Error::Interrupted) } else { self.leave(&inlet, deadline, interrupt) };
+        self.inlet.write().unwrap_or_else(PoisonError::into_inner).take();
+        self.control().forget_all();
+        self.shared.quiet.store(true, Ordering::Relaxed);
+        let ended = reaper::run({
+            let shared = self.shared.clone();
+            move || leave_quietly(&shared, &inlet, Duration::from_millis(500))
+        });
+        if left.is_ok() {
+            reaper::wait(&ended, Deadline::after(Some(Duration::from_secs(1))), interrupt)?;
+        }
+        result.and(left)
+    }
+
+    /// The partitions are given back while this fetches. Bounded by the deadline.
+    fn leave(&self, inlet: &Inlet, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
+        {
+            let mut reading = self.control();
+            reading.handed_out.clear();
+            reading.buffer.clear();
+            reading.held.clear();
+        }
+        if inlet.closed() || inlet.begin_close().is_err() {
+            return Ok(());
+        }
+        let mut discarded = VecDeque::new();
+        let mut told = Ok(());
+        while !inlet.closed() && !deadline.passed() {
+            inlet.fetch(deadline.step(TICK), 1, &mut discarded);
+            discarded.clear();
+            told = told.and(self.act_on_notices(inlet));
+            check(interrupt)?;
+        }
+        told
+    }
+}
+
+/// Leaves the group without a word to the program.
+fn leave_quietly<H: ConsumerHooks>(shared: &Shared<H>, inlet: &Inlet, timeout: Duration) {
+    let deadline = Deadline::after(Some(timeout));
+    if inlet.closed() || inlet.begin_close().is_err() {
+        return;
+    }
+    let mut discarded = VecDeque::new();
+    while !inlet.closed() && !deadline.passed() {
+        inlet.fetch(deadline.step(TICK), 1, &mut discarded);
+        discarded.clear();
+        while let Some(notice) = shared.next_notice() {
+            if let Notice::Rebalance { assign, partitions } = notice {
+                shared.apply(inlet, assign, &partitions);
+            }
+        }
+    }
+}
+
+impl<H: ConsumerHooks> Drop for Consumer<H> {
+    fn drop(&mut self) {
+        let Some(inlet) = self.inlet.get_mut().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        // Messages go before the client that they belong to.
+        let reading = std::mem::take(self.reading.get_mut().unwrap_or_else(PoisonError::into_inner));
+        if self.forked() {
+            std::mem::forget((inlet, reading));
+            return;
+        }
+        drop(reading);
+        // Leaves the group, or its partitions would lie idle until the session timeout. Nothing more is committed.
+        self.shared.quiet.store(true, Ordering::Relaxed);
+        let shared: Arc<Shared<H>> = self.shared.clone();
+        drop(reaper::run(move || leave_quietly(&shared, &inlet, Duration::from_secs(5))));
+    }
+}

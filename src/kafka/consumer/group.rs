@@ -1,0 +1,104 @@
+//! Acts on what a fetch brought besides messages: partitions that come and go, and commits that were answered.
+
+use std::sync::atomic::Ordering;
+
+use super::events::Notice;
+use super::{Consumer, ConsumerHooks, Shared};
+use crate::kafka::code::Code;
+use crate::kafka::error::Error;
+use crate::kafka::log::{Level, LogRecord};
+use crate::kafka::native::consume::Inlet;
+use crate::kafka::native::partitions::Entry;
+use crate::kafka::record::Partition;
+
+/// What the program may want to know of its group.
+pub enum GroupEvent {
+    /// They are being read from now on.
+    Assigned(Vec<Partition>),
+    /// They go to other members when this has been heard.
+    Revoked(Vec<Partition>),
+    /// They went to other members already, so their offsets cannot be committed any more.
+    Lost(Vec<Partition>),
+    /// A commit that nobody waited for was answered.
+    Committed { result: Result<(), Error>, offsets: Vec<(Partition, i64)> },
+}
+
+impl<H: ConsumerHooks> Consumer<H> {
+    /// Acts on all that was noticed, and tells the hook. The first error that it returns is raised at the end.
+    pub(super) fn act_on_notices(&self, inlet: &Inlet) -> Result<(), Error> {
+        let mut result = Ok(());
+        while let Some(notice) = self.shared.next_notice() {
+            let told = match notice {
+                Notice::Rebalance { assign: true, partitions } => {
+                    self.shared.apply(inlet, true, &partitions);
+                    self.lock(&self.reading).assigned = true;
+                    self.tell(GroupEvent::Assigned(names(&partitions)))
+                }
+                Notice::Rebalance { assign: false, partitions } => {
+                    let lost = inlet.assignment_lost();
+                    let gone = names(&partitions);
+                    // What was done of them has been stored, and librdkafka commits that before it gives them up.
+                    let told = self.tell(if lost { GroupEvent::Lost(gone) } else { GroupEvent::Revoked(gone) });
+                    let mut reading = self.lock(&self.reading);
+                    partitions.iter().for_each(|entry| reading.forget(&entry.partition));
+                    drop(reading);
+                    self.shared.apply(inlet, false, &partitions);
+                    told
+                }
+                Notice::Committed { code, offsets } => self.tell_of_commit(code, &offsets),
+            };
+            result = result.and(told);
+        }
+        result
+    }
+
+    fn tell(&self, event: GroupEvent) -> Result<(), Error> {
+        self.in_hook.store(true, Ordering::SeqCst);
+        let told = self.shared.hooks.group_event(event);
+        self.in_hook.store(false, Ordering::SeqCst);
+        told
+    }
+
+    fn tell_of_commit(&self, code: Code, offsets: &[Entry]) -> Result<(), Error> {
+        let worst = offsets.iter().map(|entry| entry.code).find(|code| *code != Code::NONE).unwrap_or(code);
+        if worst == Code::NONE {
+            let mut reading = self.lock(&self.reading);
+            offsets.iter().for_each(|entry| reading.offsets.committed(&entry.partition, entry.offset));
+        }
+        if !self.shared.hooks.hears_commits() {
+            if worst != Code::NONE {
+                let text = format!("{}. The next commit tries again", refusal(worst, offsets));
+                self.shared.hooks.log(LogRecord { level: Level::Error, text });
+            }
+            return Ok(());
+        }
+        let result = match worst {
+            Code::NONE => Ok(()),
+            code => Err(Error::Commit { message: refusal(code, offsets), code }),
+        };
+        let offsets = offsets.iter().map(|entry| (entry.partition.clone(), entry.offset)).collect();
+        self.tell(GroupEvent::Committed { result, offsets })
+    }
+}
+
+impl<H: ConsumerHooks> Shared<H> {
+    pub(super) fn apply(&self, inlet: &Inlet, assign: bool, partitions: &[Entry]) {
+        self.rebalances.fetch_add(u64::from(assign), Ordering::Relaxed);
+        if let Err(problem) = inlet.apply_rebalance(assign, partitions) {
+            let text = format!("rebalance: cannot change the assignment: {} ({})", problem.text, problem.code.name());
+            self.hooks.log(LogRecord { level: Level::Error, text });
+        }
+    }
+}
+
+fn refusal(code: Code, offsets: &[Entry]) -> String {
+    let names: Vec<String> = offsets
+        .iter()
+        .map(|entry| format!("'{}' [{}] @{}", entry.partition.topic, entry.partition.id, entry.offset))
+        .collect();
+    format!("cannot commit offsets of {}: {} ({})", names.join(", "), code.text(), code.name())
+}
+
+fn names(entries: &[Entry]) -> Vec<Partition> {
+    entries.iter().map(|entry| entry.partition.clone()).collect()
+}

@@ -1,0 +1,126 @@
+//! Where reading goes on: seek, pause and resume.
+
+use std::time::Duration;
+
+use super::read::Reading;
+use super::{Consumer, ConsumerHooks};
+use crate::kafka::code::Code;
+use crate::kafka::error::Error;
+use crate::kafka::native::partitions::{Entry, PartitionList};
+use crate::kafka::record::Partition;
+use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
+
+impl Reading {
+    /// The next offset to hand out, as far as that is known here.
+    pub(super) fn position(&self, partition: &Partition) -> Option<i64> {
+        let fetched = self.held.iter().chain(&self.buffer).filter(|message| message.is_of(partition));
+        let handed_out = self.handed_out.iter().rev().find(|message| message.is_of(partition));
+        fetched
+            .map(|message| message.offset())
+            .min()
+            .or_else(|| handed_out.map(|message| message.offset() + 1))
+            .or_else(|| self.offsets.next(partition))
+            .or_else(|| self.starts.get(partition).copied())
+    }
+}
+
+impl<H: ConsumerHooks> Consumer<H> {
+    /// The next message of each partition is the one at its offset.
+    pub fn seek(
+        &self,
+        targets: &[(Partition, i64)],
+        deadline: Deadline,
+        interrupt: Interrupt<'_>,
+    ) -> Result<(), Error> {
+        let inlet = self.open("seek")?;
+        let assigned = self.assignment()?;
+        if let Some((partition, _)) = targets.iter().find(|(partition, _)| !assigned.contains(partition)) {
+            return Err(Error::Misuse(format!(
+                "seek: '{}' [{}] is not assigned to this consumer now. Seek in on_assign, or assign() the partition first",
+                partition.topic, partition.id
+            )));
+        }
+        let mut reading = self.control();
+        self.settle(&mut reading);
+        targets.iter().for_each(|(partition, _)| reading.discard(partition));
+        let mut left: Vec<&(Partition, i64)> = targets.iter().collect();
+        while !left.is_empty() {
+            let mut list = PartitionList::new();
+            left.iter().for_each(|(partition, offset)| list.add(&partition.topic, partition.id, *offset));
+            let entries = inlet
+                .seek(&list, deadline.step(TICK))
+                .map_err(|problem| Error::failed("cannot seek", problem.code, &problem.text))?;
+            // A partition that was assigned just now is not being read yet.
+            let not_yet = |entry: &Entry| matches!(entry.code, Code::STATE | Code::PREV_IN_PROGRESS | Code::TIMED_OUT);
+            for entry in &entries {
+                if entry.code != Code::NONE && !(not_yet(entry) && !deadline.passed()) {
+                    let place = format!("cannot seek '{}' [{}]", entry.partition.topic, entry.partition.id);
+                    return Err(Error::failed(&place, entry.code, ""));
+                }
+            }
+            left.retain(|(partition, _)| entries.iter().any(|entry| entry.partition == *partition && not_yet(entry)));
+            if !left.is_empty() {
+                check(interrupt)?;
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        let mut list = PartitionList::new();
+        for (partition, offset) in targets {
+            reading.offsets.moved(&partition.topic, partition.id, *offset);
+            list.add(&partition.topic, partition.id, *offset);
+        }
+        if self.settings.grouped && self.settings.auto_commit {
+            inlet.store_offsets(&list);
+        }
+        Ok(())
+    }
+
+    /// Nothing of the partitions is handed out until `resume`. What is fetched of them already waits here.
+    pub fn pause(&self, partitions: &[Partition]) -> Result<(), Error> {
+        let inlet = self.open("pause")?;
+        let mut reading = self.control();
+        self.checked("pause", partitions, inlet.pause(&list_of(partitions)))?;
+        reading.paused.extend(partitions.iter().cloned());
+        let (held, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut reading.buffer)
+            .into_iter()
+            .partition(|message| partitions.iter().any(|partition| message.is_of(partition)));
+        reading.held.extend(held);
+        reading.buffer.extend(rest);
+        Ok(())
+    }
+
+    pub fn resume(&self, partitions: &[Partition]) -> Result<(), Error> {
+        let inlet = self.open("resume")?;
+        let mut reading = self.control();
+        self.checked("resume", partitions, inlet.resume(&list_of(partitions)))?;
+        reading.paused.retain(|partition| !partitions.contains(partition));
+        reading.release();
+        Ok(())
+    }
+
+    pub fn paused(&self) -> Vec<Partition> {
+        self.control().paused.iter().cloned().collect()
+    }
+
+    fn checked(&self, operation: &str, asked: &[Partition], result: Result<Vec<Entry>, Code>) -> Result<(), Error> {
+        let failed = |code, name: String| Error::failed(&format!("cannot {operation} {name}"), code, "");
+        let entries = result.map_err(|code| failed(code, "partitions".to_owned()))?;
+        let assigned = self.assignment()?;
+        if let Some(partition) = asked.iter().find(|partition| !assigned.contains(partition)) {
+            return Err(Error::Misuse(format!(
+                "{operation}: '{}' [{}] is not assigned to this consumer now",
+                partition.topic, partition.id
+            )));
+        }
+        match entries.iter().find(|entry| entry.code != Code::NONE) {
+            Some(entry) => Err(failed(entry.code, format!("'{}' [{}]", entry.partition.topic, entry.partition.id))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn list_of(partitions: &[Partition]) -> PartitionList {
+    let mut list = PartitionList::new();
+    partitions.iter().for_each(|partition| list.add(&partition.topic, partition.id, -1001));
+    list
+}

@@ -1,0 +1,153 @@
+//! Questions about offsets: what the group has committed, where partitions begin and end, and how far behind this is.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::{Consumer, ConsumerHooks};
+use crate::kafka::code::Code;
+use crate::kafka::error::Error;
+use crate::kafka::native::partitions::{Entry, PartitionList};
+use crate::kafka::native::place::OffsetSpec;
+use crate::kafka::reachable::ask;
+use crate::kafka::record::Partition;
+use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
+
+pub use crate::kafka::native::place::OffsetSpec as Watermark;
+
+impl<H: ConsumerHooks> Consumer<H> {
+    /// What the group has committed; None where that is nothing.
+    pub fn committed(
+        &self,
+        partitions: Vec<Partition>,
+        timeout: Duration,
+        interrupt: Interrupt<'_>,
+    ) -> Result<HashMap<Partition, Option<i64>>, Error> {
+        let inlet = self.open("committed")?;
+        if !self.settings.grouped {
+            return Err(Error::Misuse("committed: the consumer has no group, which is what keeps offsets".to_owned()));
+        }
+        if partitions.is_empty() {
+            return Ok(HashMap::new());
+        }
+        const OPERATION: &str = "cannot read the group's offsets";
+        let entries = ask(&self.shared.brokers, OPERATION, timeout, interrupt, move |step| {
+            let mut list = PartitionList::new();
+            partitions.iter().for_each(|partition| list.add(&partition.topic, partition.id, -1001));
+            inlet.committed(&list, step)
+        })?;
+        entries
+            .into_iter()
+            .map(|entry| match entry.code {
+                Code::NONE => Ok((entry.partition, Some(entry.offset).filter(|offset| *offset >= 0))),
+                code => Err(failed(OPERATION, &entry.partition, code)),
+            })
+            .collect()
+    }
+
+    /// The offsets that are asked for, each with its message's timestamp, both -1 where there is none. One request a broker.
+    pub fn offsets(
+        &self,
+        operation: &'static str,
+        wanted: &[(Partition, OffsetSpec)],
+        timeout: Duration,
+        interrupt: Interrupt<'_>,
+    ) -> Result<HashMap<Partition, (i64, i64)>, Error> {
+        let inlet = self.open(operation)?;
+        let deadline = Deadline::after(Some(timeout));
+        if wanted.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let wanted: Vec<(Entry, OffsetSpec)> = wanted
+            .iter()
+            .map(|(partition, spec)| (Entry { partition: partition.clone(), offset: 0, code: Code::NONE }, *spec))
+            .collect();
+        loop {
+            let left = deadline.step(timeout).max(TICK);
+            let question = inlet.ask_offsets(&wanted, self.settings.committed_only, left);
+            let answer = loop {
+                if let Some(answer) = question.answer(deadline.step(TICK)) {
+                    break answer;
+                }
+                check(interrupt)?;
+                if deadline.passed() {
+                    break Err(Code::TIMED_OUT);
+                }
+            };
+            let troubled = |entry: &Entry| entry.code != Code::NONE;
+            let trouble = match &answer {
+                Ok(entries) => entries.iter().map(|(entry, _)| entry).find(|entry| troubled(entry)).map(|e| e.code),
+                Err(code) => Some(*code),
+            };
+            match (answer, trouble) {
+                (Ok(entries), None) => {
+                    let pair = |(entry, timestamp): (Entry, i64)| (entry.partition, (entry.offset, timestamp));
+                    return Ok(entries.into_iter().map(pair).collect());
+                }
+                // A leader that moves; and the trouble with a topic is real once the brokers were asked.
+                (_, Some(code)) if code.retriable() && code != Code::UNKNOWN_TOPIC_OR_PART && !deadline.passed() => {
+                    check(interrupt)?;
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                (Ok(entries), Some(code)) => {
+                    let partition = entries.into_iter().find(|(entry, _)| troubled(entry)).map(|(e, _)| e.partition);
+                    return Err(match partition {
+                        Some(partition) => failed(&format!("{operation}: cannot read offsets"), &partition, code),
+                        None => Error::failed(operation, code, ""),
+                    });
+                }
+                (Err(code), _) if code.is_connection() || code == Code::TIMED_OUT => {
+                    let silent = format!("no answer within {} s", timeout.as_secs_f64());
+                    return Err(self.shared.brokers.error(operation, &silent, "Is the broker running?"));
+                }
+                (Err(code), _) => return Err(Error::failed(operation, code, "")),
+            }
+        }
+    }
+
+    /// For every partition that is being read: how many messages there are between the next one and the end.
+    pub fn lag(&self, timeout: Duration, interrupt: Interrupt<'_>) -> Result<HashMap<Partition, i64>, Error> {
+        let deadline = Deadline::after(Some(timeout));
+        let partitions = self.assignment()?;
+        let positions = self.positions(&partitions, deadline.step(timeout), interrupt)?;
+        let wanted: Vec<_> = partitions.into_iter().map(|partition| (partition, OffsetSpec::End)).collect();
+        let ends = self.offsets("lag", &wanted, deadline.step(timeout), interrupt)?;
+        let behind = |partition: &Partition, end: i64| positions.get(partition).map_or(0, |next| (end - next).max(0));
+        Ok(ends.into_iter().map(|(partition, (end, _))| (partition.clone(), behind(&partition, end))).collect())
+    }
+
+    /// The next offset to hand out of each partition: known here, or committed, or where `auto.offset.reset` begins.
+    pub fn positions(
+        &self,
+        partitions: &[Partition],
+        timeout: Duration,
+        interrupt: Interrupt<'_>,
+    ) -> Result<HashMap<Partition, i64>, Error> {
+        let deadline = Deadline::after(Some(timeout));
+        let (mut known, mut unknown) = (HashMap::new(), Vec::new());
+        let reading = self.control();
+        for partition in partitions {
+            match reading.position(partition) {
+                Some(next) => drop(known.insert(partition.clone(), next)),
+                None => unknown.push(partition.clone()),
+            }
+        }
+        drop(reading);
+        if self.settings.grouped && !unknown.is_empty() {
+            for (partition, offset) in self.committed(unknown.clone(), deadline.step(timeout), interrupt)? {
+                if let Some(offset) = offset {
+                    unknown.retain(|other| *other != partition);
+                    known.insert(partition, offset);
+                }
+            }
+        }
+        let spec = if self.settings.from_end { OffsetSpec::End } else { OffsetSpec::Beginning };
+        let wanted: Vec<_> = unknown.into_iter().map(|partition| (partition, spec)).collect();
+        let starts = self.offsets("position", &wanted, deadline.step(timeout), interrupt)?;
+        known.extend(starts.into_iter().map(|(partition, (offset, _))| (partition, offset)));
+        Ok(known)
+    }
+}
+
+fn failed(operation: &str, partition: &Partition, code: Code) -> Error {
+    Error::failed(&format!("{operation} of '{}' [{}]", partition.topic, partition.id), code, "")
+}

@@ -1,0 +1,167 @@
+//! Which topics are read: subscription, and the partitions of a consumer without a group, which finds them itself.
+
+use std::time::{Duration, Instant};
+
+use super::read::Reading;
+use super::{Consumer, ConsumerHooks};
+use crate::kafka::code::Code;
+use crate::kafka::error::Error;
+use crate::kafka::native::consume::Inlet;
+use crate::kafka::native::partitions::PartitionList;
+use crate::kafka::record::Partition;
+use crate::kafka::wait::{check, Interrupt};
+
+/// How often a topic that does not exist is looked for again, by a consumer without a group.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How often such a consumer looks whether its topics have grown; members of a group learn that from librdkafka, every
+/// `topic.metadata.refresh.interval.ms` (5 minutes).
+const LOOK_FOR_MORE: Duration = Duration::from_secs(10);
+/// What `OFFSET_BEGINNING`, `OFFSET_END` and `OFFSET_INVALID` (where the group was) are in librdkafka.
+const BEGINNING: i64 = -2;
+const END: i64 = -1;
+const COMMITTED: i64 = -1001;
+
+impl<H: ConsumerHooks> Consumer<H> {
+    pub fn subscribe(&self, topics: Vec<String>, interrupt: Interrupt<'_>) -> Result<(), Error> {
+        let inlet = self.open("subscribe")?;
+        let mut reading = self.control();
+        if self.settings.grouped {
+            inlet
+                .subscribe(&topics)
+                .map_err(|code| Error::failed(&format!("cannot subscribe to {}", topics.join(", ")), code, ""))?;
+        } else {
+            let taken = self.lock(&self.subscribed).clone();
+            reading.missing = topics.iter().filter(|topic| !taken.contains(topic)).cloned().collect();
+            reading.looked_at = None;
+            self.look_for_topics(&inlet, &mut reading, interrupt)?;
+            reading.assigned = true;
+        }
+        *self.lock(&self.subscribed) = topics;
+        Ok(())
+    }
+
+    pub fn unsubscribe(&self) -> Result<(), Error> {
+        let inlet = self.open("unsubscribe")?;
+        let mut reading = self.control();
+        self.settle(&mut reading);
+        inlet.unsubscribe().map_err(|code| Error::failed("cannot unsubscribe", code, ""))?;
+        if !self.settings.grouped {
+            inlet.assign(&PartitionList::new()).map_err(|code| Error::failed("cannot unsubscribe", code, ""))?;
+        }
+        reading.buffer.clear();
+        reading.held.clear();
+        reading.missing.clear();
+        self.lock(&self.subscribed).clear();
+        Ok(())
+    }
+
+    pub fn subscription(&self) -> Vec<String> {
+        self.lock(&self.subscribed).clone()
+    }
+
+    pub fn assignment(&self) -> Result<Vec<Partition>, Error> {
+        let entries = self
+            .open("assignment")?
+            .assignment()
+            .map_err(|code| Error::failed("cannot read the assignment", code, ""))?;
+        Ok(entries.into_iter().map(|entry| entry.partition).collect())
+    }
+
+    /// Reads these partitions and no others, from the offsets given, or from where the group was, or without one from where
+    /// `auto.offset.reset` says. What was handed out before is done.
+    pub fn assign(&self, partitions: Vec<(Partition, Option<i64>)>) -> Result<(), Error> {
+        let inlet = self.open("assign")?;
+        let mut reading = self.control();
+        self.settle(&mut reading);
+        let mut list = PartitionList::new();
+        for (partition, offset) in &partitions {
+            list.add(&partition.topic, partition.id, offset.unwrap_or_else(|| self.usual_start()));
+        }
+        if self.settings.grouped && !self.lock(&self.subscribed).is_empty() {
+            inlet.unsubscribe().map_err(|code| Error::failed("cannot unsubscribe", code, ""))?;
+        }
+        inlet.assign(&list).map_err(|code| Error::failed("cannot assign partitions", code, ""))?;
+        let offsets = std::mem::take(&mut reading.offsets);
+        reading.forget_all();
+        // Still to be committed.
+        reading.offsets = offsets;
+        reading.missing.clear();
+        reading.starts = partitions.into_iter().filter_map(|(partition, offset)| Some((partition, offset?))).collect();
+        reading
+            .starts
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+            .iter()
+            .for_each(|partition| reading.offsets.forget(partition));
+        reading.assigned = true;
+        self.lock(&self.subscribed).clear();
+        Ok(())
+    }
+
+    fn usual_start(&self) -> i64 {
+        match (self.settings.grouped, self.settings.from_end) {
+            (true, _) => COMMITTED,
+            (false, true) => END,
+            (false, false) => BEGINNING,
+        }
+    }
+
+    /// Without a group: finds the partitions of topics that are still missing, and of those that have grown, and begins to
+    /// read them.
+    pub(super) fn look_for_topics(
+        &self,
+        inlet: &Inlet,
+        reading: &mut Reading,
+        interrupt: Interrupt<'_>,
+    ) -> Result<(), Error> {
+        let patience = if reading.missing.is_empty() { LOOK_FOR_MORE } else { LOOK_AGAIN };
+        if reading.looked_at.is_some_and(|at| at.elapsed() < patience) {
+            return Ok(());
+        }
+        let again = reading.looked_at.is_some() && reading.missing.is_empty();
+        reading.looked_at = Some(Instant::now());
+        let (topics, known) = if again {
+            (self.subscription(), self.assignment()?)
+        } else {
+            (std::mem::take(&mut reading.missing), Vec::new())
+        };
+        let mut list = PartitionList::new();
+        for topic in topics {
+            check(interrupt)?;
+            match inlet.client().metadata(Some(&topic), Duration::from_millis(150)) {
+                Ok(Ok(count)) => {
+                    // What is new has been written since: none of it may be missed.
+                    let start = if again { BEGINNING } else { self.usual_start() };
+                    for id in 0..i32::try_from(count).unwrap_or(i32::MAX) {
+                        if !known.iter().any(|partition| partition.id == id && *partition.topic == *topic) {
+                            list.add(&topic, id, start);
+                        }
+                    }
+                }
+                Ok(Err(code)) if !code.retriable() || code == Code::UNKNOWN_TOPIC_OR_PART => {
+                    if code != Code::UNKNOWN_TOPIC_OR_PART {
+                        return Err(Error::failed(&format!("cannot read '{topic}'"), code, ""));
+                    }
+                    self.warn_of_missing(reading, topic.clone());
+                    if !again {
+                        reading.missing.push(topic);
+                    }
+                }
+                _ if again => {}
+                _ => reading.missing.push(topic),
+            }
+        }
+        inlet
+            .assign_more(&list)
+            .map_err(|problem| Error::failed("cannot take on partitions", problem.code, &problem.text))
+    }
+
+    pub(super) fn warn_of_missing(&self, reading: &mut Reading, topic: String) {
+        if reading.warned.insert(topic.clone()) {
+            self.shared.warn(format!(
+                "topic '{topic}' does not exist on the cluster. The consumer waits for it to be created"
+            ));
+        }
+    }
+}

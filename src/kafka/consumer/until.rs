@@ -1,0 +1,79 @@
+//! Reading to an end that is known beforehand: the ends of the partitions as they were when it was asked for.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::read::Reading;
+use super::{Consumer, ConsumerHooks};
+use crate::kafka::error::Error;
+use crate::kafka::native::incoming::Incoming;
+use crate::kafka::native::place::OffsetSpec;
+use crate::kafka::record::Partition;
+use crate::kafka::wait::{Deadline, Interrupt, TICK};
+
+/// The offsets to stop at, of the partitions that have something left before them.
+pub struct Until {
+    ends: HashMap<Partition, i64>,
+}
+
+impl Until {
+    /// Whether a message lies before the end.
+    fn covers(&self, message: &Incoming) -> bool {
+        self.ends.iter().any(|(partition, end)| message.is_of(partition) && message.offset() < *end)
+    }
+}
+
+impl Reading {
+    fn reached(&self, partition: &Partition, end: i64) -> bool {
+        // Behind the last message there may be markers of transactions, or a gap that compaction left.
+        self.ended.get(partition).is_some_and(|at| *at >= end)
+            || self.position(partition).is_some_and(|next| next >= end)
+    }
+}
+
+impl<H: ConsumerHooks> Consumer<H> {
+    /// Waits for the partitions to be shared out, and asks where they end now.
+    pub fn until_end(&self, timeout: Duration, interrupt: Interrupt<'_>) -> Result<Until, Error> {
+        let deadline = Deadline::after(Some(timeout));
+        if !self.fill(1, deadline, interrupt, |reading| reading.assigned)? {
+            let message = format!("until_end: no partitions were assigned within {} s", timeout.as_secs_f64());
+            return Err(Error::Timeout { message });
+        }
+        let partitions = self.assignment()?;
+        let wanted: Vec<_> = partitions.iter().map(|partition| (partition.clone(), OffsetSpec::End)).collect();
+        let ends = self.offsets("until_end", &wanted, deadline.step(timeout), interrupt)?;
+        let starts = self.positions(&partitions, deadline.step(timeout), interrupt)?;
+        let left = |partition: &Partition, end: i64| starts.get(partition).is_none_or(|start| *start < end);
+        let ends = ends
+            .into_iter()
+            .map(|(partition, (end, _))| (partition, end))
+            .filter(|(partition, end)| left(partition, *end))
+            .collect();
+        Ok(Until { ends })
+    }
+
+    /// The next message before the ends, or None when there is none left. Those behind them wait for the next other read.
+    pub fn next_until(&self, until: &mut Until, interrupt: Interrupt<'_>) -> Result<Option<Incoming>, Error> {
+        loop {
+            let mut reading = self.reading("read")?;
+            reading.bounded = true;
+            self.settle(&mut reading);
+            while let Some(message) = reading.buffer.pop_front() {
+                if until.covers(&message) {
+                    return Ok(Some(message));
+                }
+                reading.held.push(message);
+            }
+            drop(reading);
+            let assigned = self.assignment()?;
+            let reading = self.reading("read")?;
+            until.ends.retain(|partition, end| assigned.contains(partition) && !reading.reached(partition, *end));
+            drop(reading);
+            if until.ends.is_empty() {
+                self.lock(&self.reading).release();
+                return Ok(None);
+            }
+            self.fill(1, Deadline::after(Some(TICK)), interrupt, |reading| !reading.buffer.is_empty())?;
+        }
+    }
+}
