@@ -16,11 +16,12 @@ from typing import (
     TypeVar,
     Union,
     final,
+    overload,
 )
 
 from typing_extensions import Literal, Self, disjoint_base
 
-from .exceptions import DecodeError, DeliveryError, FailedRecord, KafkaError
+from .exceptions import CommitError, DecodeError, DeliveryError, FailedRecord, KafkaError
 
 __all__ = [
     "Consumer",
@@ -47,6 +48,9 @@ _T = TypeVar("_T")
 _Headers = Union[Mapping[str, Union[str, bytes, None]], Iterable[Tuple[str, Union[str, bytes, None]]]]
 _Option = Union[str, int, float, bool, Sequence[str], None]
 _OnDelivery = Callable[[Optional[DeliveryError], Optional["RecordMetadata"]], object]
+_Partitions = Union["TopicPartition", "Message[Any]", Iterable[Union["TopicPartition", "Message[Any]"]]]
+_OnPartitions = Callable[["Consumer[Any]", List["TopicPartition"]], object]
+_OnCommit = Callable[[Optional[CommitError], List["TopicPartition"]], object]
 _Nan = Literal["error", "null", "allow"]
 
 def dumps(obj: object, *, default: Optional[Callable[[Any], Any]] = None, nan: _Nan = "error") -> bytes:
@@ -446,7 +450,18 @@ class Consumer(Generic[_T]):
         parse_float: As in `loads`.
         value_deserializer: Called with the bytes of each value instead of decoding JSON; what it raises becomes the cause
             of a `DecodeError`.
+        on_assign: Called as `on_assign(consumer, partitions)` when partitions came, and may seek in them.
+        on_revoke: Called as `on_revoke(consumer, partitions)` before partitions go to other members, and may commit. What
+            was done is committed behind it all the same, unless `enable_auto_commit` is false.
+        on_lost: Called like `on_revoke` for partitions that went already, because the group had lost touch with this
+            member: their offsets cannot be committed any more. Without it `on_revoke` is called.
+        on_commit: Called as `on_commit(error, offsets)` with the answer to each commit that nobody waited for, the automatic
+            ones and those with `asynchronous=True`; `error` is None or a `CommitError`. Without it failures are logged.
         on_error, on_stats, config, options: As for `Producer`, and so are the ssl_ and sasl_ options.
+
+    `on_assign`, `on_revoke`, `on_lost` and `on_commit` run on the thread that reads, inside the read or the `close`. There they
+    may call everything but the reading methods and `close`. What one raises comes out of that read, and the change of the
+    assignment stands.
 
     Raises:
         KafkaConnectionError: No broker could be reached.
@@ -480,6 +495,10 @@ class Consumer(Generic[_T]):
         sasl_mechanism: Optional[str] = ...,
         sasl_plain_username: Optional[str] = ...,
         sasl_plain_password: Optional[str] = ...,
+        on_assign: Optional[_OnPartitions] = None,
+        on_revoke: Optional[_OnPartitions] = None,
+        on_lost: Optional[_OnPartitions] = None,
+        on_commit: Optional[_OnCommit] = None,
         on_error: Optional[Callable[[KafkaError], object]] = None,
         on_stats: Optional[Callable[[Dict[str, Any]], object]] = None,
         statistics_interval_ms: int = ...,
@@ -502,6 +521,13 @@ class Consumer(Generic[_T]):
     def assignment(self) -> List[TopicPartition]:
         """The partitions that are being read now."""
 
+    def assign(self, partitions: _Partitions) -> None:
+        """Read these partitions and no others, from their offsets if they have some, without sharing them with a group.
+
+        Takes the place of a subscription. Without an offset a partition begins where the group has committed, or without a
+        group where `auto_offset_reset` says. An empty list reads nothing. `rd_kafka_assign`.
+        """
+
     def poll(self, timeout: Optional[float] = 1.0) -> Optional[Message[_T]]:
         """The next message, or None when there was none for `timeout` seconds. None waits for ever.
 
@@ -520,16 +546,135 @@ class Consumer(Generic[_T]):
 
     def __iter__(self) -> Iterator[Message[_T]]: ...
     def __next__(self) -> Message[_T]: ...
+    def until_end(self, *, timeout: float = 30.0) -> Iterator[Message[_T]]:
+        """Iterate over the messages up to the end that each partition has now.
+
+        Waits up to `timeout` seconds for the partitions to be shared out. Of a partition that another member gets meanwhile
+        the rest is left to that member. What arrives later is left for the next read. With
+        `isolation_level="read_committed"` the end is the last stable offset.
+
+        Raises what `poll` raises, and `KafkaTimeoutError` if no partitions were assigned in time.
+        """
+
+    def values(self) -> Iterator[_T]:
+        """Iterate over the values alone."""
+
     def commit(
-        self,
-        what: Union[Message[Any], TopicPartition, Iterable[Union[Message[Any], TopicPartition]], None] = None,
-        *,
-        timeout: Optional[float] = 10.0,
+        self, what: Optional[_Partitions] = None, *, asynchronous: bool = False, timeout: Optional[float] = 10.0
     ) -> None:
         """Commit what was handed out so far, or the messages or offsets given, and wait for the broker's answer.
 
+        Args:
+            what: A message is committed with the offset behind it; a `TopicPartition` with its own, the next one to read.
+            asynchronous: Do not wait: the answer goes to `on_commit` in a later read. `rd_kafka_commit`.
+            timeout: Seconds.
+
         Raises:
             CommitError: It was refused, or `timeout` seconds were not enough.
+
+        Ctrl-C ends the wait; whether the commit was made is open then.
+        """
+
+    @overload
+    def committed(self, partitions: TopicPartition, *, timeout: float = 10.0) -> Optional[int]: ...
+    @overload
+    def committed(
+        self, partitions: Optional[Iterable[TopicPartition]] = None, *, timeout: float = 10.0
+    ) -> Dict[TopicPartition, Optional[int]]:
+        """What the group has committed: the next offset to read, or None. For one partition, or a dict for more.
+
+        Args:
+            partitions: Default: all that are assigned.
+            timeout: Seconds; then `KafkaTimeoutError` or `KafkaConnectionError`.
+        """
+
+    @overload
+    def position(self, partitions: TopicPartition, *, timeout: float = 10.0) -> int: ...
+    @overload
+    def position(
+        self, partitions: Optional[Iterable[TopicPartition]] = None, *, timeout: float = 10.0
+    ) -> Dict[TopicPartition, int]:
+        """The offset of the next message to be handed out. For one partition, or a dict for more.
+
+        What is not known here, because nothing was read yet, is asked of the group and the brokers: that blocks for up to
+        `timeout` seconds.
+        """
+
+    def seek(
+        self, partition: Union[TopicPartition, Message[Any]], offset: Optional[int] = None, *, timeout: float = 10.0
+    ) -> None:
+        """Go on at an offset: the next message of that partition is the one there.
+
+        Args:
+            partition: Assigned to this consumer. A message stands for its own place: it comes again.
+            offset: Default: that of the `TopicPartition`. One that does not exist any more, or not yet, leads where
+                `auto_offset_reset` says.
+            timeout: Seconds.
+
+        Raises `KafkaError` for a partition that is not assigned. What is committed next is this offset, as in the Java
+        client. `rd_kafka_seek_partitions`.
+        """
+
+    def seek_to_beginning(self, *partitions: TopicPartition, timeout: float = 10.0) -> None:
+        """Go on at the first message there is, of the partitions given or of all that are assigned."""
+
+    def seek_to_end(self, *partitions: TopicPartition, timeout: float = 10.0) -> None:
+        """Go on behind the last message there is now, of the partitions given or of all that are assigned."""
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        """Hand out nothing of these partitions, or of all that are assigned, until `resume`.
+
+        Messages that were fetched already wait; none is lost. Does not block. A partition that goes and comes back in a
+        rebalance is not paused any more. `rd_kafka_pause_partitions`.
+        """
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        """Go on with partitions that were paused.
+
+        Without arguments: with all of them.
+        """
+
+    def paused(self) -> List[TopicPartition]:
+        """The partitions that are paused."""
+
+    def beginning_offsets(
+        self, partitions: Optional[_Partitions] = None, *, timeout: float = 10.0
+    ) -> Dict[TopicPartition, int]:
+        """The offset of the first message that each partition has.
+
+        One request to each broker, for the partitions given or all that are assigned, which blocks for up to `timeout`
+        seconds. Raises `UnknownTopicError` if there is no such partition. `rd_kafka_ListOffsets`.
+        """
+
+    def end_offsets(
+        self, partitions: Optional[_Partitions] = None, *, timeout: float = 10.0
+    ) -> Dict[TopicPartition, int]:
+        """The offset behind the last message that each partition has.
+
+        With `isolation_level="read_committed"`, the default, that is the last stable offset. As `beginning_offsets`.
+        """
+
+    def offsets_for_times(
+        self, times: Dict[TopicPartition, Union[int, datetime]], *, timeout: float = 10.0
+    ) -> Dict[TopicPartition, Optional[int]]:
+        """The offset of each partition's first message that is not older than the time given for it, or None.
+
+        Args:
+            times: Milliseconds since 1970, or aware datetimes.
+            timeout: Seconds.
+        """
+
+    def lag(self, *, timeout: float = 10.0) -> Dict[TopicPartition, int]:
+        """How many messages each assigned partition has between the next one to be handed out and its end.
+
+        Offsets that compaction or markers of transactions left empty count too. Blocks for up to `timeout` seconds.
+        """
+
+    def metrics(self) -> Dict[str, Any]:
+        """Counts since the consumer was made, without asking a broker.
+
+        "received" and "received_bytes" (fetched, keys and values), "buffered" (fetched and not handed out), "rebalances", and
+        "last_error", the last broker error that no success has followed, or None.
         """
 
     def group_metadata(self) -> GroupMetadata:
