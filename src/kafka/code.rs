@@ -29,6 +29,8 @@ impl Code {
     pub const STATE: Code = Code(-172);
     pub const AUTHENTICATION: Code = Code(-169);
     pub const NO_OFFSET: Code = Code(-168);
+    /// "No such entry": what an admin request says of a topic or partition that does not exist.
+    pub const NO_ENTRY: Code = Code(-156);
     pub const FATAL: Code = Code(-150);
     pub const FENCED: Code = Code(-144);
     pub const INVALID_PRODUCER_EPOCH: Code = Code(47);

@@ -67,6 +67,8 @@ impl Config {
                 ("auto.offset.reset", "earliest"),
                 // librdkafka pauses for 1,000 ms when 100,000 messages or 64 MB are queued; measured, that halves the rate.
                 ("fetch.queue.backoff.ms", "10"),
+                // How until_end learns of an end behind which there are only markers of transactions.
+                ("enable.partition.eof", "true"),
             ]),
         }
         Config {

@@ -95,6 +95,19 @@ impl<H: ConsumerHooks> Consumer<H> {
                         None => Error::failed(operation, code, ""),
                     });
                 }
+                (Err(Code::NO_ENTRY), _) => {
+                    let mut names: Vec<String> = wanted
+                        .iter()
+                        .map(|(entry, _)| format!("'{}' [{}]", entry.partition.topic, entry.partition.id))
+                        .collect();
+                    names.sort();
+                    let message = format!(
+                        "{operation}: of {} at least one does not exist on the cluster ({})",
+                        names.join(", "),
+                        Code::UNKNOWN_TOPIC_OR_PART.name()
+                    );
+                    return Err(Error::Failed { message, code: Code::UNKNOWN_TOPIC_OR_PART, fatal: false });
+                }
                 (Err(code), _) if code.is_connection() || code == Code::TIMED_OUT => {
                     let silent = format!("no answer within {} s", timeout.as_secs_f64());
                     return Err(self.shared.brokers.error(operation, &silent, "Is the broker running?"));

@@ -179,12 +179,12 @@ impl<H: ConsumerHooks> Consumer<H> {
         if reading.handed_out.is_empty() {
             return;
         }
-        let inlet = self.current().filter(|_| self.settings.grouped);
+        let store = self.settings.grouped && self.settings.auto_commit;
+        let inlet = if store { self.current() } else { None };
         // Taken out and put back: its memory is kept.
         let mut rows = std::mem::take(&mut reading.handed_out);
         for last in rows.drain(..) {
-            let Some(inlet) = &inlet else { continue };
-            if self.settings.auto_commit {
+            if let Some(inlet) = &inlet {
                 last.store_offset(inlet.client());
             }
             reading.offsets.done(&last.topic(), last.partition(), last.offset());
