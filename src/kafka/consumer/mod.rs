@@ -190,7 +190,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             Ok(guard) => Ok(guard),
             Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => Err(Error::Misuse(format!(
-                "cannot {operation}: the consumer is in use by another thread. Give each thread a consumer of its own"
+                "cannot {operation}: another thread is using this consumer. Give each thread a consumer of its own"
             ))),
         }
     }

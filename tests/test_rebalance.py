@@ -1,0 +1,304 @@
+"""Partitions that come and go: the callbacks, what is committed then, and the protocols of groups."""
+
+import contextlib
+import gc
+import time
+from typing import Any, Callable, Dict, List, Tuple
+
+import pytest
+
+from kjson import ClosedError, CommitError, Consumer, KafkaError, Producer, TopicPartition
+
+from .peers import committed_offset, create_topic, group_members
+from .sessions import QUICK_SESSION
+from .waiting import wait_until
+
+COOPERATIVE = {"partition_assignment_strategy": "cooperative-sticky"}
+PROTOCOLS: Dict[str, Dict[str, Any]] = {
+    "range": QUICK_SESSION,
+    "roundrobin": {**QUICK_SESSION, "partition_assignment_strategy": "roundrobin"},
+    "cooperative": {**QUICK_SESSION, **COOPERATIVE},
+    "static": {**QUICK_SESSION, "group_instance_id": "member"},
+    "kip-848": {"group_protocol": "consumer"},
+}
+
+
+def send(servers: str, topic: str, count: int, partitions: int) -> None:
+    with Producer(servers) as producer:
+        for partition in range(partitions):
+            producer.send_many(topic, range(count), partition=partition).result(20)
+
+
+class Heard:
+    """What the callbacks of a consumer were told, in order."""
+
+    def __init__(self) -> None:
+        self.events: List[Tuple[str, List[int]]] = []
+
+    def options(self) -> Dict[str, Any]:
+        def hear(name: str) -> Callable[[Any, List[TopicPartition]], None]:
+            return lambda consumer, partitions: self.events.append((name, [p.partition for p in partitions]))
+
+        return {f"on_{name}": hear(name) for name in ("assign", "revoke", "lost")}
+
+
+@pytest.mark.real_kafka
+@pytest.mark.parametrize("protocol", list(PROTOCOLS))
+def test_members_come_and_go_and_each_message_is_read_once(
+    servers: str, new_topic: Callable[..., str], group: str, protocol: str
+) -> None:
+    topic = new_topic(4)
+    options = {"bootstrap_servers": servers, "group_id": group, **PROTOCOLS[protocol]}
+    other = {**options, "group_instance_id": "other"} if protocol == "static" else options
+    heard = Heard()
+    read: List[Tuple[int, int]] = []
+
+    def take(consumer: Consumer[Any]) -> None:
+        read.extend((m.partition, m.offset) for m in consumer.consume(100, 0.1))
+
+    with Consumer(topic, **options, **heard.options()) as one:
+        wait_until(lambda: take(one) or len(one.assignment()) == 4, "all partitions")
+        send(servers, topic, 100, 4)
+        wait_until(lambda: take(one) or len(read) == 400, "the first messages")
+        with Consumer(topic, **other) as two:
+            wait_until(
+                lambda: take(one) or take(two) or len(one.assignment()) == len(two.assignment()) == 2,
+                "two with two partitions",
+                timeout=40,
+            )
+            send(servers, topic, 100, 4)
+            wait_until(lambda: take(one) or take(two) or len(read) >= 800, "the second messages")
+        if protocol != "static":  # a static member that closes is expected back
+            wait_until(lambda: take(one) or len(one.assignment()) == 4, "all partitions again", timeout=40)
+            send(servers, topic, 100, 4)
+            wait_until(lambda: take(one) or len(read) >= 1200, "the third messages")
+    assert len(read) == len(set(read)), "a message came twice"
+    assert heard.events[0][0] == "assign"
+    assert heard.events[-1][0] == "revoke"
+    revoked = [partitions for name, partitions in heard.events[:-1] if name == "revoke"]
+    # Cooperative: only what moves is taken away.
+    assert all(len(partitions) == (2 if protocol in ("cooperative", "kip-848") else 4) for partitions in revoked)
+    assert not [event for event in heard.events if event[0] == "lost"]
+
+
+def test_on_assign_may_seek_and_on_revoke_may_commit(servers: str, topic: str, group: str) -> None:
+    send(servers, topic, 100, 1)
+    heard: List[str] = []
+
+    def on_assign(consumer: Consumer[Any], partitions: List[TopicPartition]) -> None:
+        assert consumer.assignment() == partitions
+        consumer.seek(partitions[0], 90)
+        heard.append("assign")
+
+    def on_revoke(consumer: Consumer[Any], partitions: List[TopicPartition]) -> None:
+        assert consumer.position(partitions[0]) == 95
+        consumer.commit(TopicPartition(partitions[0].topic, 0, 93))
+        heard.append("revoke")
+
+    with Consumer(
+        topic,
+        bootstrap_servers=servers,
+        group_id=group,
+        enable_auto_commit=False,
+        on_assign=on_assign,
+        on_revoke=on_revoke,
+    ) as consumer:
+        assert [next(consumer).offset for _ in range(5)] == [90, 91, 92, 93, 94]
+        assert heard == ["assign"]
+    assert heard == ["assign", "revoke"]
+    assert committed_offset(servers, group, topic) == 93
+
+
+def test_what_is_done_is_committed_before_the_partition_goes(
+    servers: str, new_topic: Callable[..., str], group: str
+) -> None:
+    topic = new_topic(2)
+    send(servers, topic, 50, 2)
+    options = {"bootstrap_servers": servers, "group_id": group, "auto_commit_interval_ms": 100_000, **QUICK_SESSION}
+    read: List[Tuple[int, int]] = []
+    with Consumer(topic, **options) as one:
+        for _ in range(100):
+            message = next(one)
+            read.append((message.partition, message.offset))
+        with Consumer(topic, **options) as two:
+
+            def both() -> bool:
+                for consumer in (one, two):
+                    message = consumer.poll(0.05)
+                    if message is not None:
+                        read.append((message.partition, message.offset))
+                return len(one.assignment()) == len(two.assignment()) == 1
+
+            wait_until(both, "a partition each", timeout=40)
+            send(servers, topic, 10, 2)
+            wait_until(lambda: both() and len(read) >= 120, "the rest", timeout=40)
+    assert len(read) == len(set(read)) == 120
+
+
+def test_what_a_callback_raises_comes_out_of_the_read(servers: str, topic: str, group: str) -> None:
+    send(servers, topic, 3, 1)
+
+    def on_assign(consumer: Consumer[Any], partitions: List[TopicPartition]) -> None:
+        raise LookupError("no place for it")
+
+    with Consumer(topic, bootstrap_servers=servers, group_id=group, on_assign=on_assign) as consumer:
+        with pytest.raises(LookupError, match="no place for it"):
+            consumer.poll(20)
+        # The assignment stands.
+        assert [next(consumer).value for _ in range(3)] == [0, 1, 2]
+
+
+def test_a_callback_may_not_read_or_close(servers: str, topic: str, group: str) -> None:
+    refused: List[str] = []
+
+    def on_assign(consumer: Consumer[Any], partitions: List[TopicPartition]) -> None:
+        for call in (consumer.poll, consumer.close, consumer.consume, consumer.__next__):
+            with pytest.raises(KafkaError, match="while on_assign") as raised:
+                call()
+            refused.append(str(raised.value))
+
+    with Consumer(topic, bootstrap_servers=servers, group_id=group, on_assign=on_assign) as consumer:
+        wait_until(lambda: consumer.poll(0.1) or refused, "the callback")
+    assert len(refused) == 4
+
+
+@pytest.mark.real_kafka
+def test_a_member_that_was_away_too_long_loses_its_partitions_and_comes_back(
+    servers: str, topic: str, group: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    send(servers, topic, 20, 1)
+    heard = Heard()
+    options = {"max_poll_interval_ms": 2000, "session_timeout_ms": 2000, "heartbeat_interval_ms": 200}
+    with Consumer(topic, bootstrap_servers=servers, group_id=group, **options, **heard.options()) as consumer:
+        first = next(consumer)
+        wait_until(lambda: group_members(servers, group) == [], "the group to give up on it", timeout=30, interval=0.3)
+        again = [next(consumer) for _ in range(20)]
+        assert [m.offset for m in again] == list(range(20)), "nothing was committed, so all comes again"
+        assert first.offset == 0
+    assert [name for name, _ in heard.events] == ["assign", "lost", "assign", "revoke"]
+    assert "it joins again now" in caplog.text
+
+
+def test_asynchronous_commits_are_told_to_on_commit(servers: str, topic: str, group: str) -> None:
+    send(servers, topic, 10, 1)
+    answers: List[Tuple[Any, List[TopicPartition]]] = []
+    with Consumer(
+        topic,
+        bootstrap_servers=servers,
+        group_id=group,
+        enable_auto_commit=False,
+        on_commit=lambda error, offsets: answers.append((error, offsets)),
+    ) as consumer:
+        for _ in range(4):
+            next(consumer)
+        consumer.commit(asynchronous=True)
+        wait_until(lambda: consumer.poll(0.05) is None and answers, "the answer")
+        assert answers == [(None, [TopicPartition(topic, 0, 4)])]
+        consumer.commit(TopicPartition("not-mine", 0, 5), asynchronous=True)
+        wait_until(lambda: consumer.poll(0.05) is None and len(answers) == 2, "the second answer")
+    assert committed_offset(servers, group, topic) == 4
+
+
+@pytest.mark.real_kafka
+def test_a_commit_that_fails_is_an_error(servers: str, topic: str, group: str) -> None:
+    answers: List[Any] = []
+    send(servers, topic, 10, 1)
+    with Consumer(
+        topic,
+        bootstrap_servers=servers,
+        group_id=group,
+        enable_auto_commit=False,
+        on_commit=lambda error, offsets: answers.append(error),
+    ) as consumer:
+        next(consumer)
+        missing = TopicPartition("no-such-topic", 0, 5)
+        with pytest.raises(CommitError, match=r"cannot commit offsets of 'no-such-topic' \[0\] @5"):
+            consumer.commit(missing)
+        consumer.commit(missing, asynchronous=True)
+        wait_until(lambda: consumer.poll(0.05) is None and answers, "the answer")
+        assert isinstance(answers[0], CommitError)
+        assert "'no-such-topic' [0] @5" in str(answers[0])
+
+
+@pytest.mark.real_kafka
+def test_patterns_take_in_topics_that_come_later(servers: str, group: str) -> None:
+    create_topic(servers, f"{group}-a")
+    send(servers, f"{group}-a", 1, 1)
+    with Consumer(bootstrap_servers=servers, group_id=group, topic_metadata_refresh_interval_ms=500) as consumer:
+        consumer.subscribe(pattern=f"{group}-.*")
+        assert next(consumer).topic == f"{group}-a"
+        create_topic(servers, f"{group}-b")
+        send(servers, f"{group}-b", 1, 1)
+        assert next(consumer).topic == f"{group}-b"
+
+
+@pytest.mark.real_kafka
+@pytest.mark.parametrize("grouped", [True, False])
+def test_a_topic_that_is_not_there_is_warned_of_once_and_read_when_it_comes(
+    servers: str, group: str, grouped: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = f"{group}-later"
+    options = {"group_id": group, "topic_metadata_refresh_interval_ms": 500} if grouped else {}
+    with Consumer(name, bootstrap_servers=servers, **options) as consumer:
+        wait_until(lambda: consumer.poll(0.2) or "does not exist" in caplog.text, "the warning")
+        create_topic(servers, name)
+        send(servers, name, 1, 1)
+        message = consumer.poll(30)
+        assert message is not None
+        assert message.topic == name
+    assert caplog.text.count(f"topic '{name}' does not exist") == 1
+
+
+@pytest.mark.real_kafka
+def test_a_consumer_that_is_let_go_leaves_its_group(servers: str, topic: str, group: str) -> None:
+    send(servers, topic, 5, 1)
+    consumer = Consumer(topic, bootstrap_servers=servers, group_id=group)
+    next(consumer)
+    assert group_members(servers, group) == [1]
+    begun = time.monotonic()
+    del consumer
+    gc.collect()
+    wait_until(lambda: group_members(servers, group) == [] or not group_members(servers, group), "an empty group")
+    assert time.monotonic() - begun < 10
+    # What was handed out last was not committed: nobody knows whether it was worked on.
+    assert committed_offset(servers, group, topic) is None
+
+
+def test_another_thread_that_reads_is_refused_and_takes_nothing(servers: str, topic: str, group: str) -> None:
+    import threading
+
+    send(servers, topic, 2000, 1)
+    read: List[int] = []
+    refused: List[str] = []
+
+    with Consumer(topic, bootstrap_servers=servers, group_id=group) as consumer:
+
+        def work() -> None:
+            while len(read) < 2000:
+                try:
+                    message = consumer.poll(0.2)
+                except KafkaError as error:
+                    refused.append(str(error))
+                    continue
+                except ClosedError:
+                    return
+                if message is not None:
+                    read.append(message.offset)
+
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    # Whoever was let in got the next one: each message went to one of them.
+    assert sorted(read) == list(range(2000))
+    assert all("another thread is using this consumer" in text for text in refused)
+
+
+def test_options_that_the_group_protocol_of_kip_848_leaves_to_the_broker(servers: str, topic: str, group: str) -> None:
+    with contextlib.suppress(KafkaError), Consumer(
+        topic, bootstrap_servers=servers, group_id=group, group_protocol="consumer"
+    ) as consumer:
+        consumer.poll(0.5)
+    with pytest.raises(KafkaError, match="session.timeout.ms"):
+        Consumer(topic, bootstrap_servers=servers, group_id=group, group_protocol="consumer", session_timeout_ms=6000)
