@@ -27,6 +27,10 @@ impl Role {
 /// Set by kjson and by nobody else, each with the reason.
 const KEPT: &[(&str, &str)] = &[
     ("enable.auto.offset.store", "kjson stores an offset when the next message is asked for, so that none is lost"),
+    (
+        "enable.partition.eof",
+        "librdkafka's batches count an end as a message, and skip the next one after a rebalance. There is until_end()",
+    ),
     ("enable.gapless.guarantee", "it is experimental in librdkafka"),
     ("delivery.report.only.error", "kjson counts the confirmed messages too, or flush would never know that all are"),
     ("enabled_events", "kjson takes librdkafka's events itself"),
@@ -67,8 +71,6 @@ impl Config {
                 ("auto.offset.reset", "earliest"),
                 // librdkafka pauses for 1,000 ms when 100,000 messages or 64 MB are queued; measured, that halves the rate.
                 ("fetch.queue.backoff.ms", "10"),
-                // How until_end learns of an end behind which there are only markers of transactions.
-                ("enable.partition.eof", "true"),
             ]),
         }
         Config {

@@ -28,8 +28,8 @@ impl<H: ConsumerHooks> Consumer<H> {
         };
         let Some(inlet) = self.current() else { return Ok(()) };
         let mut result = Ok(());
+        self.settle(&mut self.control());
         if self.settings.grouped && self.settings.auto_commit {
-            self.settle(&mut self.control());
             result = self.commit_done(&inlet, deadline, interrupt);
         }
         let interrupted = matches!(result, Err(Error::Interrupted));

@@ -34,8 +34,6 @@ pub(super) struct Reading {
     pub(super) handed_out: Vec<Incoming>,
     pub(super) offsets: Offsets,
     pub(super) paused: HashSet<Partition>,
-    /// Where partitions ended when they were read to their end.
-    pub(super) ended: HashMap<Partition, i64>,
     /// Offsets that partitions were assigned with.
     pub(super) starts: HashMap<Partition, i64>,
     /// Partitions were shared out, if only none, or are of one's own choice.
@@ -57,7 +55,6 @@ impl Reading {
     pub(super) fn discard(&mut self, partition: &Partition) {
         self.buffer.retain(|message| !message.is_of(partition));
         self.held.retain(|message| !message.is_of(partition));
-        self.ended.remove(partition);
     }
 
     /// Another member reads this partition now, and commits its offsets.
@@ -250,11 +247,6 @@ impl<H: ConsumerHooks> Consumer<H> {
         let place =
             if topic.is_empty() { "the topics".to_owned() } else { format!("'{topic}' [{}]", notice.partition()) };
         match code {
-            Code::PARTITION_EOF => {
-                let partition = Partition { topic: (&*topic).into(), id: notice.partition() };
-                reading.ended.insert(partition, notice.offset());
-                Ok(())
-            }
             Code::UNKNOWN_TOPIC | Code::UNKNOWN_TOPIC_OR_PART | Code::UNKNOWN_PARTITION => {
                 self.warn_of_missing(reading, topic.into_owned());
                 Ok(())

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::read::Reading;
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::error::Error;
 use crate::kafka::native::incoming::Incoming;
+use crate::kafka::native::partitions::PartitionList;
 use crate::kafka::native::place::OffsetSpec;
 use crate::kafka::record::Partition;
 use crate::kafka::wait::{Deadline, Interrupt, TICK};
@@ -20,14 +20,6 @@ impl Until {
     /// Whether a message lies before the end.
     fn covers(&self, message: &Incoming) -> bool {
         self.ends.iter().any(|(partition, end)| message.is_of(partition) && message.offset() < *end)
-    }
-}
-
-impl Reading {
-    fn reached(&self, partition: &Partition, end: i64) -> bool {
-        // Behind the last message there may be markers of transactions, or a gap that compaction left.
-        self.ended.get(partition).is_some_and(|at| *at >= end)
-            || self.position(partition).is_some_and(|next| next >= end)
     }
 }
 
@@ -65,15 +57,29 @@ impl<H: ConsumerHooks> Consumer<H> {
                 reading.held.push(message);
             }
             drop(reading);
-            let assigned = self.assignment()?;
-            let reading = self.reading("read")?;
-            until.ends.retain(|partition, end| assigned.contains(partition) && !reading.reached(partition, *end));
-            drop(reading);
+            self.drop_reached(until)?;
             if until.ends.is_empty() {
                 self.lock(&self.reading).release();
                 return Ok(None);
             }
             self.fill(1, Deadline::after(Some(TICK)), interrupt, |reading| !reading.buffer.is_empty())?;
         }
+    }
+
+    /// Forgets the partitions that were read to their ends, and those that went to other members.
+    fn drop_reached(&self, until: &mut Until) -> Result<(), Error> {
+        let inlet = self.open("until_end")?;
+        let assigned = self.assignment()?;
+        until.ends.retain(|partition, _| assigned.contains(partition));
+        let mut list = PartitionList::new();
+        until.ends.keys().for_each(|partition| list.add(&partition.topic, partition.id, -1001));
+        // Behind the last message there may be markers of transactions, which librdkafka passes by itself.
+        let taken = inlet.taken(&list).map_err(|code| Error::failed("until_end", code, ""))?;
+        let reading = self.reading("read")?;
+        until.ends.retain(|partition, end| {
+            let passed = taken.iter().any(|entry| entry.partition == *partition && entry.offset >= *end);
+            !passed && reading.position(partition).is_none_or(|next| next < *end)
+        });
+        Ok(())
     }
 }

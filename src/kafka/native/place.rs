@@ -51,6 +51,14 @@ impl Inlet {
         Ok(list.entries())
     }
 
+    /// The offsets behind what `fetch` has taken of each partition, markers of transactions included; below 0 where that
+    /// is nothing.
+    pub fn taken(&self, list: &PartitionList) -> Result<Vec<Entry>, Code> {
+        // SAFETY: as above.
+        checked(unsafe { rd::rd_kafka_position(self.client().raw(), list.raw()) })?;
+        Ok(list.entries())
+    }
+
     /// What the group has committed for the partitions; below 0 where that is nothing.
     pub fn committed(&self, list: &PartitionList, timeout: Duration) -> Result<Vec<Entry>, Code> {
         // SAFETY: as above.
