@@ -1,8 +1,11 @@
 //! `Consumer` for Python.
 
+mod batch;
 mod core;
+pub mod dead_letter;
 mod decoding;
 mod offsets;
+mod policy;
 mod reading;
 
 use std::sync::{Arc, Weak};
@@ -23,7 +26,8 @@ use crate::json::DecodeOptions;
 use crate::kafka::{self, ConsumerSettings, Role};
 
 use core::{Core, CLOSE_TIMEOUT};
-use decoding::Decoder;
+use decoding::{Decoder, Form};
+use policy::{Faults, Policy};
 
 /// librdkafka wants a group id even from a consumer that joins none and commits nothing.
 const NO_GROUP: &str = "kjson-no-group";
@@ -39,10 +43,11 @@ impl Consumer {
     #[new]
     #[pyo3(signature = (
         *topics, bootstrap_servers=None, group_id=None, consumer_timeout_ms=None, connect_timeout=Some(10.0),
-        unreachable_timeout=Some(60.0), key_type="auto", parse_float=None, value_deserializer=None, on_error=None,
-        on_stats=None, config=None, **options
+        unreachable_timeout=Some(60.0), on_decode_error=None, value_type=None, value_deserializer=None, key_type="auto",
+        parse_float=None, on_error=None, on_stats=None, config=None, **options
     ), text_signature = "(*topics, bootstrap_servers='localhost:9092', group_id=None, consumer_timeout_ms=None, \
-        connect_timeout=10.0, unreachable_timeout=60.0, key_type='auto', parse_float=None, value_deserializer=None, \
+        connect_timeout=10.0, unreachable_timeout=60.0, on_decode_error='raise', value_type=None, \
+        value_deserializer=None, key_type='auto', parse_float=None, \
         on_error=None, on_stats=None, config=None, **options)")]
     #[allow(clippy::too_many_arguments)]
     fn py_new(
@@ -53,9 +58,11 @@ impl Consumer {
         consumer_timeout_ms: Option<f64>,
         connect_timeout: Option<f64>,
         unreachable_timeout: Option<f64>,
+        on_decode_error: Option<&Bound<'_, PyAny>>,
+        value_type: Option<&Bound<'_, PyAny>>,
+        value_deserializer: Option<Py<PyAny>>,
         key_type: &str,
         parse_float: Option<Py<PyAny>>,
-        value_deserializer: Option<Py<PyAny>>,
         on_error: Option<Py<PyAny>>,
         on_stats: Option<Py<PyAny>>,
         config: Option<&Bound<'_, PyDict>>,
@@ -79,8 +86,11 @@ impl Consumer {
             auto_commit: config.get("enable.auto.commit") != Some("false"),
             from_end,
         };
+        let decode = DecodeOptions { parse_float };
+        let form = Form::new(py, value_type, value_deserializer, &decode)?;
         let core = Arc::new(Core {
-            decoder: Decoder::new(key_of(key_type)?, DecodeOptions { parse_float }, value_deserializer),
+            decoder: Decoder::new(key_of(key_type)?, decode, form),
+            faults: Faults::new(Policy::new(on_decode_error)?, &config, group_id.as_deref()),
             idle: seconds("consumer_timeout_ms / 1000", consumer_timeout_ms.map(|millis| millis / 1000.0))?,
             servers: config.bootstrap_addresses().join(","),
             group_id,

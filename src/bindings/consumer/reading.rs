@@ -1,12 +1,14 @@
 //! The ways to read: iteration, `poll` and `consume`.
 
-use pyo3::exceptions::{PyException, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::bindings::blocking::deadline;
 use crate::bindings::message::Message;
 use crate::kafka::Deadline;
 
+use super::batch::Batch;
+use super::core::Row;
 use super::Consumer;
 
 #[pymethods]
@@ -24,36 +26,25 @@ impl Consumer {
         if max_messages == 0 {
             return Err(PyValueError::new_err("consume: max_messages must be at least 1"));
         }
-        let mut incoming = self.core.next(py, max_messages, deadline(timeout)?)?.into_iter();
-        let mut messages = Vec::with_capacity(incoming.len());
-        let mut passed_on = Vec::with_capacity(incoming.len());
-        let (mut unread, mut failed) = (None, None);
-        for next in incoming.by_ref() {
-            match self.core.decoder.message(py, &next) {
-                Ok(message) => {
-                    messages.push(message);
-                    passed_on.push(next);
-                }
-                // The first of all is bad: it is passed by, and raised.
-                Err(error) if messages.is_empty() && error.is_instance_of::<PyException>(py) => {
-                    passed_on.push(next);
-                    failed = Some(error);
-                    break;
-                }
-                // The good ones go out first; this one is met, and raised, at the head of the next call.
-                Err(error) => {
-                    unread = Some(next);
-                    failed = Some(error).filter(|_| messages.is_empty());
-                    break;
-                }
+        let deadline = deadline(timeout)?;
+        let mut row = Row::default();
+        loop {
+            let mut batch = Batch::default();
+            let mut incoming = self.core.next(py, max_messages, deadline)?.into_iter();
+            if incoming.len() == 0 {
+                return Ok(Vec::new());
+            }
+            batch.messages.reserve(incoming.len());
+            batch.taken.reserve(incoming.len());
+            let raised = batch.fill(py, &self.core, &mut incoming);
+            let raised = raised.and(batch.await_dead_letters(py, &self.core));
+            self.core.consumer.give_back(batch.unread.into_iter().chain(incoming));
+            self.core.consumer.handed_out(batch.taken);
+            raised?;
+            if !batch.messages.is_empty() || row.over(py, || deadline)? {
+                return Ok(batch.messages);
             }
         }
-        self.core.consumer.handed_out(passed_on);
-        self.core.consumer.give_back(unread.into_iter().chain(incoming));
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        Ok(messages)
     }
 
     fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
