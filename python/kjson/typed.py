@@ -20,6 +20,8 @@ from .exceptions import ConfigError
 
 __all__ = ["Mismatch", "converter"]
 
+_T = typing.TypeVar("_T")
+
 Convert = Callable[[Any], Any]
 
 
@@ -76,7 +78,8 @@ class _Made(typing.NamedTuple):
     """The types of decoded JSON that the function may take: what tells the members of a Union apart."""
 
 
-_ANY = frozenset([dict, list, str, bool, int, float, type(None)])
+_NULL: FrozenSet[type] = frozenset([type(None)])
+_ANY: FrozenSet[type] = frozenset([dict, list, str, bool, int, float, type(None)])
 
 
 def _unsupported(kind: Any, why: str = "") -> ConfigError:
@@ -98,7 +101,7 @@ class _Types:
         if kind in (Any, object):
             return _Made(lambda value: value, _ANY)
         if kind in (None, type(None)):
-            return _Made(_exactly(type(None), "null"), frozenset([type(None)]))
+            return _Made(_exactly(type(None), "null"), _NULL)
         if isinstance(kind, type) and getattr(kind, "__origin__", None) is None and kind in _SCALARS:
             return _SCALARS[kind]
         origin, arguments = _origin(kind)
@@ -137,7 +140,9 @@ class _Types:
                 if accepted is int and argument is float and int in arguments:
                     continue
                 if accepted in by_type:
-                    raise _unsupported(kind, f": JSON does not tell its members apart, both of which take {_NAMES[accepted]}")
+                    raise _unsupported(
+                        kind, f": JSON does not tell its members apart, both of which take {_NAMES[accepted]}"
+                    )
                 by_type[accepted] = member.function
         expected = " or ".join(sorted(_NAMES.get(accepted, "null") for accepted in by_type))
 
@@ -239,7 +244,9 @@ class _Types:
         if is_typed_dict:
             late.append(self.typed_dict(kind))
         else:
-            late.append(self.record(kind, _dataclass_fields(kind) if dataclasses.is_dataclass(kind) else _attrs_fields(kind)))
+            late.append(
+                self.record(kind, _dataclass_fields(kind) if dataclasses.is_dataclass(kind) else _attrs_fields(kind))
+            )
         self.classes[kind] = made = _Made(late[0], frozenset([dict]))
         return made
 
@@ -404,7 +411,7 @@ def _time(value: Any) -> time:
     return _calendar(lambda: _time_of(found.group(1)).replace(tzinfo=_zone_of(found.group(2))), "a time (RFC 3339)")
 
 
-def _calendar(make: Callable[[], Any], expected: str) -> Any:
+def _calendar(make: Callable[[], _T], expected: str) -> _T:
     try:
         return make()
     except (ValueError, OverflowError) as error:
@@ -492,7 +499,9 @@ def _literal(values: Tuple[Any, ...]) -> _Made:
 
     def convert(value: Any) -> Any:
         if type(value) not in (str, int, bool, type(None)) or (type(value), value) not in known:
-            raise Mismatch(f"expected {expected}, got {'another ' if type(value) is type(values[0]) else ''}{_kind(value)}")
+            raise Mismatch(
+                f"expected {expected}, got {'another ' if type(value) is type(values[0]) else ''}{_kind(value)}"
+            )
         return value
 
     return _Made(convert, frozenset(type(value) for value in values))
@@ -504,7 +513,9 @@ def _kind(value: Any) -> str:
 
 def _enum(kind: Any) -> _Made:
     # By type as well: True is no member of an enum of integers, though Python says that it equals 1.
-    members = {(type(member.value), member.value): member for member in kind if type(member.value) in _ANY - {dict, list}}
+    members = {
+        (type(member.value), member.value): member for member in kind if type(member.value) in _ANY - {dict, list}
+    }
 
     def convert(value: Any) -> Any:
         if type(value) in (str, int, float, bool, type(None)):
@@ -517,8 +528,10 @@ def _enum(kind: Any) -> _Made:
 
 
 def _is_pydantic(kind: Any) -> bool:
-    return isinstance(kind, type) and (hasattr(kind, "__pydantic_validator__") or hasattr(kind, "__get_validators__")) and (
-        hasattr(kind, "model_validate") or hasattr(kind, "parse_obj")
+    return (
+        isinstance(kind, type)
+        and (hasattr(kind, "__pydantic_validator__") or hasattr(kind, "__get_validators__"))
+        and (hasattr(kind, "model_validate") or hasattr(kind, "parse_obj"))
     )
 
 
