@@ -33,7 +33,7 @@ impl Batch {
     /// Takes messages as far as they can be handed out together. An error is to be raised now; one that has good messages
     /// before it is met again, and raised, at the head of the next call.
     pub fn fill(&mut self, py: Python<'_>, core: &Core, incoming: &mut impl Iterator<Item = Incoming>) -> PyResult<()> {
-        while let Some(next) = incoming.next() {
+        for next in incoming.by_ref() {
             let step = match core.decoder.message(py, &next) {
                 Ok(message) => {
                     self.messages.push(message);
