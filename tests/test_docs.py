@@ -25,6 +25,11 @@ def test_the_readme_runs_as_it_stands(number: int, default_broker: Broker) -> No
     exec(compile(blocks("README.md", "python")[number], "README.md", "exec"), {})
 
 
+@pytest.mark.parametrize("number", range(len(blocks("docs/bad-messages.md", "python"))))
+def test_the_page_on_bad_messages_runs_as_it_stands(number: int) -> None:
+    exec(compile(blocks("docs/bad-messages.md", "python")[number], "bad-messages.md", "exec"), {"__name__": "page"})
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_make_target_that_is_named_exists(document: str) -> None:
     targets = set(re.findall(r"^\.PHONY: (\S+) ##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))

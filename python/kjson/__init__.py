@@ -7,6 +7,7 @@
 
 from ._kjson import (
     Consumer,
+    DeadLetter,
     Delivery,
     DeliveryBatch,
     Message,
@@ -23,6 +24,7 @@ from .exceptions import __all__ as _exceptions
 
 __all__ = [
     "Consumer",
+    "DeadLetter",
     "Delivery",
     "DeliveryBatch",
     "Message",

@@ -13,18 +13,19 @@ from typing import (
     Optional,
     Sequence,
     Tuple,
-    TypeVar,
+    Type,
     Union,
     final,
     overload,
 )
 
-from typing_extensions import Literal, Self, disjoint_base
+from typing_extensions import Literal, Self, TypeVar, disjoint_base
 
 from .exceptions import CommitError, DecodeError, DeliveryError, FailedRecord, KafkaError
 
 __all__ = [
     "Consumer",
+    "DeadLetter",
     "Delivery",
     "DeliveryBatch",
     "GroupMetadata",
@@ -44,7 +45,7 @@ __all__ = [
 __version__: str
 librdkafka_version: str
 
-_T = TypeVar("_T")
+_T = TypeVar("_T", default=Any)
 _Headers = Union[Mapping[str, Union[str, bytes, None]], Iterable[Tuple[str, Union[str, bytes, None]]]]
 _Option = Union[str, int, float, bool, Sequence[str], None]
 _OnDelivery = Callable[[Optional[DeliveryError], Optional["RecordMetadata"]], object]
@@ -446,6 +447,14 @@ class Consumer(Generic[_T]):
         connect_timeout: As for `Producer`.
         unreachable_timeout: A read that has had no broker to talk to for this many seconds raises `KafkaConnectionError`;
             the next read goes on where the consumer was. None: never.
+        on_decode_error: What becomes of a message that cannot be decoded, its key included. In every case the consumer goes on
+            behind it. "raise": raise the `DecodeError`. "skip": count it, and log it, the payload never, as a warning at most
+            every 10 s. "yield": hand it out with `error`, `raw_value` and no value. A `DeadLetter`: send it to another topic.
+            A callable: what it returns for the `DecodeError` is the value, None skips, what it raises is raised.
+        value_type: What values become: a dataclass, a TypedDict, an attrs class, a pydantic model or a msgspec Struct. What
+            does not fit is a `DecodeError` that says where, such as "at $.items[1].price". A bool is no int, an int is a
+            float; unknown keys are ignored, and stay in a TypedDict; a tombstone stays None. Fractions of a second beyond
+            six digits are cut off. pydantic and msgspec go by their own rules.
         key_type: What keys become: "auto" (str where the bytes are UTF-8, else bytes), "str", "bytes" or "json".
         parse_float: As in `loads`.
         value_deserializer: Called with the bytes of each value instead of decoding JSON; what it raises becomes the cause
@@ -483,9 +492,11 @@ class Consumer(Generic[_T]):
         consumer_timeout_ms: Optional[float] = None,
         connect_timeout: Optional[float] = 10.0,
         unreachable_timeout: Optional[float] = 60.0,
+        on_decode_error: Union[Literal["raise", "skip", "yield"], DeadLetter, Callable[[DecodeError], Any]] = "raise",
+        value_type: Optional[Type[_T]] = None,
+        value_deserializer: Optional[Callable[[bytes], _T]] = None,
         key_type: Literal["auto", "str", "bytes", "json"] = "auto",
         parse_float: Optional[Callable[[str], Any]] = None,
-        value_deserializer: Optional[Callable[[bytes], Any]] = None,
         security_protocol: str = ...,
         ssl_cafile: Optional[str] = ...,
         ssl_certfile: Optional[str] = ...,
@@ -694,6 +705,55 @@ class Consumer(Generic[_T]):
 
     def __enter__(self) -> Self: ...
     def __exit__(self, kind: object, _value: object, _traceback: object) -> None: ...
+
+@final
+class DeadLetter:
+    """`on_decode_error=DeadLetter("orders.dlq")`: send what cannot be decoded to another topic, and go on behind it.
+
+    The dead letter has the original key and value, byte for byte, the original headers, and behind them
+    `kjson-dlt-original-topic`, `-original-partition`, `-original-offset`, `-original-timestamp` (decimal milliseconds),
+    `-consumer-group`, `-error-class` and `-error-message`; what does not apply is left out. Its partition follows from its key.
+    A read waits until the dead letter is confirmed, even beyond its own timeout; `consume` sends all of a batch first. If
+    it cannot be delivered, the read raises why, with the `DecodeError` as the cause, and the message comes again. So
+    nothing is lost, and a dead letter may come twice.
+
+    Args:
+        topic: Where to. "{topic}" in it is replaced by the original topic's name. A bad message that is read from its own
+            dead letter topic stays there: its `DecodeError` is raised.
+        producer: Used and not closed. Without it the consumer makes one when it needs it, from its own connection
+            options, with acks=all, and closes it.
+        handler: Called with the `DecodeError` first. What it returns is the message's value, and None skips the message; if it
+            raises, the message is a dead letter with that exception's class and text.
+        retries: How many times a handler that raised is called again. The read waits meanwhile.
+        retry_backoff_ms: The pause before each of them.
+        timeout: Seconds that a broker has to confirm, and to answer at the first dead letter.
+
+    Raises:
+        ValueError, TypeError: An argument is not of these.
+    """
+
+    def __new__(
+        cls,
+        topic: str,
+        *,
+        producer: Optional[Producer] = None,
+        handler: Optional[Callable[[DecodeError], Any]] = None,
+        retries: int = 0,
+        retry_backoff_ms: float = 100.0,
+        timeout: float = 30.0,
+    ) -> Self: ...
+    @property
+    def topic(self) -> str: ...
+    @property
+    def producer(self) -> Optional[Producer]: ...
+    @property
+    def handler(self) -> Optional[Callable[[DecodeError], Any]]: ...
+    @property
+    def retries(self) -> int: ...
+    @property
+    def retry_backoff_ms(self) -> float: ...
+    @property
+    def timeout(self) -> float: ...
 
 @final
 class Message(Generic[_T]):

@@ -4,6 +4,7 @@ pub mod blocking;
 pub mod codec;
 pub mod consumer;
 mod events;
+mod forward;
 pub mod group;
 pub mod message;
 pub mod mock;

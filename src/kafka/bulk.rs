@@ -44,7 +44,8 @@ impl<H: ProducerHooks> Producer<H> {
                 Some(Code::QUEUE_FULL) => {}
                 Some(code) => {
                     let open = self.current().ok_or(Error::Closed { operation: "send_many", object: "producer" })?;
-                    let payload = Payload { partition, key: None, value: None, timestamp_ms: 0, headers: &[] };
+                    let payload =
+                        Payload { partition, key: None, value: None, timestamp_ms: 0, headers: &[], forwarded: None };
                     return Err(refused(&open, &self.topic_name(batch.topic), &payload, code));
                 }
             }
@@ -80,7 +81,7 @@ impl<H: ProducerHooks> Producer<H> {
         let first = batch.len() as u32;
         let mut failed = 0;
         let mut fail = |index, value: Option<&[u8]>, key: Option<&[u8]>, code| {
-            let payload = Payload { partition, key, value, timestamp_ms: 0, headers };
+            let payload = Payload { partition, key, value, timestamp_ms: 0, headers, forwarded: None };
             let failure = Failure {
                 topic: name.to_string(),
                 partition,
@@ -102,7 +103,7 @@ impl<H: ProducerHooks> Producer<H> {
             let mut stopped = None;
             for bounds in &sheaf.messages[from..] {
                 let (key, value) = (sheaf.part(&bounds.key), sheaf.part(&bounds.value));
-                let payload = Payload { partition, key, value, timestamp_ms: 0, headers };
+                let payload = Payload { partition, key, value, timestamp_ms: 0, headers, forwarded: None };
                 let index = first + done as u32;
                 match open.line.produce(handle, &payload, Carried::Slot { batch: batch.number, index }) {
                     Ok(()) => {}

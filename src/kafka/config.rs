@@ -126,6 +126,18 @@ impl Config {
         self.defaults.insert(canonical.to_owned(), value.to_owned());
     }
 
+    /// The options of another client to the same brokers: where they are, who asks, and how.
+    pub fn sibling(&self, role: Role) -> Config {
+        let mut sibling = Config::new(role);
+        for (name, setting) in &self.settings {
+            if table().by_name.get(name).is_some_and(|property| property.shared) {
+                let setting = Setting { value: setting.value.clone(), given_as: setting.given_as.clone() };
+                sibling.settings.insert(name.clone(), setting);
+            }
+        }
+        sibling
+    }
+
     pub fn bootstrap_addresses(&self) -> Vec<String> {
         addresses(self.get("metadata.broker.list").unwrap_or(BOOTSTRAP_DEFAULT))
     }
@@ -271,6 +283,16 @@ mod tests {
         config.set("linger_ms", "5".into(), &[]).unwrap();
         config.set("queue.buffering.max.ms", "5".into(), &[]).unwrap();
         assert!(message(config.set("linger.ms", "6".into(), &[])).contains("'linger.ms' and 'queue.buffering.max.ms'"));
+    }
+
+    #[test]
+    fn a_sibling_has_the_connection_and_nothing_of_the_others_role() {
+        let mut config = Config::new(Role::Consumer);
+        for (name, value) in [("sasl_plain_password", "p"), ("group_id", "g"), ("auto_offset_reset", "latest")] {
+            config.set(name, value.into(), &[]).unwrap();
+        }
+        let sibling = config.sibling(Role::Producer);
+        assert_eq!(sibling.settings.keys().collect::<Vec<_>>(), ["sasl.password"]);
     }
 
     #[test]

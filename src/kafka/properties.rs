@@ -27,6 +27,8 @@ pub struct Property {
     pub canonical: String,
     pub range: String,
     pub settable: bool,
+    /// Whether producers and consumers have it.
+    pub shared: bool,
 }
 
 pub struct Table {
@@ -41,7 +43,7 @@ pub fn table() -> &'static Table {
         let mut by_name = HashMap::new();
         for line in properties_table().lines() {
             let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-            let [name, _, range, _, _, description, ..] = cells[..] else { continue };
+            let [name, scope, range, _, _, description, ..] = cells[..] else { continue };
             if name == "Property" || name.starts_with('-') {
                 continue;
             }
@@ -51,7 +53,8 @@ pub fn table() -> &'static Table {
                 .unwrap_or(name)
                 .to_owned();
             let settable = !description.ends_with("*Type: see dedicated API*");
-            let property = Property { name: name.to_owned(), canonical, range: range.to_owned(), settable };
+            let property =
+                Property { name: name.to_owned(), canonical, range: range.to_owned(), settable, shared: scope == "*" };
             by_name.insert(name.to_owned(), property);
         }
         let mut by_keyword: HashMap<String, String> =

@@ -1,28 +1,38 @@
 //! What a consumer is made of on this side, shared by the class, its iterators and the end of the interpreter.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
 use crate::bindings::blocking::detached;
+use crate::bindings::forward::Forwarded;
 use crate::bindings::message::Message;
 use crate::bindings::notifier;
 use crate::bindings::shutdown::Closable;
 use crate::error::Error;
 use crate::kafka::{self, Deadline, Incoming, Interrupt, Level, LogRecord};
 
+use super::dead_letter::{DeadLetter, Letter};
 use super::decoding::Decoder;
 use super::group::{ConsumerEvents, GroupCallbacks};
+use super::policy::{Faults, Policy, Step};
 
 /// At exit and where the user gives no time.
 pub const CLOSE_TIMEOUT: f64 = 10.0;
+/// How often the pause between two attempts looks for Ctrl-C.
+const PAUSE_STEP: Duration = Duration::from_millis(50);
+/// How long a call without time left looks on for a good message behind bad ones.
+const GRACE: Duration = Duration::from_millis(50);
+/// Other threads get their turn after so many messages that were passed by.
+const YIELD_EVERY: u32 = 256;
 
 pub struct Core {
     pub consumer: kafka::Consumer<ConsumerEvents>,
     pub group: Arc<GroupCallbacks>,
     pub decoder: Decoder,
+    pub faults: Faults,
     pub servers: String,
     pub group_id: Option<String>,
     /// How long iteration waits for a message before it ends.
@@ -62,35 +72,145 @@ impl Core {
         Ok(self.acting(owner, |interrupt| self.consumer.next(limit, deadline, interrupt))?)
     }
 
-    /// One message, decoded. What cannot be decoded has been passed by all the same: the next call goes on behind it.
-    pub fn next_message(
-        &self,
-        owner: &Bound<'_, PyAny>,
-        deadline: impl FnOnce() -> Deadline,
-    ) -> PyResult<Option<Message>> {
+    /// One message, decoded. What cannot be decoded is dealt with as `on_decode_error` says, and passed by; the time for
+    /// that counts.
+    pub fn next_message(&self, owner: &Bound<'_, PyAny>, deadline: impl Fn() -> Deadline) -> PyResult<Option<Message>> {
         self.usable()?;
-        // Buffered messages need no wait, and no trip out of the interpreter.
-        let incoming = match self.consumer.try_next().map_err(Error::from)? {
-            Some(incoming) => Some(incoming),
-            None => self.next(owner, 1, deadline())?.pop(),
-        };
-        incoming.map(|incoming| self.pass_on(owner.py(), incoming)).transpose()
-    }
-
-    pub fn pass_on(&self, py: Python<'_>, incoming: Incoming) -> PyResult<Message> {
-        let message = self.decoder.message(py, &incoming);
-        if message.as_ref().is_err_and(|error| !error.is_instance_of::<PyException>(py)) {
-            // Ctrl-C while it was decoded: nobody has seen it yet.
-            self.consumer.give_back([incoming]);
-        } else {
-            self.consumer.handed_out(incoming);
+        let mut row = Row::default();
+        loop {
+            // Buffered messages need no wait, and no trip out of the interpreter.
+            let incoming = match self.consumer.try_next().map_err(Error::from)? {
+                Some(incoming) => Some(incoming),
+                None => self.next(owner, 1, *row.deadline.get_or_insert_with(&deadline))?.pop(),
+            };
+            let Some(incoming) = incoming else { return Ok(None) };
+            let message = self.pass_on(owner.py(), incoming)?;
+            if message.is_some() || row.over(owner.py(), &deadline)? {
+                return Ok(message);
+            }
         }
-        message
     }
 
-    pub fn close(&self, py: Python<'_>, deadline: Deadline) -> Result<(), Error> {
+    /// Decodes a message and hands it out, or deals with it as `on_decode_error` says: None where it was passed by.
+    pub fn pass_on(&self, py: Python<'_>, incoming: Incoming) -> PyResult<Option<Message>> {
+        let fault = match self.decoder.message(py, &incoming) {
+            Ok(message) => {
+                self.consumer.handed_out(incoming);
+                return Ok(Some(message));
+            }
+            Err(fault) => fault,
+        };
+        let step = self.faults.step(py, &self.decoder, &incoming, fault, 0);
+        let step = self.decide(py, &incoming, step).and_then(|step| match step {
+            Step::DeadLetter(letter) => self.deliver(py, &incoming, *letter).map(|()| Step::Passed),
+            other => Ok(other),
+        });
+        match step {
+            Ok(Step::Interrupted(error)) | Err(error) => {
+                self.consumer.give_back([incoming]);
+                return Err(error);
+            }
+            _ => self.consumer.handed_out(incoming),
+        }
+        match step {
+            Ok(Step::Message(message)) => Ok(Some(message)),
+            Ok(Step::Raise(error)) => Err(error),
+            _ => Ok(None),
+        }
+    }
+
+    /// What to do with this message, without waiting for anything: for an event loop, and the first half of every step.
+    pub fn step(&self, py: Python<'_>, incoming: &Incoming, attempt: u32) -> Step {
+        match self.decoder.message(py, incoming) {
+            Ok(message) => Step::Message(message),
+            Err(fault) => self.faults.step(py, &self.decoder, incoming, fault, attempt),
+        }
+    }
+
+    /// Waits out the pauses between attempts: never returns `TryAgain`. An error broke off the pause.
+    pub fn decide(&self, py: Python<'_>, incoming: &Incoming, mut step: Step) -> PyResult<Step> {
+        let mut attempt = 0;
+        while let Step::TryAgain(pause) = step {
+            let until = Deadline::after(Some(pause));
+            detached(py, |interrupt| {
+                while !until.passed() {
+                    std::thread::sleep(until.step(PAUSE_STEP));
+                    if interrupt() {
+                        return Err(kafka::Error::Interrupted);
+                    }
+                }
+                Ok(())
+            })?;
+            attempt += 1;
+            step = self.step(py, incoming, attempt);
+        }
+        Ok(step)
+    }
+
+    /// Sends a message to the dead letters, without waiting for its arrival.
+    pub fn post(&self, py: Python<'_>, incoming: &Incoming, letter: &Letter) -> PyResult<Forwarded> {
+        self.faults.post.send(py, self.dead_letter()?, incoming, letter)
+    }
+
+    /// Waits for the arrival of a dead letter.
+    pub fn arrived(&self, py: Python<'_>, sent: &Forwarded) -> PyResult<()> {
+        self.faults.post.wait(py, self.dead_letter()?, sent)?;
+        self.faults.tally.dead_lettered.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn deliver(&self, py: Python<'_>, incoming: &Incoming, letter: Letter) -> PyResult<()> {
+        let sent = self.post(py, incoming, &letter).and_then(|sent| self.arrived(py, &sent));
+        sent.map_err(|error| letter.undelivered(py, error))
+    }
+
+    fn dead_letter(&self) -> PyResult<&DeadLetter> {
+        match &self.faults.policy {
+            Policy::DeadLetter(policy) => Ok(policy.get()),
+            _ => Err(Error::from(kafka::Error::Misuse("this consumer has no dead letters".to_owned())).into()),
+        }
+    }
+
+    /// Commits what is done, leaves the group and ends the clients, for `owner`.
+    pub fn close_for(&self, owner: &Bound<'_, PyAny>, deadline: Deadline) -> Result<(), Error> {
+        let closed = self.acting(owner, |interrupt| self.consumer.close(deadline, interrupt));
+        self.end_dead_letters(owner.py(), deadline, closed)
+    }
+
+    fn close(&self, py: Python<'_>, deadline: Deadline) -> Result<(), Error> {
         self.usable()?;
-        detached(py, |interrupt| self.consumer.close(deadline, interrupt))
+        let closed = detached(py, |interrupt| self.consumer.close(deadline, interrupt));
+        self.end_dead_letters(py, deadline, closed)
+    }
+
+    /// After the consumer, which may not commit what has not arrived; everything has by now.
+    fn end_dead_letters(&self, py: Python<'_>, deadline: Deadline, closed: Result<(), Error>) -> Result<(), Error> {
+        self.faults.log_rest();
+        closed.and(self.faults.post.close(py, deadline))
+    }
+}
+
+/// A row of messages that cannot be decoded, within one call.
+#[derive(Default)]
+pub struct Row {
+    pub deadline: Option<Deadline>,
+    grace: Option<Deadline>,
+    length: u32,
+}
+
+impl Row {
+    /// Whether the call has to end without a message. With no time left, or none given, what is at hand is looked through
+    /// for a moment all the same: a good message behind a bad one is there, and is found.
+    #[cold]
+    pub fn over(&mut self, py: Python<'_>, deadline: impl Fn() -> Deadline) -> PyResult<bool> {
+        py.check_signals()?;
+        self.length += 1;
+        if self.length % YIELD_EVERY == 0 {
+            py.detach(std::thread::yield_now);
+        }
+        let deadline = *self.deadline.get_or_insert_with(deadline);
+        let grace = *self.grace.get_or_insert_with(|| Deadline::after(Some(GRACE)));
+        Ok(deadline.passed() && grace.passed())
     }
 }
 

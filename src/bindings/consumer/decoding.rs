@@ -7,23 +7,89 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
 use crate::bindings::message::{header_pairs, KeyType, Message};
-use crate::error::raise;
+use crate::error::{raise, Error};
 use crate::json::{self, DecodeError, DecodeOptions};
 use crate::kafka::Incoming;
 
 pub struct Decoder {
     key_type: KeyType,
     options: DecodeOptions,
-    deserializer: Option<Py<PyAny>>,
+    form: Form,
     /// The topic's name as Python has it, shared by its messages.
     topic: Mutex<Option<(String, Py<PyString>)>>,
 }
 
+/// What values become.
+pub enum Form {
+    Json,
+    /// What the user's function makes of the bytes.
+    Custom(Py<PyAny>),
+    /// What `convert` makes of the decoded JSON; or of its bytes, which have been found to be JSON.
+    Typed {
+        convert: Py<PyAny>,
+        takes_bytes: bool,
+    },
+}
+
+impl Form {
+    pub fn new(
+        py: Python<'_>,
+        value_type: Option<&Bound<'_, PyAny>>,
+        deserializer: Option<Py<PyAny>>,
+        options: &DecodeOptions,
+    ) -> PyResult<Self> {
+        match (value_type, deserializer) {
+            (None, None) => Ok(Form::Json),
+            (None, Some(deserializer)) => Ok(Form::Custom(deserializer)),
+            (Some(kind), None) => {
+                let arguments = (kind, options.parse_float.is_some());
+                let made = py.import("kjson.typed")?.call_method1("converter", arguments)?;
+                let (convert, takes_bytes) = made.extract()?;
+                Ok(Form::Typed { convert, takes_bytes })
+            }
+            (Some(_), Some(_)) => Err(Error::Config {
+                message: "Consumer: value_type and value_deserializer both say what values become. Give one of them"
+                    .to_owned(),
+                option: "value_type".to_owned(),
+            }
+            .into()),
+        }
+    }
+}
+
 /// What was wrong with a message: where in its text, if that is known, and the exception behind it.
-struct Fault {
+pub struct Fault {
     message: String,
     position: Option<(usize, usize, usize)>,
     cause: Option<PyErr>,
+    /// The words are another's and may quote the payload.
+    quotes: bool,
+}
+
+impl Fault {
+    /// Ctrl-C and the like are not the message's fault.
+    pub fn interrupts(&self, py: Python<'_>) -> bool {
+        self.cause.as_ref().is_some_and(|error| !error.is_instance_of::<PyException>(py))
+    }
+
+    /// What a log may say of it: nothing of the payload.
+    pub fn discreet(&self, py: Python<'_>) -> String {
+        match &self.cause {
+            Some(cause) if self.quotes => {
+                let class = cause.get_type(py).qualname().map_or_else(|_| String::new(), |name| name.to_string());
+                format!("{class} was raised")
+            }
+            _ => self.message.clone(),
+        }
+    }
+
+    /// The exception, with all that is known of the message. `told` is what became of it.
+    pub fn into_error(self, py: Python<'_>, incoming: &Incoming, told: &str) -> PyErr {
+        match self.cause {
+            Some(cause) if !cause.is_instance_of::<PyException>(py) => cause,
+            _ => error_at(py, incoming, self, told),
+        }
+    }
 }
 
 type Decoded = Result<Py<PyAny>, Box<Fault>>;
@@ -32,7 +98,8 @@ impl From<DecodeError> for Box<Fault> {
     fn from(error: DecodeError) -> Self {
         match error {
             DecodeError::Malformed { message, line, column, byte_offset } => {
-                Box::new(Fault { message, position: Some((line, column, byte_offset)), cause: None })
+                let position = Some((line, column, byte_offset));
+                Box::new(Fault { message, position, cause: None, quotes: false })
             }
             DecodeError::Raised(error) => error.into(),
         }
@@ -41,32 +108,47 @@ impl From<DecodeError> for Box<Fault> {
 
 impl From<PyErr> for Box<Fault> {
     fn from(error: PyErr) -> Self {
-        Box::new(Fault { message: error.to_string(), position: None, cause: Some(error) })
+        Box::new(Fault { message: error.to_string(), position: None, cause: Some(error), quotes: true })
     }
 }
 
 impl Decoder {
-    pub fn new(key_type: KeyType, options: DecodeOptions, deserializer: Option<Py<PyAny>>) -> Self {
-        Decoder { key_type, options, deserializer, topic: Mutex::new(None) }
+    pub fn new(key_type: KeyType, options: DecodeOptions, form: Form) -> Self {
+        Decoder { key_type, options, form, topic: Mutex::new(None) }
     }
 
-    pub fn message(&self, py: Python<'_>, incoming: &Incoming) -> PyResult<Message> {
-        let decoded = self.value(py, incoming).and_then(|value| Ok((value, self.key(py, incoming)?)));
-        match decoded {
-            Ok((value, key)) => Ok(Message::new(self.topic(py, &incoming.topic()), incoming, key, value, None)),
-            Err(fault) => match *fault {
-                // Ctrl-C and the like are not the message's fault.
-                Fault { cause: Some(error), .. } if !error.is_instance_of::<PyException>(py) => Err(error),
-                fault => Err(error_at(py, incoming, fault)),
-            },
-        }
+    #[inline]
+    pub fn message(&self, py: Python<'_>, incoming: &Incoming) -> Result<Message, Box<Fault>> {
+        let value = self.value(py, incoming)?;
+        let key = self.key(py, incoming)?;
+        Ok(Message::new(self.topic(py, &incoming.topic()), incoming, key, value, None))
+    }
+
+    /// A message that could not be decoded, with a value from elsewhere. A key that cannot be decoded either is None.
+    pub fn substitute(
+        &self,
+        py: Python<'_>,
+        incoming: &Incoming,
+        value: Py<PyAny>,
+        error: Option<Py<PyAny>>,
+    ) -> Message {
+        let key = self.key(py, incoming).unwrap_or_else(|_| py.None());
+        Message::new(self.topic(py, &incoming.topic()), incoming, key, value, error)
     }
 
     fn value(&self, py: Python<'_>, incoming: &Incoming) -> Decoded {
-        match (incoming.value(), &self.deserializer) {
+        match (incoming.value(), &self.form) {
             (None, _) => Ok(py.None()),
-            (Some(bytes), Some(deserializer)) => Ok(deserializer.call1(py, (PyBytes::new(py, bytes),))?),
-            (Some(bytes), None) => Ok(json::decode(py, bytes, &self.options)?.unbind()),
+            (Some(bytes), Form::Json) => Ok(json::decode(py, bytes, &self.options)?.unbind()),
+            (Some(bytes), Form::Custom(deserializer)) => Ok(deserializer.call1(py, (PyBytes::new(py, bytes),))?),
+            (Some(bytes), Form::Typed { convert, takes_bytes }) => {
+                let decoded = json::decode(py, bytes, &self.options)?;
+                let converted = match takes_bytes {
+                    true => convert.call1(py, (PyBytes::new(py, bytes),)),
+                    false => convert.call1(py, (decoded,)),
+                };
+                converted.map_err(|error| unfit(py, error))
+            }
         }
     }
 
@@ -75,11 +157,15 @@ impl Decoder {
         let text = || std::str::from_utf8(bytes).map(|text| PyString::new(py, text).into_any().unbind());
         match self.key_type {
             KeyType::Bytes => Ok(PyBytes::new(py, bytes).into_any().unbind()),
-            KeyType::Json => Ok(json::decode(py, bytes, &self.options)?.unbind()),
+            KeyType::Json => json::decode(py, bytes, &self.options).map(Bound::unbind).map_err(|error| {
+                let mut fault = Box::<Fault>::from(error);
+                fault.message.insert_str(0, "the key: ");
+                fault
+            }),
             KeyType::Auto => Ok(text().unwrap_or_else(|_| PyBytes::new(py, bytes).into_any().unbind())),
             KeyType::Text => text().map_err(|error| {
                 let message = format!("the key is not UTF-8: {error}. Use key_type=\"bytes\" or \"auto\"");
-                Box::new(Fault { message, position: None, cause: None })
+                Box::new(Fault { message, position: None, cause: None, quotes: false })
             }),
         }
     }
@@ -97,10 +183,21 @@ impl Decoder {
     }
 }
 
-fn error_at(py: Python<'_>, incoming: &Incoming, fault: Fault) -> PyErr {
+/// `kjson.typed.Mismatch` says what did not fit; its cause, where a library found it, is the user's to see.
+fn unfit(py: Python<'_>, error: PyErr) -> Box<Fault> {
+    let ours = py.import("kjson.typed").and_then(|typed| typed.getattr("Mismatch"));
+    if !ours.is_ok_and(|class| error.value(py).is_instance(&class).unwrap_or(false)) {
+        return error.into();
+    }
+    let message = error.value(py).str().map_or_else(|_| String::new(), |text| text.to_string_lossy().into_owned());
+    let quotes = error.value(py).getattr("quotes").and_then(|quotes| quotes.extract()).unwrap_or(true);
+    Box::new(Fault { message, position: None, cause: error.cause(py), quotes })
+}
+
+fn error_at(py: Python<'_>, incoming: &Incoming, fault: Fault, told: &str) -> PyErr {
     // The payload stays out of the text, which ends up in logs; it is on the exception for who needs it.
     let message = format!(
-        "cannot decode the message at '{}' [{}] @{}: {}. The consumer has moved past it",
+        "cannot decode the message at '{}' [{}] @{}: {}{told}",
         incoming.topic(),
         incoming.partition(),
         incoming.offset(),

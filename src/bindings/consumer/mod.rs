@@ -1,11 +1,15 @@
 //! `Consumer` for Python.
 
+mod batch;
 mod core;
+pub mod dead_letter;
 mod decoding;
 mod group;
 mod offsets;
+mod policy;
 pub mod reading;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -24,8 +28,9 @@ use crate::json::DecodeOptions;
 use crate::kafka::{self, ConsumerSettings, Role};
 
 use core::{Core, CLOSE_TIMEOUT};
-use decoding::Decoder;
+use decoding::{Decoder, Form};
 use group::{list_of, ConsumerEvents, GroupCallbacks};
+use policy::{Faults, Policy};
 
 /// librdkafka wants a group id even from a consumer that joins none and commits nothing.
 const NO_GROUP: &str = "kjson-no-group";
@@ -41,11 +46,13 @@ impl Consumer {
     #[new]
     #[pyo3(signature = (
         *topics, bootstrap_servers=None, group_id=None, consumer_timeout_ms=None, connect_timeout=Some(10.0),
-        unreachable_timeout=Some(60.0), key_type="auto", parse_float=None, value_deserializer=None, on_assign=None,
-        on_revoke=None, on_lost=None, on_commit=None, on_error=None, on_stats=None, config=None, **options
+        unreachable_timeout=Some(60.0), on_decode_error=None, value_type=None, value_deserializer=None, key_type="auto",
+        parse_float=None, on_assign=None, on_revoke=None, on_lost=None, on_commit=None, on_error=None, on_stats=None,
+        config=None, **options
     ), text_signature = "(*topics, bootstrap_servers='localhost:9092', group_id=None, consumer_timeout_ms=None, \
-        connect_timeout=10.0, unreachable_timeout=60.0, key_type='auto', parse_float=None, value_deserializer=None, \
-        on_assign=None, on_revoke=None, on_lost=None, on_commit=None, on_error=None, on_stats=None, config=None, **options)")]
+        connect_timeout=10.0, unreachable_timeout=60.0, on_decode_error='raise', value_type=None, \
+        value_deserializer=None, key_type='auto', parse_float=None, on_assign=None, on_revoke=None, on_lost=None, \
+        on_commit=None, on_error=None, on_stats=None, config=None, **options)")]
     #[allow(clippy::too_many_arguments)]
     fn py_new(
         py: Python<'_>,
@@ -55,9 +62,11 @@ impl Consumer {
         consumer_timeout_ms: Option<f64>,
         connect_timeout: Option<f64>,
         unreachable_timeout: Option<f64>,
+        on_decode_error: Option<&Bound<'_, PyAny>>,
+        value_type: Option<&Bound<'_, PyAny>>,
+        value_deserializer: Option<Py<PyAny>>,
         key_type: &str,
         parse_float: Option<Py<PyAny>>,
-        value_deserializer: Option<Py<PyAny>>,
         on_assign: Option<Py<PyAny>>,
         on_revoke: Option<Py<PyAny>>,
         on_lost: Option<Py<PyAny>>,
@@ -88,8 +97,11 @@ impl Consumer {
         };
         let group = Arc::new(GroupCallbacks { on_assign, on_revoke, on_lost, on_commit, ..Default::default() });
         let hooks = ConsumerEvents { events: Events::new(on_error, on_stats), group: group.clone() };
+        let decode = DecodeOptions { parse_float };
+        let form = Form::new(py, value_type, value_deserializer, &decode)?;
         let core = Arc::new(Core {
-            decoder: Decoder::new(key_of(key_type)?, DecodeOptions { parse_float }, value_deserializer),
+            decoder: Decoder::new(key_of(key_type)?, decode, form),
+            faults: Faults::new(Policy::new(on_decode_error)?, &config, group_id.as_deref()),
             idle: seconds("consumer_timeout_ms / 1000", consumer_timeout_ms.map(|millis| millis / 1000.0))?,
             servers: config.bootstrap_addresses().join(","),
             group_id,
@@ -168,6 +180,10 @@ impl Consumer {
         dict.set_item("received_bytes", metrics.received_bytes)?;
         dict.set_item("buffered", metrics.buffered)?;
         dict.set_item("rebalances", metrics.rebalances)?;
+        let tally = &self.core.faults.tally;
+        dict.set_item("decode_errors", tally.decode_errors.load(Ordering::Relaxed))?;
+        dict.set_item("skipped", tally.skipped.load(Ordering::Relaxed))?;
+        dict.set_item("dead_lettered", tally.dead_lettered.load(Ordering::Relaxed))?;
         dict.set_item("last_error", metrics.last_error)?;
         Ok(dict)
     }
@@ -190,7 +206,7 @@ impl Consumer {
         if !handled.is_none() {
             core.consumer.abandon();
         }
-        Ok(core.acting(slf, |interrupt| core.consumer.close(deadline, interrupt))?)
+        Ok(core.close_for(slf, deadline)?)
     }
 
     #[classmethod]
@@ -220,7 +236,7 @@ impl Consumer {
             core.consumer.abandon();
         }
         let deadline = deadline(Some(CLOSE_TIMEOUT))?;
-        let closed = core.acting(slf, |interrupt| core.consumer.close(deadline, interrupt));
+        let closed = core.close_for(slf, deadline);
         if kind.is_none() {
             return Ok(closed?);
         }

@@ -1,12 +1,14 @@
 //! The ways to read: iteration, `poll`, `consume`, `until_end` and `values`.
 
-use pyo3::exceptions::{PyException, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::bindings::blocking::{deadline, seconds};
 use crate::bindings::message::Message;
 use crate::kafka::{Deadline, Until};
 
+use super::batch::Batch;
+use super::core::Row;
 use super::Consumer;
 
 #[pymethods]
@@ -25,33 +27,22 @@ impl Consumer {
             return Err(PyValueError::new_err("consume: max_messages must be at least 1"));
         }
         let (py, core) = (slf.py(), &slf.get().core);
-        let mut incoming = core.next(slf, max_messages, deadline(timeout)?)?.into_iter();
-        let mut messages = Vec::with_capacity(incoming.len());
-        let (mut unread, mut failed) = (None, None);
-        for next in incoming.by_ref() {
-            match core.decoder.message(py, &next).and_then(|message| Py::new(py, message)) {
-                Ok(message) => {
-                    messages.push(message);
-                    core.consumer.handed_out(next);
-                }
-                // The first of all is bad: it is passed by, and raised.
-                Err(error) if messages.is_empty() && error.is_instance_of::<PyException>(py) => {
-                    core.consumer.handed_out(next);
-                    failed = Some(error);
-                    break;
-                }
-                // The good ones go out first; this one is met, and raised, at the head of the next call.
-                Err(error) => {
-                    unread = Some(next);
-                    failed = Some(error).filter(|_| messages.is_empty());
-                    break;
-                }
+        let deadline = deadline(timeout)?;
+        let mut row = Row::default();
+        loop {
+            let mut incoming = core.next(slf, max_messages, deadline)?.into_iter();
+            if incoming.len() == 0 {
+                return Ok(Vec::new());
             }
-        }
-        core.consumer.give_back(unread.into_iter().chain(incoming));
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(messages),
+            let mut batch = Batch::with_capacity(incoming.len());
+            let raised = batch.fill(py, core, &mut incoming);
+            let raised = raised.and(batch.await_dead_letters(py, core));
+            core.consumer.give_back(batch.unread.into_iter().chain(incoming));
+            batch.taken.into_iter().for_each(|taken| core.consumer.handed_out(taken));
+            raised?;
+            if !batch.messages.is_empty() || row.over(py, || deadline)? {
+                return Ok(batch.messages);
+            }
         }
     }
 
@@ -95,9 +86,15 @@ impl MessagesUntilEnd {
     fn __next__(&mut self, py: Python<'_>) -> PyResult<Option<Message>> {
         let consumer = self.consumer.bind(py);
         let core = &consumer.get().core;
-        let until = &mut self.until;
-        let incoming = core.acting(consumer, |interrupt| core.consumer.next_until(until, interrupt))?;
-        incoming.map(|incoming| core.pass_on(py, incoming)).transpose()
+        loop {
+            let until = &mut self.until;
+            let incoming = core.acting(consumer, |interrupt| core.consumer.next_until(until, interrupt))?;
+            let Some(incoming) = incoming else { return Ok(None) };
+            py.check_signals()?;
+            if let Some(message) = core.pass_on(py, incoming)? {
+                return Ok(Some(message));
+            }
+        }
     }
 }
 

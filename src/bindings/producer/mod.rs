@@ -22,7 +22,7 @@ use crate::bindings::shutdown;
 use crate::bindings::{notifier, options, outgoing};
 use crate::error::Error;
 use crate::json::EncodeOptions;
-use crate::kafka::{self, Deadline, Outgoing, ProducerSettings, Refusal, Report, Role, TopicId};
+use crate::kafka::{self, Config, Deadline, Outgoing, ProducerSettings, Refusal, Report, Role, TopicId};
 
 use batch::DeliveryBatch;
 use core::{Core, CLOSE_TIMEOUT};
@@ -276,6 +276,23 @@ impl Producer {
         &self.core
     }
 
+    /// A producer of kjson's own, for bytes that are ready.
+    pub fn internal(py: Python<'_>, config: &Config, connect_timeout: Duration) -> PyResult<Py<Self>> {
+        let settings = ProducerSettings { connect_timeout: Some(connect_timeout), max_block: connect_timeout };
+        let hooks = ProducerEvents { events: Events::new(None, None), on_delivery: None };
+        let core = Arc::new(Core {
+            producer: detached(py, |interrupt| kafka::Producer::new(config, settings, hooks, interrupt))?,
+            encode: EncodeOptions { default: None, nan: nan_policy("error")? },
+            value_serializer: None,
+            key_serializer: None,
+            has_on_delivery: false,
+            last_topic: Mutex::new(None),
+        });
+        let closable: Weak<Core> = Arc::downgrade(&core);
+        shutdown::register(closable);
+        Py::new(py, Producer { core })
+    }
+
     fn enqueue(&self, py: Python<'_>, parts: &Parts<'_, '_>) -> PyResult<Arc<Report<Callback>>> {
         self.core.usable()?;
         let mut buffer = BUFFER.take();
@@ -304,6 +321,7 @@ impl Producer {
             key: has_key.then_some(&buffer[value_end..]),
             timestamp_ms,
             headers: &headers,
+            forwarded: None,
         };
         let given = parts.on_delivery.map(|callback| Callback::OnDelivery(callback.clone().unbind()));
         let callback = given.or_else(|| core.has_on_delivery.then_some(Callback::Default));
@@ -311,7 +329,7 @@ impl Producer {
     }
 
     /// Waits for room, without the GIL, if the queue is full.
-    fn hand_over(
+    pub fn hand_over(
         &self,
         py: Python<'_>,
         topic: TopicId,

@@ -113,6 +113,16 @@ impl Incoming {
         }
     }
 
+    /// Owned by the caller; `None` for a message without headers.
+    pub(super) fn copy_of_headers(&self) -> Option<*mut rd::rd_kafka_headers_t> {
+        let mut list = std::ptr::null_mut();
+        // SAFETY: the message is live, and the list belongs to it; the copy is a list of its own.
+        unsafe {
+            (code(rd::rd_kafka_message_headers(self.raw, &mut list)) == Code::NONE)
+                .then(|| rd::rd_kafka_headers_copy(list))
+        }
+    }
+
     /// Gives the offset behind this message to the next commit. A partition that was taken away meanwhile refuses, and its
     /// new owner reads the message again. `_client` is the one that the message came from, alive by being borrowed.
     pub fn store_offset(&self, _client: &Client) {

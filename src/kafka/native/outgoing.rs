@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rdkafka::bindings as rd;
 
+use super::incoming::Incoming;
 use super::{code, text};
 use crate::kafka::code::Code;
 use crate::kafka::record::Header;
@@ -19,6 +20,8 @@ pub struct Payload<'a> {
     /// 0: now.
     pub timestamp_ms: i64,
     pub headers: &'a [Header],
+    /// Goes out with this message's headers before its own, byte for byte: names that are not UTF-8 have no `Header`.
+    pub forwarded: Option<&'a Incoming>,
 }
 
 /// What a delivery report says of one message.
@@ -102,9 +105,12 @@ pub(super) struct NativeHeaders {
 }
 
 impl NativeHeaders {
-    pub(super) fn new(headers: &[Header]) -> Result<Self, Code> {
+    pub(super) fn new(headers: &[Header], forwarded: Option<&Incoming>) -> Result<Self, Code> {
         // SAFETY: allocates; the result is owned by the new object.
-        let new = NativeHeaders { raw: unsafe { rd::rd_kafka_headers_new(headers.len()) } };
+        let raw = forwarded
+            .and_then(Incoming::copy_of_headers)
+            .unwrap_or_else(|| unsafe { rd::rd_kafka_headers_new(headers.len()) });
+        let new = NativeHeaders { raw };
         for (name, value) in headers {
             let (pointer, length) = raw_parts(value.as_deref());
             // SAFETY: name and value are live and as long as said, and librdkafka copies both; a null value is null.

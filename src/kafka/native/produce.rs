@@ -79,7 +79,7 @@ impl<R: Send + Sync + 'static> Line<R> {
     /// Enqueues one message. librdkafka copies it; what it carries comes back through `poll`, or here if it was refused.
     pub fn produce(&self, topic: &Topic, payload: &Payload<'_>, carried: Carried<R>) -> Result<(), (Code, Carried<R>)> {
         let opaque = carried.into_opaque();
-        let result = if payload.headers.is_empty() && payload.timestamp_ms == 0 {
+        let result = if payload.headers.is_empty() && payload.timestamp_ms == 0 && payload.forwarded.is_none() {
             self.produce_plain(topic, payload, opaque)
         } else {
             self.produce_full(topic, payload, opaque)
@@ -167,7 +167,7 @@ impl<R: Send + Sync + 'static> Line<R> {
     fn produce_full(&self, topic: &Topic, payload: &Payload<'_>, opaque: *mut c_void) -> Result<(), Code> {
         let (value, value_length) = raw_parts(payload.value);
         let (key, key_length) = raw_parts(payload.key);
-        let headers = NativeHeaders::new(payload.headers)?;
+        let headers = NativeHeaders::new(payload.headers, payload.forwarded)?;
         // SAFETY: the tags and argument types are those of rdkafka.h's RD_KAFKA_V_* macros; all pointers live for the
         // call. The headers change hands only when the call succeeds.
         unsafe {

@@ -1,0 +1,93 @@
+//! Records sent on as the bytes that they are. The one place where a consumer reaches a producer: neither imports the other,
+//! so that each can be read, and changed, without the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+
+use crate::error::{delivery_error, raise, Error};
+use crate::kafka::{Config, Deadline, Header, Incoming, Outgoing, Report};
+
+use super::blocking::detached;
+use super::producer::delivery::Callback;
+use super::producer::Producer;
+
+pub struct Forwarder {
+    producer: Py<Producer>,
+    /// Made here, so closed here.
+    own: bool,
+}
+
+/// A record under way. `report` tells when it arrived, and takes a callback for who does not wait.
+pub struct Forwarded {
+    pub report: Arc<Report<Callback>>,
+}
+
+impl Forwarder {
+    /// Returns when a broker has answered.
+    pub fn connect(py: Python<'_>, config: &Config, timeout: Duration) -> PyResult<Self> {
+        Ok(Forwarder { producer: Producer::internal(py, config, timeout)?, own: true })
+    }
+
+    pub fn over(producer: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let producer = producer.cast::<Producer>().map_err(|_| {
+            let kind = producer.get_type().name().map_or_else(|_| String::new(), |name| name.to_string());
+            PyTypeError::new_err(format!("producer must be a kjson.Producer, not {kind}"))
+        })?;
+        Ok(Forwarder { producer: producer.clone().unbind(), own: false })
+    }
+
+    pub fn clone_ref(&self, py: Python<'_>) -> Self {
+        Forwarder { producer: self.producer.clone_ref(py), own: self.own }
+    }
+
+    /// Hands the record over, with `headers` behind its own; waits for room only. The partitioner chooses by its key.
+    pub fn send(&self, py: Python<'_>, topic: &str, record: &Incoming, headers: &[Header]) -> PyResult<Forwarded> {
+        let producer = self.producer.get();
+        producer.core().usable()?;
+        let topic = producer.core().producer.topic(topic).map_err(Error::from)?;
+        let payload = Outgoing {
+            partition: -1,
+            key: record.key(),
+            value: record.value(),
+            timestamp_ms: 0,
+            headers,
+            forwarded: Some(record),
+        };
+        let report = producer.hand_over(py, topic, &payload, None)?;
+        // Who forwards looks at the outcome: a failure is not the producer's to raise again when it is flushed.
+        report.see();
+        Ok(Forwarded { report })
+    }
+
+    /// Waits for the broker's confirmation.
+    pub fn wait(&self, py: Python<'_>, sent: &Forwarded, deadline: Deadline) -> PyResult<()> {
+        let producer = &self.producer.get().core().producer;
+        if sent.report.completion().is_none() {
+            detached(py, |interrupt| producer.wait(&sent.report, deadline, interrupt))?;
+        }
+        match sent.report.completion() {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(failure)) => Err(delivery_error(&failure.message, std::slice::from_ref(failure))),
+            None => {
+                let cause = producer.metrics().last_error.map_or_else(String::new, |cause| format!(": {cause}"));
+                let topic = producer.topic_name(sent.report.topic);
+                let message = format!("the message to '{topic}' was not confirmed in time{cause}");
+                Err(raise("KafkaTimeoutError", &message, |attributes| attributes.set_item("retriable", true)))
+            }
+        }
+    }
+
+    /// Ends a producer that was made here. What is still under way has been given up by who sent it.
+    pub fn close(self, py: Python<'_>, deadline: Deadline) -> Result<(), Error> {
+        if !self.own {
+            return Ok(());
+        }
+        match self.producer.get().core().close(py, deadline) {
+            Err(Error::Python(error)) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,309 @@
+"""`DeadLetter`: bad messages go to another topic byte for byte, and none is passed before it arrived there."""
+
+import uuid
+from typing import Any, Callable, Dict, List, Optional
+
+import kafka
+import pytest
+
+import kjson
+from kjson import Consumer, DeadLetter, DecodeError, Producer
+from kjson.testing import MockCluster
+
+from .kafka import Broker
+from .peers import committed_offset, create_topic, read_records, write_with_confluent
+
+PREFIX = "kjson-dlt-"
+
+
+def kjson_headers(headers: Any) -> Dict[str, Any]:
+    return {name[len(PREFIX) :]: value for name, value in headers if name.startswith(PREFIX)}
+
+
+@pytest.fixture
+def dead(new_topic: Callable[..., str]) -> str:
+    """A dead letter topic with one partition."""
+    return new_topic()
+
+
+def drain(consumer: Any, way: str = "iteration") -> List[Any]:
+    if way == "iteration":
+        return [message.value for message in consumer]
+    values: List[Any] = []
+    while True:
+        got = consumer.consume(500, timeout=2) if way == "consume" else [one for one in [consumer.poll(2)] if one]
+        if not got:
+            return values
+        values += [message.value for message in got]
+
+
+@pytest.mark.parametrize("way", ["iteration", "poll", "consume"])
+def test_a_dead_letter_is_the_original_with_where_it_came_from(
+    servers: str, topic: str, dead: str, group: str, way: str
+) -> None:
+    headers = [("trace", b"\x00\xff"), ("none", None), ("trace", b"again")]
+    write_with_confluent(servers, topic, [b"0", b"\x80 bad", b"2"], key=b"\xfe key", headers=headers)
+    with Consumer(
+        topic, bootstrap_servers=servers, group_id=group, on_decode_error=DeadLetter(dead), consumer_timeout_ms=2000
+    ) as consumer:
+        assert drain(consumer, way) == [0, 2]
+    (letter,) = read_records(servers, dead, 1)
+    original = read_records(servers, topic, 3)[1]
+    assert (letter.key, letter.value) == (b"\xfe key", b"\x80 bad")
+    assert letter.headers[:3] == headers
+    found = kjson_headers(letter.headers)
+    message = found.pop("error-message")
+    assert f"'{topic}' [0] @1" in message.decode()
+    assert found == {
+        "original-topic": topic.encode(),
+        "original-partition": b"0",
+        "original-offset": b"1",
+        "original-timestamp": str(original.timestamp_ms).encode(),
+        "consumer-group": group.encode(),
+        "error-class": b"DecodeError",
+    }
+    assert committed_offset(servers, group, topic) == 3
+
+
+@pytest.mark.parametrize(("key", "value"), [(None, b""), (b"", b"{")])
+def test_nothing_and_empty_stay_what_they_are(
+    servers: str, topic: str, dead: str, key: Optional[bytes], value: bytes
+) -> None:
+    write_with_confluent(servers, topic, [value, b"1"], key=key)
+    with Consumer(topic, bootstrap_servers=servers, on_decode_error=DeadLetter(dead)) as consumer:
+        assert next(consumer).value == 1
+    (letter,) = read_records(servers, dead, 1)
+    assert (letter.key, letter.value) == (key, value)
+    assert "consumer-group" not in kjson_headers(letter.headers)
+
+
+def test_a_tombstone_with_a_bad_key_stays_a_tombstone(servers: str, topic: str, dead: str) -> None:
+    write_with_confluent(servers, topic, [None], key=b"{bad")
+    write_with_confluent(servers, topic, [b"1"], key=b"1")
+    with Consumer(topic, bootstrap_servers=servers, key_type="json", on_decode_error=DeadLetter(dead)) as consumer:
+        assert next(consumer).value == 1
+    (letter,) = read_records(servers, dead, 1)
+    assert (letter.key, letter.value) == (b"{bad", None)
+
+
+class RawName(str):
+    """A header name that kafka-python writes as these bytes."""
+
+    def encode(self, *_: Any) -> bytes:  # type: ignore[override]
+        return b"\xff name"
+
+
+@pytest.mark.real_kafka
+def test_header_names_that_are_not_utf_8_arrive_byte_for_byte(servers: str, topic: str, dead: str) -> None:
+    writer = kafka.KafkaProducer(bootstrap_servers=servers)
+    writer.send(topic, value=b"bad", headers=[(RawName("x"), b"v")]).get(timeout=20)
+    writer.send(topic, value=b"1").get(timeout=20)
+    writer.close(timeout=10)
+    with Consumer(topic, bootstrap_servers=servers, on_decode_error=DeadLetter(dead)) as consumer:
+        assert next(consumer).value == 1
+    # kafka-python reads no such name, and says what it found. (confluent-kafka makes a broken tuple of it.)
+    reader = kafka.KafkaConsumer(
+        dead, bootstrap_servers=servers, auto_offset_reset="earliest", consumer_timeout_ms=20_000
+    )
+    try:
+        with pytest.raises(kafka.errors.CorruptRecordError, match=r"\\xff name"):
+            next(reader)
+    finally:
+        reader.close()
+
+
+def test_the_placeholder_is_the_original_topic(servers: str, new_topic: Callable[..., str]) -> None:
+    one, two = new_topic(), new_topic()
+    letters = DeadLetter("{topic}.dlq")
+    for topic in (one, two):
+        write_with_confluent(servers, topic, [b"bad " + topic.encode(), b"1"])
+    with Consumer(one, two, bootstrap_servers=servers, on_decode_error=letters, consumer_timeout_ms=2000) as consumer:
+        assert len(list(consumer)) == 2
+    for topic in (one, two):
+        with Consumer(f"{topic}.dlq", bootstrap_servers=servers, on_decode_error="yield") as reader:
+            assert next(reader).raw_value == b"bad " + topic.encode()
+
+
+def test_a_message_in_its_own_dead_letter_topic_stays_there(servers: str, topic: str) -> None:
+    write_with_confluent(servers, topic, [b"bad", b"1"])
+    with Consumer(
+        topic, bootstrap_servers=servers, on_decode_error=DeadLetter(topic), consumer_timeout_ms=2000
+    ) as consumer:
+        with pytest.raises(DecodeError, match="its own dead letter topic"):
+            next(consumer)
+        assert drain(consumer) == [1]
+
+
+def test_a_producer_that_is_given_is_used_and_left_open(servers: str, topic: str, dead: str) -> None:
+    write_with_confluent(servers, topic, [b"bad", b"1"])
+    with Producer(servers) as producer:
+        letters = DeadLetter(dead, producer=producer)
+        with Consumer(topic, bootstrap_servers=servers, on_decode_error=letters) as consumer:
+            assert next(consumer).value == 1
+        assert producer.metrics()["delivered"] == 1
+        producer.send_and_wait(dead, "still open")
+    assert read_records(servers, dead, 2)[0].value == b"bad"
+
+
+def test_a_message_above_the_limit_for_new_ones_is_dead_lettered(servers: str, topic: str, dead: str) -> None:
+    """max_request_size bounds what programs send, not what was read. The broker's own limit is 1,048,588."""
+    with Producer(servers, value_serializer=bytes, max_request_size=2_000_000) as producer:
+        producer.send(topic, b"x" * 1_040_000)
+        producer.send(topic, b"1")
+    with Consumer(topic, bootstrap_servers=servers, on_decode_error=DeadLetter(dead)) as consumer:
+        assert next(consumer).value == 1
+    assert len(read_records(servers, dead, 1)[0].value or b"") == 1_040_000
+
+
+class TestHandler:
+    def test_what_it_returns_is_the_value(self, servers: str, topic: str, dead: str) -> None:
+        write_with_confluent(servers, topic, [b"bad", b"skip", b"2"])
+        letters = DeadLetter(dead, handler=lambda error: None if error.raw_value == b"skip" else "mended")
+        with Consumer(topic, bootstrap_servers=servers, on_decode_error=letters, consumer_timeout_ms=1500) as consumer:
+            assert drain(consumer) == ["mended", 2]
+
+    @pytest.mark.parametrize("way", ["iteration", "poll", "consume"])
+    def test_one_that_raises_is_tried_again_and_then_the_message_is_dead(
+        self, servers: str, topic: str, dead: str, way: str
+    ) -> None:
+        write_with_confluent(servers, topic, [b"0", b"flaky", b"hopeless", b"3"])
+        tries: List[bytes] = []
+
+        def handler(error: DecodeError) -> Any:
+            tries.append(error.raw_value or b"")
+            if error.raw_value == b"flaky" and len(tries) == 3:
+                return "mended"
+            raise LookupError(f"try {len(tries)}")
+
+        letters = DeadLetter(dead, handler=handler, retries=2, retry_backoff_ms=10)
+        with Consumer(topic, bootstrap_servers=servers, on_decode_error=letters, consumer_timeout_ms=2000) as consumer:
+            assert drain(consumer, way) == [0, "mended", 3]
+        assert tries == [b"flaky"] * 3 + [b"hopeless"] * 3
+        (letter,) = read_records(servers, dead, 1)
+        found = kjson_headers(letter.headers)
+        assert letter.value == b"hopeless"
+        assert (found["error-class"], found["error-message"]) == (b"LookupError", b"try 6")
+
+
+@pytest.mark.mock_only
+class TestUndelivered:
+    """On a mock cluster of its own for the dead letters, whose broker goes away."""
+
+    @pytest.mark.parametrize("way", ["iteration", "poll", "consume"])
+    def test_the_error_is_raised_the_message_comes_again_and_nothing_is_lost(
+        self, servers: str, topic: str, group: str, way: str
+    ) -> None:
+        write_with_confluent(servers, topic, [b"0", b"bad", b"2"])
+        with MockCluster(topics={"dead": 1}) as elsewhere, Producer(
+            elsewhere.bootstrap_servers, delivery_timeout_ms=1000
+        ) as producer:
+            letters = DeadLetter("dead", producer=producer, timeout=5)
+            consumer: Any = Consumer(
+                topic, bootstrap_servers=servers, group_id=group, on_decode_error=letters, consumer_timeout_ms=2000
+            )
+            with consumer:
+                seen = consumer.consume(1, timeout=20)[0:1]
+                assert [message.value for message in seen] == [0]
+                elsewhere.broker_down(1)
+                for _ in range(2):
+                    with pytest.raises(kjson.KafkaError) as caught:
+                        drain(consumer, way)
+                    assert not isinstance(caught.value, DecodeError)
+                    assert isinstance(caught.value.__cause__, DecodeError)
+                    assert caught.value.__cause__.offset == 1
+                consumer.commit()
+                assert committed_offset(servers, group, topic) == 1
+                elsewhere.broker_up(1)
+                assert drain(consumer, way) == [2]
+            assert read_records(elsewhere.bootstrap_servers, "dead", 1)[0].value == b"bad"
+        assert committed_offset(servers, group, topic) == 3
+
+    def test_consume_hands_out_the_good_ones_before_it_first(self, servers: str, topic: str) -> None:
+        write_with_confluent(servers, topic, [b"0", b"1", b"bad", b"3", b"bad", b"5"])
+        with MockCluster(topics={"dead": 1}) as elsewhere, Producer(
+            elsewhere.bootstrap_servers, delivery_timeout_ms=1000
+        ) as producer:
+            letters = DeadLetter("dead", producer=producer, timeout=5)
+            with Consumer(topic, bootstrap_servers=servers, on_decode_error=letters) as consumer:
+                elsewhere.broker_down(1)
+                seen: List[Any] = []
+                with pytest.raises(kjson.KafkaError):
+                    while True:
+                        seen += [message.offset for message in consumer.consume(500, timeout=5)]
+                assert seen == [0, 1]
+                elsewhere.broker_up(1)
+                assert drain(consumer, "consume") == [3, 5]
+
+    def test_without_its_producer_the_error_names_what_is_missing(self, servers: str, topic: str) -> None:
+        write_with_confluent(servers, topic, [b"bad"])
+        with Producer(servers) as producer:
+            pass
+        with Consumer(topic, bootstrap_servers=servers, on_decode_error=DeadLetter("d", producer=producer)) as consumer:
+            for _ in range(2):
+                with pytest.raises(kjson.ClosedError) as caught:
+                    next(consumer)
+                assert isinstance(caught.value.__cause__, DecodeError)
+
+
+@pytest.mark.timeout(180)
+def test_a_killed_broker_loses_no_bad_message(own_broker: Broker) -> None:
+    servers, topic, dead = own_broker.bootstrap_servers, "t-" + uuid.uuid4().hex, "d-" + uuid.uuid4().hex
+    create_topic(servers, topic)
+    create_topic(servers, dead)
+    write_with_confluent(servers, topic, [b"0", b"bad", b"2"])
+    with Consumer(
+        topic,
+        bootstrap_servers=servers,
+        group_id="g",
+        on_decode_error=DeadLetter(dead, timeout=2),
+        unreachable_timeout=None,
+    ) as consumer:
+        assert next(consumer).value == 0
+        own_broker.kill()
+        with pytest.raises(kjson.KafkaError) as caught:
+            next(consumer)
+        assert isinstance(caught.value.__cause__, DecodeError)
+        own_broker.start()
+        found = None
+        while found is None:
+            try:
+                found = next(consumer)
+            except kjson.KafkaError as error:
+                assert isinstance(error.__cause__, DecodeError)  # noqa: PT017
+        assert found.value == 2
+    assert read_records(servers, dead, 1)[0].value == b"bad"
+    assert committed_offset(servers, "g", topic) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "words"),
+    [
+        (("",), {}, "no topic name"),
+        (("{topics}.dlq",), {}, "no topic name"),
+        (("{topic}",), {}, "come from"),
+        (("d",), {"retries": 2}, "handler"),
+        (("d",), {"handler": 3}, "handler"),
+        (("d",), {"producer": object()}, "kjson.Producer"),
+        (("d",), {"timeout": 0}, "timeout"),
+        (("d",), {"retry_backoff_ms": -1}, "retry_backoff_ms"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused(arguments: Any, options: Any, words: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=words):
+        DeadLetter(*arguments, **options)
+
+
+def test_the_consumers_own_producer_takes_its_connection_options() -> None:
+    """Options of the consumer alone must not reach it: librdkafka would refuse them."""
+    with MockCluster(topics={"t": 1, "d": 1}) as cluster:
+        write_with_confluent(cluster.bootstrap_servers, "t", [b"bad", b"1"])
+        with Consumer(
+            "t",
+            bootstrap_servers=cluster.bootstrap_servers,
+            group_id="g",
+            fetch_min_bytes=1,
+            client_id="worker",
+            on_decode_error=DeadLetter("d"),
+        ) as consumer:
+            assert next(consumer).value == 1
+        assert read_records(cluster.bootstrap_servers, "d", 1)[0].value == b"bad"
