@@ -138,9 +138,9 @@ impl Consumer {
     }
 
     /// Read nothing any more, until the next `subscribe`.
-    fn unsubscribe(&self) -> PyResult<()> {
+    fn unsubscribe(&self, py: Python<'_>) -> PyResult<()> {
         self.core.usable()?;
-        Ok(self.core.consumer.unsubscribe().map_err(Error::from)?)
+        Ok(detached(py, |_| self.core.consumer.unsubscribe())?)
     }
 
     /// The topics that were asked for.

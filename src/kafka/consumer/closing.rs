@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::Duration;
 
 use super::events::Notice;
+use super::read::Aside;
 use super::{Consumer, ConsumerHooks, Shared};
 use crate::kafka::error::Error;
 use crate::kafka::native::consume::Inlet;
@@ -37,6 +38,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         let left = if interrupted { Err(Error::Interrupted) } else { self.leave(&inlet, deadline, interrupt) };
         self.inlet.write().unwrap_or_else(PoisonError::into_inner).take();
         self.control().forget_all();
+        *self.lock(&self.aside) = Aside::default();
         self.shared.quiet.store(true, Ordering::Relaxed);
         let ended = reaper::run({
             let shared = self.shared.clone();
@@ -95,10 +97,11 @@ impl<H: ConsumerHooks> Drop for Consumer<H> {
         // Messages go before the client that they belong to.
         let reading = std::mem::take(self.reading.get_mut().unwrap_or_else(PoisonError::into_inner));
         if self.forked() {
-            std::mem::forget((inlet, reading));
+            std::mem::forget((inlet, reading, std::mem::take(&mut self.aside)));
             return;
         }
         drop(reading);
+        drop(std::mem::take(self.aside.get_mut().unwrap_or_else(PoisonError::into_inner)));
         // Leaves the group, or its partitions would lie idle until the session timeout. Nothing more is committed.
         self.shared.quiet.store(true, Ordering::Relaxed);
         let shared: Arc<Shared<H>> = self.shared.clone();

@@ -31,7 +31,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             let told = match notice {
                 Notice::Rebalance { assign: true, partitions } => {
                     self.shared.apply(inlet, true, &partitions);
-                    self.lock(&self.reading).assigned = true;
+                    self.arrived(inlet, &partitions);
                     self.tell(GroupEvent::Assigned(names(&partitions)))
                 }
                 Notice::Rebalance { assign: false, partitions } => {
@@ -39,9 +39,7 @@ impl<H: ConsumerHooks> Consumer<H> {
                     let gone = names(&partitions);
                     // What was done of them has been stored, and librdkafka commits that before it gives them up.
                     let told = self.tell(if lost { GroupEvent::Lost(gone) } else { GroupEvent::Revoked(gone) });
-                    let mut reading = self.lock(&self.reading);
-                    partitions.iter().for_each(|entry| reading.forget(&entry.partition));
-                    drop(reading);
+                    self.gone(inlet, &partitions, lost);
                     self.shared.apply(inlet, false, &partitions);
                     told
                 }
@@ -50,6 +48,35 @@ impl<H: ConsumerHooks> Consumer<H> {
             result = result.and(told);
         }
         result
+    }
+
+    fn arrived(&self, inlet: &Inlet, partitions: &[Entry]) {
+        let mut reading = self.lock(&self.reading);
+        reading.assigned = true;
+        if reading.paused.is_empty() {
+            return;
+        }
+        if !inlet.cooperative() {
+            reading.paused.retain(|paused| partitions.iter().any(|entry| entry.partition == *paused));
+        }
+        // librdkafka forgets with a partition that it was paused.
+        let again: Vec<Partition> =
+            names(partitions).into_iter().filter(|partition| reading.paused.contains(partition)).collect();
+        if !again.is_empty() {
+            let _ = inlet.pause(&super::place::list_of(&again));
+        }
+    }
+
+    fn gone(&self, inlet: &Inlet, partitions: &[Entry], lost: bool) {
+        // An eager group takes all partitions and deals anew: what comes back stays paused, and is still waited for.
+        let all = lost || !inlet.cooperative();
+        let mut reading = self.lock(&self.reading);
+        let paused = reading.paused.clone();
+        partitions.iter().for_each(|entry| reading.forget(&entry.partition));
+        if all {
+            reading.assigned = false;
+            reading.paused = paused;
+        }
     }
 
     fn tell(&self, event: GroupEvent) -> Result<(), Error> {

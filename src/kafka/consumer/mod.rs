@@ -30,7 +30,7 @@ use crate::kafka::reachable::{ask, connect, Watch};
 use crate::kafka::reaper;
 use crate::kafka::wait::Interrupt;
 use events::Notice;
-use read::Reading;
+use read::{Aside, Reading};
 
 pub use group::GroupEvent;
 pub use queries::Watermark;
@@ -92,6 +92,8 @@ pub struct Consumer<H: ConsumerHooks> {
     closing: AtomicBool,
     /// One close at a time; the second finds nothing left to do.
     close: Mutex<()>,
+    aside: Mutex<Aside>,
+    has_aside: AtomicBool,
     /// A hook runs: what it calls may not read.
     in_hook: AtomicBool,
     /// How many wait to have a word between two fetches.
@@ -147,6 +149,8 @@ impl<H: ConsumerHooks> Consumer<H> {
             watch: Watch::new(brokers),
             closing: AtomicBool::new(false),
             close: Mutex::default(),
+            aside: Mutex::default(),
+            has_aside: AtomicBool::new(false),
             in_hook: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
             settings,

@@ -67,6 +67,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         let mut list = PartitionList::new();
         for (partition, offset) in targets {
             reading.offsets.moved(&partition.topic, partition.id, *offset);
+            reading.sought.insert(partition.clone(), *offset);
             list.add(&partition.topic, partition.id, *offset);
         }
         if self.settings.grouped && self.settings.auto_commit {
@@ -119,7 +120,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 }
 
-fn list_of(partitions: &[Partition]) -> PartitionList {
+pub(super) fn list_of(partitions: &[Partition]) -> PartitionList {
     let mut list = PartitionList::new();
     partitions.iter().for_each(|partition| list.add(&partition.topic, partition.id, -1001));
     list

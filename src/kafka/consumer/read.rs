@@ -34,6 +34,9 @@ pub(super) struct Reading {
     pub(super) handed_out: Vec<Incoming>,
     pub(super) offsets: Offsets,
     pub(super) paused: HashSet<Partition>,
+    /// Seeks whose first message has not come. librdkafka may have been looking up where to begin when it was told to seek,
+    /// and then begins there after all: its answer is not held against the seek (rd_kafka_toppar_handle_Offset, 2.12).
+    pub(super) sought: HashMap<Partition, i64>,
     /// Offsets that partitions were assigned with.
     pub(super) starts: HashMap<Partition, i64>,
     /// Partitions were shared out, if only none, or are of one's own choice.
@@ -55,6 +58,7 @@ impl Reading {
     pub(super) fn discard(&mut self, partition: &Partition) {
         self.buffer.retain(|message| !message.is_of(partition));
         self.held.retain(|message| !message.is_of(partition));
+        self.sought.remove(partition);
     }
 
     /// Another member reads this partition now, and commits its offsets.
@@ -84,6 +88,30 @@ impl Reading {
         self.buffer.extend(back);
         self.buffer.extend(rest);
     }
+}
+
+impl Reading {
+    /// Of a row of one partition the last stands for all.
+    fn hand_out(&mut self, message: Incoming) {
+        match self.handed_out.last_mut() {
+            Some(last) if last.is_next_to(&message) => *last = message,
+            _ => self.handed_out.push(message),
+        }
+    }
+}
+
+/// What a reader handed out or gave back while another thread had the lock.
+#[derive(Default)]
+pub(super) struct Aside {
+    handed_out: Vec<Incoming>,
+    given_back: Vec<Incoming>,
+    abandoned: bool,
+}
+
+fn put_first(buffer: &mut VecDeque<Incoming>, messages: impl IntoIterator<Item = Incoming>) {
+    let rest = std::mem::take(buffer);
+    buffer.extend(messages);
+    buffer.extend(rest);
 }
 
 impl<H: ConsumerHooks> Consumer<H> {
@@ -148,31 +176,60 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
-    /// The caller passed this message on; it is done when the next one is asked for. Of a row of one partition the last
-    /// stands for all.
+    /// The caller passed this message on; it is done when the next one is asked for.
     pub fn handed_out(&self, message: Incoming) {
-        let mut reading = self.lock(&self.reading);
-        match reading.handed_out.last_mut() {
-            Some(last) if last.is_next_to(&message) => *last = message,
-            _ => reading.handed_out.push(message),
+        match self.reading("read") {
+            Ok(mut reading) => reading.hand_out(message),
+            Err(_) => self.put_aside(|aside| aside.handed_out.push(message)),
         }
+    }
+
+    /// The caller may hold what another thread wants before it gives up the lock (Python's GIL), and must not wait for it.
+    fn put_aside(&self, put: impl FnOnce(&mut Aside)) {
+        put(&mut self.lock(&self.aside));
+        self.has_aside.store(true, Ordering::Release);
+    }
+
+    /// What was put aside while another thread had the lock.
+    pub(super) fn take_aside(&self, reading: &mut Reading) {
+        if !self.has_aside.swap(false, Ordering::Acquire) {
+            return;
+        }
+        let aside = std::mem::take(&mut *self.lock(&self.aside));
+        if aside.abandoned {
+            reading.handed_out.clear();
+        }
+        aside.handed_out.into_iter().for_each(|message| reading.hand_out(message));
+        put_first(&mut reading.buffer, aside.given_back);
     }
 
     /// Takes back messages that were not passed on, to be the next ones.
     pub fn give_back(&self, messages: impl IntoIterator<Item = Incoming>) {
-        let mut reading = self.lock(&self.reading);
-        let rest = std::mem::take(&mut reading.buffer);
-        reading.buffer.extend(messages);
-        reading.buffer.extend(rest);
+        match self.reading("read") {
+            Ok(mut reading) => put_first(&mut reading.buffer, messages),
+            Err(_) => self.put_aside(|aside| aside.given_back.extend(messages)),
+        }
     }
 
     /// The user's code failed on what was handed out last: do not commit it.
     pub fn abandon(&self) {
-        self.lock(&self.reading).handed_out.clear();
+        match self.reading("read") {
+            Ok(mut reading) => {
+                self.take_aside(&mut reading);
+                reading.handed_out.clear();
+            }
+            Err(_) => self.put_aside(|aside| {
+                aside.handed_out.clear();
+                aside.abandoned = true;
+            }),
+        }
     }
 
     /// What was handed out is done, and may be committed.
     pub(super) fn settle(&self, reading: &mut Reading) {
+        if self.has_aside.load(Ordering::Relaxed) {
+            self.take_aside(reading);
+        }
         if reading.handed_out.is_empty() {
             return;
         }
@@ -216,7 +273,11 @@ impl<H: ConsumerHooks> Consumer<H> {
         inlet.fetch(patience, limit, &mut reading.buffer);
         let fetched = reading.buffer.split_off(before);
         let (mut count, mut bytes, mut result) = (0, 0, Ok(()));
+        let mut astray: Vec<(Partition, i64)> = Vec::new();
         for incoming in fetched {
+            if !(reading.sought.is_empty() && astray.is_empty()) && went_astray(reading, &incoming, &mut astray) {
+                continue;
+            }
             if incoming.code() != Code::NONE {
                 result = result.and(self.heed(reading, &incoming));
                 continue;
@@ -229,6 +290,9 @@ impl<H: ConsumerHooks> Consumer<H> {
             } else {
                 reading.buffer.push_back(incoming);
             }
+        }
+        if !astray.is_empty() {
+            inlet.seek_again(&astray);
         }
         self.shared.received.fetch_add(count, Ordering::Relaxed);
         self.shared.received_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -281,4 +345,26 @@ impl<H: ConsumerHooks> Consumer<H> {
             "Read on to keep waiting: the consumer goes on where it was when a broker is back (unreachable_timeout)",
         ))
     }
+}
+
+/// Whether what came of a partition is not from the place that was sought. That place is then sought once more, which is
+/// exact, since nothing is being looked up any more; what comes after that is what there is (offsets may have gaps).
+fn went_astray(reading: &mut Reading, incoming: &Incoming, astray: &mut Vec<(Partition, i64)>) -> bool {
+    let code = incoming.code();
+    if code != Code::NONE {
+        return false;
+    }
+    if astray.iter().any(|(partition, _)| incoming.is_of(partition)) {
+        return true;
+    }
+    let sought = reading.sought.iter().find(|(partition, _)| incoming.is_of(partition));
+    let Some((partition, offset)) = sought.map(|(partition, offset)| (partition.clone(), *offset)) else {
+        return false;
+    };
+    reading.sought.remove(&partition);
+    if incoming.offset() == offset {
+        return false;
+    }
+    astray.push((partition, offset));
+    true
 }

@@ -70,7 +70,9 @@ impl<H: ConsumerHooks> Consumer<H> {
     fn drop_reached(&self, until: &mut Until) -> Result<(), Error> {
         let inlet = self.open("until_end")?;
         let assigned = self.assignment()?;
-        until.ends.retain(|partition, _| assigned.contains(partition));
+        // While an eager group deals anew nobody has anything, and all may come back.
+        let dealt = self.reading("read")?.assigned;
+        until.ends.retain(|partition, _| !dealt || assigned.contains(partition));
         let mut list = PartitionList::new();
         until.ends.keys().for_each(|partition| list.add(&partition.topic, partition.id, -1001));
         // Behind the last message there may be markers of transactions, which librdkafka passes by itself.

@@ -75,7 +75,9 @@ impl Inlet {
                 self.client.raw(),
                 list.raw(),
                 commit.queue,
-                None,
+                // With a callback of its own the answer does not go to the client's as well, as if nobody had waited for it
+                // (rd_kafka_cgrp_propagate_commit_result). It is never called: the answer is taken as an event.
+                Some(answered_elsewhere),
                 std::ptr::null_mut(),
             ))?;
             Ok(commit)
@@ -99,6 +101,14 @@ impl Drop for Inlet {
         // SAFETY: the reference taken in `new`, given back once, before the client is dropped.
         unsafe { rd::rd_kafka_queue_destroy(self.queue) }
     }
+}
+
+unsafe extern "C" fn answered_elsewhere(
+    _: *mut rd::rd_kafka_t,
+    _: rd::rd_kafka_resp_err_t,
+    _: *mut rd::rd_kafka_topic_partition_list_t,
+    _: *mut std::ffi::c_void,
+) {
 }
 
 /// A commit under way.
@@ -136,16 +146,22 @@ impl Drop for Commit {
 }
 
 impl Inlet {
+    /// Whether the group's protocol changes some partitions (cooperative, KIP-848) or replaces all of them (eager).
+    pub fn cooperative(&self) -> bool {
+        // SAFETY: the client is live; the text is static or null.
+        unsafe { text(rd::rd_kafka_rebalance_protocol(self.client.raw())) == "COOPERATIVE" }
+    }
+
     /// Takes on or gives up partitions the way the group's protocol wants it: eager replaces all, cooperative changes some.
     pub fn apply_rebalance(&self, assign: bool, partitions: &[Entry]) -> Result<(), Problem> {
         let mut list = PartitionList::new();
         for entry in partitions {
             list.add(&entry.partition.topic, entry.partition.id, entry.offset);
         }
+        let cooperative = self.cooperative();
         // SAFETY: client and list are live; the list is copied.
         unsafe {
             let raw = self.client.raw();
-            let cooperative = text(rd::rd_kafka_rebalance_protocol(raw)) == "COOPERATIVE";
             match (cooperative, assign) {
                 (true, true) => problem(rd::rd_kafka_incremental_assign(raw, list.raw())),
                 (true, false) => problem(rd::rd_kafka_incremental_unassign(raw, list.raw())),

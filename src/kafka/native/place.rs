@@ -8,6 +8,7 @@ use super::consume::{checked, Inlet};
 use super::partitions::{Entry, PartitionList};
 use super::{code, millis, problem, Problem};
 use crate::kafka::code::Code;
+use crate::kafka::record::Partition;
 
 impl Inlet {
     pub fn assignment(&self) -> Result<Vec<Entry>, Code> {
@@ -37,6 +38,13 @@ impl Inlet {
         // SAFETY: client and list are live; librdkafka writes each partition's result into the list.
         unsafe { problem(rd::rd_kafka_seek_partitions(self.client().raw(), list.raw(), millis(timeout).max(1)))? };
         Ok(list.entries())
+    }
+
+    /// As `seek`, for partitions that are being read, so that nothing has to be waited for.
+    pub fn seek_again(&self, targets: &[(Partition, i64)]) {
+        let mut list = PartitionList::new();
+        targets.iter().for_each(|(partition, offset)| list.add(&partition.topic, partition.id, *offset));
+        let _ = self.seek(&list, Duration::from_millis(200));
     }
 
     pub fn pause(&self, list: &PartitionList) -> Result<Vec<Entry>, Code> {
