@@ -567,6 +567,31 @@ class Consumer(Generic[_T]):
         Raises what `poll` raises, and `KafkaTimeoutError` if no partitions were assigned in time.
         """
 
+    @classmethod
+    def peek(
+        cls,
+        topic: str,
+        n: int = 5,
+        *,
+        bootstrap_servers: Union[str, Sequence[str]] = "localhost:9092",
+        timeout: float = 10.0,
+        **options: Any,
+    ) -> List[Message[Any]]:
+        """The newest `n` messages of a topic, in the order of their timestamps. Joins no group, commits nothing, and ends.
+
+        Looks at the end that each partition has now, and as far back as needed for `n` messages of it; so a call reads up to
+        `n` messages of every partition, and more only where transactions or compaction left gaps.
+
+        Args:
+            timeout: Seconds for each step: connecting, asking for the offsets, and a read without a broker.
+            options: Any of the constructor's, but no group.
+
+        Raises:
+            UnknownTopicError: There is no such topic.
+            KafkaConnectionError: No broker could be reached.
+            DecodeError: A message is not JSON.
+        """
+
     def values(self) -> Iterator[_T]:
         """Iterate over the values alone."""
 

@@ -72,6 +72,11 @@ impl Message {
         self.value
     }
 
+    /// For putting messages in the order of time; those without one come first.
+    pub fn moment_ms(&self) -> i64 {
+        self.timestamp_ms.unwrap_or(-1)
+    }
+
     pub fn position(&self) -> (&Py<PyString>, i32, i64) {
         (&self.topic, self.partition, self.offset)
     }

@@ -7,6 +7,7 @@ mod decoding;
 mod group;
 mod offsets;
 mod policy;
+mod peek;
 pub mod reading;
 
 use std::sync::atomic::Ordering;

@@ -8,6 +8,7 @@ use crate::kafka::code::Code;
 use crate::kafka::error::Error;
 use crate::kafka::native::consume::Inlet;
 use crate::kafka::native::partitions::PartitionList;
+use crate::kafka::reachable::ask;
 use crate::kafka::record::Partition;
 use crate::kafka::wait::{check, Interrupt};
 
@@ -65,6 +66,15 @@ impl<H: ConsumerHooks> Consumer<H> {
             .assignment()
             .map_err(|code| Error::failed("cannot read the assignment", code, ""))?;
         Ok(entries.into_iter().map(|entry| entry.partition).collect())
+    }
+
+    pub fn partition_count(&self, topic: &str, timeout: Duration, interrupt: Interrupt<'_>) -> Result<usize, Error> {
+        let inlet = self.open("partitions_for")?;
+        let operation = format!("cannot look up topic '{topic}'");
+        let topic = topic.to_owned();
+        let question = move |step| inlet.client().metadata(Some(&topic), step);
+        ask(&self.shared.brokers, &operation, timeout, interrupt, question)?
+            .map_err(|code| Error::failed(&operation, code, ""))
     }
 
     /// Reads these partitions and no others, from the offsets given, or from where the group was, or without one from where
