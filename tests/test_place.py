@@ -249,3 +249,41 @@ def test_assign_with_a_group_goes_on_where_the_group_was(servers: str, topic: st
             consumer.assign([TopicPartition(topic, 0)])
             assert [message.offset for message in read(consumer, 7)] == list(range(first, first + 7))
     assert committed_offset(servers, group, topic) == 14
+
+
+def test_what_comes_while_a_partition_is_paused_at_its_end_is_not_passed_over(
+    servers: str, topic: str, group_or_none: Optional[str]
+) -> None:
+    """librdkafka 2.12 goes on one offset too far there: it takes the notice of the end for a message."""
+    fill(servers, topic, 3)
+    with open_consumer(servers, topic, group_or_none) as consumer:
+        read(consumer, 3)
+        for n in range(3, 9):
+            # Long enough for the end to have been noticed.
+            assert consumer.poll(0.7) is None
+            consumer.pause()
+            with Producer(servers) as producer:
+                producer.send(topic, n)
+            consumer.resume()
+            assert read(consumer, 1)[0].offset == n
+
+
+def test_a_partition_that_comes_back_in_a_rebalance_stays_paused(
+    servers: str, new_topic: Callable[..., str], group: str
+) -> None:
+    topic = new_topic(2)
+    fill(servers, topic, 100, partitions=2)
+    with open_consumer(servers, topic, group) as one:
+        read(one, 10)
+        one.pause()
+        with open_consumer(servers, topic, group) as two:
+            wait_until(
+                lambda: (one.poll(0.05), two.poll(0.05)) and len(one.assignment()) == len(two.assignment()) == 1,
+                "a partition each",
+                timeout=30,
+            )
+            assert one.paused() == one.assignment()
+            for _ in range(10):
+                assert one.poll(0.05) is None
+            one.resume()
+            assert one.poll(20) is not None

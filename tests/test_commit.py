@@ -1,0 +1,161 @@
+"""Commits: of everything, of messages, of offsets; waited for and not; and what is heard of those that fail."""
+
+import logging
+from typing import Any, List, Optional, Tuple
+
+import pytest
+
+from kjson import CommitError, Consumer, KafkaError, TopicPartition
+
+from .peers import committed_offset
+from .sessions import QUICK_SESSION
+from .test_place import fill, open_consumer, read
+from .waiting import wait_until
+
+Heard = List[Tuple[Optional[BaseException], List[TopicPartition]]]
+
+
+def test_commit_takes_messages_offsets_lists_and_everything(servers: str, topic: str, group: str) -> None:
+    fill(servers, topic, 20)
+    where = TopicPartition(topic, 0)
+    with open_consumer(servers, topic, group, enable_auto_commit=False) as consumer:
+        messages = read(consumer, 10)
+        consumer.commit(messages[2])
+        assert consumer.committed(where) == 3
+        consumer.commit(messages[:6])
+        assert consumer.committed(where) == 6
+        consumer.commit(TopicPartition(topic, 0, 4))
+        assert consumer.committed(where) == 4
+        consumer.commit()
+        assert consumer.committed(where) == 10
+        with pytest.raises(ValueError, match="offset"):
+            consumer.commit(where)
+        with pytest.raises(TypeError):
+            consumer.commit("orders")
+    assert committed_offset(servers, group, topic) == 10
+
+
+def test_without_automatic_commits_nothing_is_committed_by_itself(servers: str, topic: str, group: str) -> None:
+    fill(servers, topic, 20)
+    with open_consumer(servers, topic, group, enable_auto_commit=False) as consumer:
+        read(consumer, 10)
+    assert committed_offset(servers, group, topic) is None
+
+
+def test_an_asynchronous_commit_is_heard_of_by_on_commit(servers: str, topic: str, group: str) -> None:
+    fill(servers, topic, 20)
+    heard: Heard = []
+    with open_consumer(
+        servers, topic, group, enable_auto_commit=False, on_commit=lambda error, offsets: heard.append((error, offsets))
+    ) as consumer:
+        read(consumer, 10)
+        assert consumer.commit(asynchronous=True) is None
+        wait_until(lambda: (consumer.poll(0.05), heard)[1], "the answer")
+        assert heard == [(None, [TopicPartition(topic, 0, 10)])]
+        # One that is waited for is not heard of twice.
+        consumer.commit()
+        for _ in range(5):
+            consumer.poll(0.05)
+        assert len(heard) == 1
+
+
+def test_an_automatic_commit_is_heard_of_by_on_commit(servers: str, topic: str, group: str) -> None:
+    fill(servers, topic, 20)
+    heard: Heard = []
+    with open_consumer(
+        servers, topic, group, auto_commit_interval_ms=100, on_commit=lambda error, offsets: heard.append((error, offsets))
+    ) as consumer:
+        read(consumer, 10)
+        wait_until(lambda: (consumer.poll(0.05), heard)[1], "an automatic commit")
+    assert heard[0][0] is None
+    assert heard[0][1][0].topic == topic
+
+
+@pytest.mark.mock_only
+def test_a_commit_that_the_broker_refuses_is_an_error(
+    cluster: Any, servers: str, topic: str, group: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(servers, topic, 20)
+    refused = "GROUP_AUTHORIZATION_FAILED"
+    heard: Heard = []
+    for callback in (None, lambda error, offsets: heard.append((error, offsets))):
+        caplog.clear()
+        name = f"{group}-{callback is None}"
+        with open_consumer(servers, topic, name, enable_auto_commit=False, on_commit=callback) as consumer:
+            read(consumer, 5)
+            cluster.mock.fail_requests("OffsetCommit", refused, times=2)
+            with pytest.raises(CommitError, match=refused) as caught:
+                consumer.commit()
+            assert caught.value.name == refused
+            with caplog.at_level(logging.ERROR, "kjson"):
+                consumer.commit(TopicPartition(topic, 0, 3), asynchronous=True)
+
+                def answered() -> bool:
+                    consumer.poll(0.05)
+                    return bool(heard) or refused in caplog.text
+
+                wait_until(answered, "the refusal")
+            # Either to the callback or to the log, once.
+            assert (refused in caplog.text) == (callback is None)
+            consumer.commit()
+    assert len(heard) == 1
+    error, offsets = heard[0]
+    assert isinstance(error, CommitError)
+    assert error.name == refused
+    assert offsets == [TopicPartition(topic, 0, 3)]
+
+
+def test_what_on_commit_raises_comes_out_of_the_read(servers: str, topic: str, group: str) -> None:
+    fill(servers, topic, 5)
+
+    def on_commit(error: Optional[BaseException], offsets: List[TopicPartition]) -> None:
+        raise LookupError("on_commit")
+
+    with open_consumer(servers, topic, group, enable_auto_commit=False, on_commit=on_commit) as consumer:
+        read(consumer, 2)
+        consumer.commit(asynchronous=True)
+        got = []
+
+        def raised() -> bool:
+            try:
+                message = consumer.poll(0.05)
+            except LookupError:
+                return True
+            if message is not None:
+                got.append(message.offset)
+            return False
+
+        wait_until(raised, "the exception")
+        got += [message.offset for message in read(consumer, 3 - len(got))]
+        assert got == [2, 3, 4]
+
+
+def test_a_consumer_without_a_group_commits_nothing(servers: str, topic: str) -> None:
+    fill(servers, topic, 5)
+    with Consumer(topic, bootstrap_servers=servers) as consumer:
+        read(consumer, 1)
+        with pytest.raises(KafkaError, match="group_id"):
+            consumer.commit()
+
+
+@pytest.mark.real_kafka
+def test_a_commit_after_the_partitions_went_to_others_is_an_error(servers: str, topic: str, group: str) -> None:
+    fill(servers, topic, 5)
+    lost: List[TopicPartition] = []
+    with open_consumer(
+        servers,
+        topic,
+        group,
+        max_poll_interval_ms=2000,
+        on_lost=lambda consumer, partitions: lost.extend(partitions),
+    ) as slow:
+        read(slow, 2)
+        with Consumer(topic, bootstrap_servers=servers, group_id=group, **QUICK_SESSION) as quick:
+            # The slow one does not read any more, and is put out.
+            assert [message.offset for message in read(quick, 5)] == list(range(5))
+            with pytest.raises(CommitError):
+                slow.commit()
+        # It joins again by itself, when it reads again.
+        fill(servers, topic, 3)
+        assert read(slow, 1)[0].topic == topic
+        assert lost == [TopicPartition(topic, 0)]
