@@ -175,3 +175,12 @@ def test_a_consumer_that_is_closed_ends_its_iterators(servers: str, topic: str) 
     for iterator in (messages, values):
         with pytest.raises(ClosedError):
             next(iterator)
+
+
+def test_peek_shows_what_cannot_be_decoded(servers: str, topic: str) -> None:
+    from .peers import write_with_confluent
+
+    write_with_confluent(servers, topic, [b"1", b"{", b"3"])
+    good, bad, last = Consumer.peek(topic, bootstrap_servers=servers)
+    assert (good.value, last.value) == (1, 3)
+    assert bad.error is not None and bad.raw_value == b"{"

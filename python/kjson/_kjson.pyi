@@ -584,12 +584,12 @@ class Consumer(Generic[_T]):
 
         Args:
             timeout: Seconds for each step: connecting, asking for the offsets, and a read without a broker.
-            options: Any of the constructor's, but no group.
+            options: Any of the constructor's, but no group. `on_decode_error` is "yield" unless given: a message that cannot be
+                decoded is among the others, with its `error`.
 
         Raises:
             UnknownTopicError: There is no such topic.
             KafkaConnectionError: No broker could be reached.
-            DecodeError: A message is not JSON.
         """
 
     def values(self) -> Iterator[_T]:

@@ -6,8 +6,8 @@ pub mod dead_letter;
 mod decoding;
 mod group;
 mod offsets;
-mod policy;
 mod peek;
+mod policy;
 pub mod reading;
 
 use std::sync::atomic::Ordering;

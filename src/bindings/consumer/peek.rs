@@ -51,9 +51,12 @@ impl Consumer {
                 given.set_item(name, value)?;
             }
         }
+        if !given.contains("on_decode_error")? {
+            given.set_item("on_decode_error", "yield")?;
+        }
         let consumer = class.call((), Some(&given))?.cast_into::<Consumer>()?;
         let found = newest(&consumer, topic, n, timeout);
-        let closed = consumer.get().core.close(py, deadline(Some(timeout))?);
+        let closed = consumer.get().core.close_for(&consumer, deadline(Some(timeout))?);
         let messages = found?;
         closed?;
         Ok(messages)

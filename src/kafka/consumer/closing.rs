@@ -55,8 +55,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         {
             let mut reading = self.control();
             reading.handed_out.clear();
-            reading.buffer.clear();
-            reading.held.clear();
+            reading.give_up(|_| true);
         }
         if inlet.closed() || inlet.begin_close().is_err() {
             return Ok(());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::read::Reading;
+use super::read::{Reading, Sought};
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::code::Code;
 use crate::kafka::error::Error;
@@ -11,16 +11,19 @@ use crate::kafka::record::Partition;
 use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
 
 impl Reading {
-    /// The next offset to hand out, as far as that is known here.
-    pub(super) fn position(&self, partition: &Partition) -> Option<i64> {
+    /// The next offset to hand out, as far as that is known here. `taken` is where the fetches are, which is behind markers of
+    /// transactions at the end, too.
+    pub(super) fn position(&self, partition: &Partition, taken: Option<i64>) -> Option<i64> {
         let fetched = self.held.iter().chain(&self.buffer).filter(|message| message.is_of(partition));
-        let handed_out = self.handed_out.iter().rev().find(|message| message.is_of(partition));
-        fetched
-            .map(|message| message.offset())
-            .min()
-            .or_else(|| handed_out.map(|message| message.offset() + 1))
-            .or_else(|| self.offsets.next(partition))
-            .or_else(|| self.starts.get(partition).copied())
+        let dropped = self.dropped.get(partition).copied();
+        fetched.map(|message| message.offset()).min().or(dropped).or_else(|| {
+            let handed_out = self.handed_out.iter().rev().find(|message| message.is_of(partition));
+            let read_to = handed_out
+                .map(|message| message.offset() + 1)
+                .or_else(|| self.offsets.next(partition))
+                .or_else(|| self.starts.get(partition).copied());
+            read_to.max(taken)
+        })
     }
 }
 
@@ -67,7 +70,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         let mut list = PartitionList::new();
         for (partition, offset) in targets {
             reading.offsets.moved(&partition.topic, partition.id, *offset);
-            reading.sought.insert(partition.clone(), *offset);
+            reading.sought.insert(partition.clone(), Sought::now(*offset));
             list.add(&partition.topic, partition.id, *offset);
         }
         if self.settings.grouped && self.settings.auto_commit {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::place::list_of;
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::code::Code;
 use crate::kafka::error::Error;
@@ -138,8 +139,11 @@ impl<H: ConsumerHooks> Consumer<H> {
         let deadline = Deadline::after(Some(timeout));
         let (mut known, mut unknown) = (HashMap::new(), Vec::new());
         let reading = self.control();
+        let inlet = self.open("position")?;
+        let taken = inlet.taken(&list_of(partitions)).map_err(|code| Error::failed("position", code, ""))?;
         for partition in partitions {
-            match reading.position(partition) {
+            let taken = taken.iter().find(|entry| entry.partition == *partition && entry.offset >= 0);
+            match reading.position(partition, taken.map(|entry| entry.offset)) {
                 Some(next) => drop(known.insert(partition.clone(), next)),
                 None => unknown.push(partition.clone()),
             }

@@ -36,7 +36,9 @@ pub(super) struct Reading {
     pub(super) paused: HashSet<Partition>,
     /// Seeks whose first message has not come. librdkafka may have been looking up where to begin when it was told to seek,
     /// and then begins there after all: its answer is not held against the seek (rd_kafka_toppar_handle_Offset, 2.12).
-    pub(super) sought: HashMap<Partition, i64>,
+    pub(super) sought: HashMap<Partition, Sought>,
+    /// Where the messages began that were dropped because their partitions go.
+    pub(super) dropped: HashMap<Partition, i64>,
     /// Offsets that partitions were assigned with.
     pub(super) starts: HashMap<Partition, i64>,
     /// Partitions were shared out, if only none, or are of one's own choice.
@@ -46,6 +48,18 @@ pub(super) struct Reading {
     pub(super) missing: Vec<String>,
     pub(super) looked_at: Option<Instant>,
     pub(super) warned: HashSet<String>,
+}
+
+pub(super) struct Sought {
+    pub(super) offset: i64,
+    /// When to seek once more if nothing has come: the lookup may have led to the end.
+    pub(super) again_at: Option<Instant>,
+}
+
+impl Sought {
+    pub(super) fn now(offset: i64) -> Self {
+        Sought { offset, again_at: Instant::now().checked_add(Duration::from_millis(500)) }
+    }
 }
 
 impl Reading {
@@ -59,6 +73,19 @@ impl Reading {
         self.buffer.retain(|message| !message.is_of(partition));
         self.held.retain(|message| !message.is_of(partition));
         self.sought.remove(partition);
+        self.dropped.remove(partition);
+    }
+
+    /// Drops messages of partitions that go, and keeps in mind where reading stood.
+    pub(super) fn give_up(&mut self, gone: impl Fn(&Incoming) -> bool) {
+        let Reading { buffer, held, dropped, .. } = self;
+        for message in buffer.iter().chain(&*held).filter(|message| gone(message)) {
+            let partition = Partition { topic: (&*message.topic()).into(), id: message.partition() };
+            let first = dropped.entry(partition).or_insert(message.offset());
+            *first = message.offset().min(*first);
+        }
+        buffer.retain(|message| !gone(message));
+        held.retain(|message| !gone(message));
     }
 
     /// Another member reads this partition now, and commits its offsets.
@@ -91,6 +118,20 @@ impl Reading {
 }
 
 impl Reading {
+    fn seek_what_is_due(&mut self, inlet: &Inlet) {
+        let now = Instant::now();
+        let mut due = Vec::new();
+        for (partition, sought) in &mut self.sought {
+            if sought.again_at.is_some_and(|at| at <= now) {
+                sought.again_at = None;
+                due.push((partition.clone(), sought.offset));
+            }
+        }
+        if !due.is_empty() {
+            inlet.seek_again(&due);
+        }
+    }
+
     /// Of a row of one partition the last stands for all.
     fn hand_out(&mut self, message: Incoming) {
         match self.handed_out.last_mut() {
@@ -259,6 +300,9 @@ impl<H: ConsumerHooks> Consumer<H> {
         if !self.settings.grouped {
             self.look_for_topics(inlet, reading, interrupt)?;
         }
+        if !reading.sought.is_empty() {
+            reading.seek_what_is_due(inlet);
+        }
         let first = self.fetch_some(inlet, reading, patience, 1);
         reading.fetched_at = Some(Instant::now());
         if reading.buffer.is_empty() || self.shared.has_revocation() {
@@ -299,8 +343,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         if self.shared.has_revocation() {
             // Void from now on, before anybody is told.
             let gone = |message: &Incoming| self.shared.is_revoked(|entry| message.is_of(&entry.partition));
-            reading.buffer.retain(|message| !gone(message));
-            reading.held.retain(|message| !gone(message));
+            reading.give_up(gone);
         }
         result
     }
@@ -350,15 +393,14 @@ impl<H: ConsumerHooks> Consumer<H> {
 /// Whether what came of a partition is not from the place that was sought. That place is then sought once more, which is
 /// exact, since nothing is being looked up any more; what comes after that is what there is (offsets may have gaps).
 fn went_astray(reading: &mut Reading, incoming: &Incoming, astray: &mut Vec<(Partition, i64)>) -> bool {
-    let code = incoming.code();
-    if code != Code::NONE {
+    if incoming.code() != Code::NONE {
         return false;
     }
     if astray.iter().any(|(partition, _)| incoming.is_of(partition)) {
         return true;
     }
     let sought = reading.sought.iter().find(|(partition, _)| incoming.is_of(partition));
-    let Some((partition, offset)) = sought.map(|(partition, offset)| (partition.clone(), *offset)) else {
+    let Some((partition, offset)) = sought.map(|(partition, sought)| (partition.clone(), sought.offset)) else {
         return false;
     };
     reading.sought.remove(&partition);

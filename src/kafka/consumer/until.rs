@@ -80,7 +80,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         let reading = self.reading("read")?;
         until.ends.retain(|partition, end| {
             let passed = taken.iter().any(|entry| entry.partition == *partition && entry.offset >= *end);
-            !passed && reading.position(partition).is_none_or(|next| next < *end)
+            !passed && reading.position(partition, None).is_none_or(|next| next < *end)
         });
         Ok(())
     }
