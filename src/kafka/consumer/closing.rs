@@ -8,8 +8,10 @@ use std::time::Duration;
 use super::events::Notice;
 use super::read::Aside;
 use super::{Consumer, ConsumerHooks, Shared};
+use crate::kafka::code::Code;
 use crate::kafka::error::Error;
 use crate::kafka::native::consume::Inlet;
+use crate::kafka::native::incoming::Incoming;
 use crate::kafka::reaper;
 use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
 
@@ -64,7 +66,11 @@ impl<H: ConsumerHooks> Consumer<H> {
         let mut told = Ok(());
         while !inlet.closed() && !deadline.passed() {
             inlet.fetch(deadline.step(TICK), 1, &mut discarded);
-            discarded.clear();
+            discarded.retain(|message: &Incoming| message.code() == Code::NONE);
+            let mut reading = self.control();
+            reading.buffer.append(&mut discarded);
+            reading.give_up(|_| true);
+            drop(reading);
             told = told.and(self.act_on_notices(inlet));
             check(interrupt)?;
         }
