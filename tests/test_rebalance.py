@@ -108,6 +108,7 @@ def test_on_assign_may_seek_and_on_revoke_may_commit(servers: str, topic: str, g
     assert committed_offset(servers, group, topic) == 93
 
 
+@pytest.mark.real_kafka  # the mock refuses commits while a group is dealt anew
 def test_what_is_done_is_committed_before_the_partition_goes(
     servers: str, new_topic: Callable[..., str], group: str
 ) -> None:

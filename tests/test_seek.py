@@ -179,17 +179,17 @@ def test_offsets_for_times(servers: str, topic: str) -> None:
 
 @pytest.mark.real_kafka
 def test_a_consumer_without_a_group_notices_partitions_that_come_later(servers: str, topic: str) -> None:
-    with Consumer(topic, bootstrap_servers=servers) as consumer, Producer(servers) as producer:
+    with Consumer(topic, bootstrap_servers=servers) as consumer:
         assert consumer.poll(0.1) is None
         admin = AdminClient({"bootstrap.servers": servers})
         admin.create_partitions([NewPartitions(topic, 2)])[topic].result(20)
 
         def sent() -> bool:
-            try:
-                producer.send(topic, "new", partition=1).result(5)
-                return True
-            except KafkaError:
-                return False
+            with Producer(servers) as producer:  # a new one: producers look for new partitions every 5 minutes
+                if len(producer.partitions_for(topic)) == 2:
+                    producer.send(topic, "new", partition=1)
+                    return True
+            return False
 
         wait_until(sent, "the new partition to be known to the producer")
         message = consumer.poll(25)
