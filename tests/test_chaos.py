@@ -53,7 +53,7 @@ class Members:
         self.directory = directory
         self.arguments = arguments
         self.paths: List[Path] = []
-        self.running: List["subprocess.Popen[bytes]"] = []
+        self.running: List[Any] = []
 
     def join(self) -> None:
         path = self.directory / f"done-{len(self.paths)}"

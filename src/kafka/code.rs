@@ -104,7 +104,6 @@ mod tests {
             (Code::TRANSPORT, "_TRANSPORT"),
             (Code::RESOLVE, "_RESOLVE"),
             (Code::MSG_TIMED_OUT, "_MSG_TIMED_OUT"),
-            (Code::PARTITION_EOF, "_PARTITION_EOF"),
             (Code::UNKNOWN_PARTITION, "_UNKNOWN_PARTITION"),
             (Code::UNKNOWN_TOPIC, "_UNKNOWN_TOPIC"),
             (Code::ALL_BROKERS_DOWN, "_ALL_BROKERS_DOWN"),

@@ -56,7 +56,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             // A partition that was assigned just now is not being read yet.
             let not_yet = |entry: &Entry| matches!(entry.code, Code::STATE | Code::PREV_IN_PROGRESS | Code::TIMED_OUT);
             for entry in &entries {
-                if entry.code != Code::NONE && !(not_yet(entry) && !deadline.passed()) {
+                if entry.code != Code::NONE && (deadline.passed() || !not_yet(entry)) {
                     let place = format!("cannot seek '{}' [{}]", entry.partition.topic, entry.partition.id);
                     return Err(Error::failed(&place, entry.code, ""));
                 }

@@ -359,6 +359,8 @@ impl<H: ConsumerHooks> Consumer<H> {
                 Ok(())
             }
             Code::MAX_POLL_EXCEEDED => {
+                // They are read by others now; the revocation follows.
+                reading.give_up(|_| true);
                 self.shared
                     .warn(format!("{text}. The group has given this consumer's partitions away; it joins again now"));
                 Ok(())
