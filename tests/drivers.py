@@ -23,7 +23,9 @@ class Driver:
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Awaits on the loop, and blocks here until that is over."""
-        assert threading.current_thread() is not self.thread, "this test calls from the loop's thread: mark it sync_only"
+        assert threading.current_thread() is not self.thread, (
+            "this test calls from the loop's thread: mark it sync_only"
+        )
         return asyncio.run_coroutine_threadsafe(_awaited(work), self.loop).result()
 
     def close(self) -> None:

@@ -136,6 +136,7 @@ impl Operation {
     }
 
     /// For event loops, as of any coroutine.
+    #[pyo3(signature = (_value, /))]
     fn send(&self, py: Python<'_>, _value: &Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
         self.step(py)
     }

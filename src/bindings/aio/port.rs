@@ -54,10 +54,22 @@ pub fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     GET.import(py, "asyncio", "get_running_loop")?.call0()
 }
 
+/// The loop that runs on this thread, if one does.
+pub fn loop_here(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    static GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let running = GET.import(py, "asyncio", "_get_running_loop")?.call0()?;
+    Ok(Some(running).filter(|running| !running.is_none()))
+}
+
 impl Port {
     /// The port of the loop that runs on this thread, which is made when it is first needed.
     pub fn current(py: Python<'_>) -> PyResult<Arc<Self>> {
-        let running = running_loop(py)?;
+        Self::of(&running_loop(py)?)
+    }
+
+    /// The port of a loop that runs on this thread.
+    pub fn of(running: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
+        let py = running.py();
         let address = running.as_ptr() as usize;
         let known = lock(&PORTS).iter().find(|known| known.address == address).map(|known| {
             // Another loop may lie where one that is gone lay.
@@ -68,7 +80,7 @@ impl Port {
                 return Ok(port);
             }
         }
-        Self::open(&running)
+        Self::open(running)
     }
 
     fn open(running: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {

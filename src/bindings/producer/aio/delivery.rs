@@ -14,7 +14,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyList;
 
 use crate::bindings::aio::operation::Operation;
-use crate::bindings::aio::port::{running_loop, Call, Port};
+use crate::bindings::aio::port::{loop_here, running_loop, Call, Port};
 use crate::bindings::aio::timer::within;
 use crate::bindings::producer::batch::DeliveryBatch;
 use crate::bindings::producer::delivery::{Callback, Delivery, RecordMetadata};
@@ -78,15 +78,9 @@ fn asyncio(py: Python<'_>, name: &'static str) -> PyResult<PyErr> {
     Ok(PyErr::from_value(class.call0()?))
 }
 
-/// Whether a loop runs on this thread.
-fn on_loop(py: Python<'_>) -> PyResult<bool> {
-    static GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    Ok(!GET.import(py, "asyncio", "_get_running_loop")?.call0()?.is_none())
-}
-
 /// A wait on the loop's own thread would hold up the whole program: that is asyncio's InvalidStateError.
 pub fn refuse_on_loop(py: Python<'_>, core: &Core, what: &str) -> PyResult<()> {
-    if core.aio.asynchronous && on_loop(py)? {
+    if core.aio.asynchronous && loop_here(py)?.is_some() {
         let class = py.import("asyncio")?.getattr("InvalidStateError")?;
         let text = format!("the outcome of {what} is not known yet: await it");
         return Err(PyErr::from_value(class.call1((text,))?));
@@ -101,7 +95,7 @@ pub async fn done(delivery: &Py<Delivery>) -> PyResult<()> {
         if report.completion().is_some() || report.when_done(Callback::Wake(context.waker().clone())).is_err() {
             return Poll::Ready(Ok(()));
         }
-        Python::attach(|py| hurry(py, delivery.get().core()))?;
+        hurry(&Python::attach(Port::current)?, delivery.get().core());
         Poll::Pending
     })
     .await
@@ -197,9 +191,11 @@ impl Delivery {
     /// Has `function` called on the loop that runs on this thread. False where a callback belongs to a thread of ours.
     pub fn call_on_loop(slf: &Bound<'_, Self>, function: &Py<PyAny>, context: Option<Py<PyAny>>) -> PyResult<bool> {
         let (py, this) = (slf.py(), slf.get());
-        if !this.core().aio.asynchronous || !on_loop(py)? {
+        if !this.core().aio.asynchronous {
             return Ok(false);
         }
+        let Some(running) = loop_here(py)? else { return Ok(false) };
+        let port = Port::of(&running)?;
         let context = match context {
             Some(context) => context,
             None => {
@@ -208,7 +204,7 @@ impl Delivery {
             }
         };
         let call = Arc::new(DoneCall {
-            port: Port::current(py)?,
+            port: port.clone(),
             delivery: slf.clone().unbind(),
             function: function.clone_ref(py),
             context,
@@ -224,7 +220,7 @@ impl Delivery {
         calls.retain(|call| !call.left.load(Ordering::Relaxed));
         calls.push(call);
         drop(calls);
-        hurry(py, this.core())?;
+        hurry(&port, this.core());
         Ok(true)
     }
 }
@@ -241,7 +237,7 @@ impl DeliveryBatch {
         Ok(Operation::working("DeliveryBatch", async move {
             let this = batch.get();
             if !this.batch.done() {
-                Python::attach(|py| hurry(py, this.core()))?;
+                hurry(&Python::attach(Port::current)?, this.core());
                 Whole::new(this.core().aio.rounds.clone(), this.batch.clone()).await;
             }
             Python::attach(|py| this.places(py).map(Bound::<PyList>::unbind))

@@ -44,17 +44,16 @@ impl Aio {
 
 /// Has what waits for `linger_ms` sent, when the loop is through with the tasks that are ready now: of a thousand
 /// deliveries that are awaited together the first does not go alone.
-pub fn hurry(py: Python<'_>, core: &Arc<Core>) -> PyResult<()> {
+pub fn hurry(port: &Arc<Port>, core: &Arc<Core>) {
     /// A loop that ended before it came to it is not waited for any longer.
     const STALE: Duration = Duration::from_millis(20);
     let mut wished = core.aio.wished.lock().unwrap_or_else(PoisonError::into_inner);
     if wished.is_some_and(|wished| wished.elapsed() < STALE) {
-        return Ok(());
+        return;
     }
     *wished = Some(Instant::now());
     drop(wished);
-    Port::current(py)?.leave(Arc::new(Push { core: core.clone() }));
-    Ok(())
+    port.leave(Arc::new(Push { core: core.clone() }));
 }
 
 struct Push {
