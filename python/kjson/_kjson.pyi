@@ -510,11 +510,15 @@ class AsyncProducer:
     def commit_transaction(self, timeout: Optional[float] = 60.0) -> Operation[None]:
         """Flush and commit. Readers with `isolation_level="read_committed"` see all of it from now on.
 
-        Raises what `Producer.commit_transaction` raises. Cancelling leaves it open whether it was committed: commit again.
+        Raises what `Producer.commit_transaction` raises. Cancelling leaves the commit under way: the next step of the
+        producer's transactions waits for it, and committing again tells its outcome.
         """
 
     def abort_transaction(self, timeout: Optional[float] = 60.0) -> Operation[None]:
-        """Give up the open transaction: none of its messages will be seen."""
+        """Give up the open transaction: none of its messages will be seen.
+
+        Cancelling leaves the abort under way.
+        """
 
     def send_offsets_to_transaction(
         self,

@@ -297,8 +297,8 @@ impl AsyncProducer {
         Operation::working(NAME, async move {
             core.usable()?;
             let deadline = deadline(timeout)?;
-            let send = move |producer: &Engine, interrupt: Interrupt<'_>| {
-                producer.send_offsets(offsets, group, deadline, interrupt)
+            let send = move |core: &Core, interrupt: Interrupt<'_>| {
+                core.producer.send_offsets(offsets, group, deadline, interrupt)
             };
             Ok(transaction::step(&core, send).await?)
         })

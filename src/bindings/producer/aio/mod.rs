@@ -8,6 +8,7 @@ mod rounds;
 mod send_many;
 mod transaction;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,13 +33,22 @@ pub struct Aio {
     pub connection: Connection,
     /// Transactions go step by step: one that was given up on ends before the next begins.
     pub transacting: Mutex<()>,
+    /// A commit went through, and nobody has learned of it.
+    pub committed: AtomicBool,
     wished: Mutex<Option<Instant>>,
 }
 
 impl Aio {
     pub fn new(asynchronous: bool, rounds: Arc<Rounds>) -> Self {
         let connection = Connection::default();
-        Aio { asynchronous, rounds, connection, transacting: Mutex::default(), wished: Mutex::default() }
+        Aio {
+            asynchronous,
+            rounds,
+            connection,
+            transacting: Mutex::default(),
+            committed: AtomicBool::new(false),
+            wished: Mutex::default(),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `async with producer.transaction():` and its parts: what the synchronous ones do, on a thread.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use pyo3::prelude::*;
@@ -8,7 +9,6 @@ use crate::bindings::aio::offload::offload;
 use crate::bindings::aio::operation::Operation;
 use crate::bindings::blocking::deadline;
 use crate::bindings::notifier;
-use crate::bindings::producer::events::ProducerEvents;
 use crate::bindings::producer::transaction::TIMEOUT;
 use crate::error::Error;
 use crate::kafka::{self, Interrupt};
@@ -65,30 +65,46 @@ async fn leave_aborted(core: &Arc<Core>) -> PyResult<()> {
 pub async fn begin(core: &Arc<Core>) -> Result<(), Error> {
     core.usable()?;
     connect(core).await?;
-    step(core, |producer, interrupt| producer.begin_transaction(interrupt)).await
+    core.aio.committed.store(false, Ordering::Release);
+    step(core, |core, interrupt| core.producer.begin_transaction(interrupt)).await
 }
 
+/// One that was cancelled and went through all the same is answered when it is asked for again.
 pub async fn commit(core: &Arc<Core>, timeout: Option<f64>) -> Result<(), Error> {
     core.usable()?;
     let deadline = deadline(timeout)?;
-    step(core, move |producer, interrupt| producer.commit_transaction(deadline, interrupt)).await
+    let committed = step(core, move |core, interrupt| {
+        if !core.aio.committed.load(Ordering::Acquire) {
+            core.producer.commit_transaction(deadline, interrupt)?;
+            core.aio.committed.store(true, Ordering::Release);
+        }
+        Ok(())
+    });
+    committed.await?;
+    core.aio.committed.store(false, Ordering::Release);
+    Ok(())
 }
 
 pub async fn abort(core: &Arc<Core>, timeout: Option<f64>) -> Result<(), Error> {
     core.usable()?;
     let deadline = deadline(timeout)?;
-    step(core, move |producer, interrupt| producer.abort_transaction(deadline, interrupt)).await
+    step(core, move |core, interrupt| core.producer.abort_transaction(deadline, interrupt)).await
 }
 
-/// One after the other: a step whose wait was cancelled ends within a tick, and the next begins behind it.
+/// One after the other. A step whose wait was cancelled goes on, and the next begins behind it.
 pub async fn step(
     core: &Arc<Core>,
-    work: impl FnOnce(&kafka::Producer<ProducerEvents>, Interrupt<'_>) -> Result<(), kafka::Error> + Send + 'static,
+    work: impl FnOnce(&Core, Interrupt<'_>) -> Result<(), kafka::Error> + Send + 'static,
 ) -> Result<(), Error> {
     let core = core.clone();
-    let result = offload(move |interrupt| {
+    let result = offload(move |_| {
         let _turn = core.aio.transacting.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&core.producer, interrupt)
+        work(&core, &|| core.producer.closing())
     });
-    Ok(result.await?)
+    match result.await {
+        Err(kafka::Error::Interrupted) => {
+            Err(kafka::Error::Closed { operation: "transaction", object: "producer" }.into())
+        }
+        result => Ok(result?),
+    }
 }
