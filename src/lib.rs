@@ -11,6 +11,8 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _kjson {
     #[pymodule_export]
+    use crate::bindings::aio::operation::Operation;
+    #[pymodule_export]
     use crate::bindings::codec::{_reference_dumps, _reference_loads, dumps, loads};
     #[pymodule_export]
     use crate::bindings::consumer::dead_letter::DeadLetter;
@@ -24,6 +26,8 @@ mod _kjson {
     use crate::bindings::mock::MockCluster;
     #[pymodule_export]
     use crate::bindings::partitions::TopicPartition;
+    #[pymodule_export]
+    use crate::bindings::producer::aio::{AsyncProducer, AsyncTransaction};
     #[pymodule_export]
     use crate::bindings::producer::batch::DeliveryBatch;
     #[pymodule_export]

@@ -11,6 +11,7 @@ from typing import Callable, Iterator, List
 import pytest
 
 from . import peers
+from .drivers import Driver
 from .kafka import Broker, BrokerError, missing_prerequisites, port_is_free
 
 DEFAULT_PORT = 9092
@@ -52,6 +53,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         elif metafunc.definition.get_closest_marker("mock_only"):
             kinds = ["mock"]
         metafunc.parametrize("cluster", kinds, indirect=True)
+    if "calling" in metafunc.fixturenames:
+        only_sync = metafunc.definition.get_closest_marker("sync_only")
+        metafunc.parametrize("calling", ["sync"] if only_sync else ["sync", "async"], indirect=True)
 
 
 @pytest.fixture
@@ -64,6 +68,19 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[object]:
 
         with MockCluster() as mock:
             yield MockUnderTest(mock)
+
+
+@pytest.fixture
+def calling(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Runs the test with the synchronous classes and again with the asynchronous ones, see `drivers`."""
+    if request.param == "sync":
+        yield request.param
+        return
+    driver = Driver()
+    for name, driven in (("Producer", driver.producer),):
+        monkeypatch.setattr(request.module, name, driven, raising=False)
+    yield request.param
+    driver.close()
 
 
 @pytest.fixture

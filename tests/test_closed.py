@@ -9,6 +9,8 @@ from kjson import ClosedError, Consumer, Delivery, Producer
 
 from .waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("calling")
+
 PRODUCER_CALLS = {
     "send": lambda producer: producer.send("t", 1),
     "send_and_wait": lambda producer: producer.send_and_wait("t", 1),

@@ -10,6 +10,8 @@ from kjson import DeliveryError, FlushTimeoutError, Producer, QueueFullError
 
 from .kafka import Broker
 
+pytestmark = pytest.mark.usefixtures("calling")
+
 MOCK_BROKER = 1
 
 

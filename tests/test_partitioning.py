@@ -12,7 +12,7 @@ from kjson import Producer
 from .kafka.jars import jars, java
 from .peers import read_records
 
-pytestmark = pytest.mark.real_kafka
+pytestmark = [pytest.mark.real_kafka, pytest.mark.usefixtures("calling")]
 
 # The class that KafkaProducer asks, from the jars of the broker. Reads keys in hex, one a line.
 JAVA = """

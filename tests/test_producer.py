@@ -13,6 +13,8 @@ from .children import run_program
 from .peers import read_records
 from .waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("calling")
+
 VALUES = {
     "dict": {"id": 1, "total": 39.98, "lines": [{"sku": "a", "qty": 2}], "paid": True, "note": None},
     "unicode": {"ключ": 'значение \U0001f600 \x00 " \\ / \n'},

@@ -13,6 +13,8 @@ from kjson import ClosedError, DeliveryBatch, DeliveryError, EncodeError, Produc
 from .peers import read_records
 from .waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("calling")
+
 
 def test_every_value_arrives_in_order_and_result_says_where(servers: str, topic: str) -> None:
     values = [{"n": n, "text": "x" * (n % 300)} for n in range(5000)]
@@ -90,6 +92,7 @@ def test_an_iterable_that_raises_stops_it_with_its_own_exception(servers: str, t
     assert [record.value for record in read_records(servers, topic, 2)] == [b"1", b"2"]
 
 
+@pytest.mark.sync_only
 def test_the_iterable_may_send_by_itself(servers: str, topic: str) -> None:
     with Producer(servers) as producer:
 

@@ -16,7 +16,7 @@ from kjson import ClosedError, Consumer, DeliveryError, FencedError, KafkaError,
 from .kafka import Broker
 from .peers import committed_offset, create_topic, read_records
 
-pytestmark = pytest.mark.real_kafka
+pytestmark = [pytest.mark.real_kafka, pytest.mark.usefixtures("calling")]
 
 
 def committed_values(servers: str, topic: str, count: int, partitions: int = 1) -> List[Any]:
@@ -145,6 +145,7 @@ def test_a_commit_with_a_failed_message_asks_for_an_abort(servers: str, transact
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.sync_only
 def test_the_loop_of_the_example_copies_every_message_exactly_once_through_kills(
     own_broker: Broker, tmp_path: Path
 ) -> None:

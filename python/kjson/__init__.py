@@ -6,6 +6,7 @@
 """
 
 from ._kjson import (
+    AsyncProducer,
     Consumer,
     DeadLetter,
     Delivery,
@@ -23,6 +24,7 @@ from .exceptions import *  # noqa: F403
 from .exceptions import __all__ as _exceptions
 
 __all__ = [
+    "AsyncProducer",
     "Consumer",
     "DeadLetter",
     "Delivery",

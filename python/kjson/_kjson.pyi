@@ -1,10 +1,15 @@
 """The compiled half of kjson. This file is its documentation of record; stubtest holds it against the module."""
 
+from asyncio import AbstractEventLoop
+from contextvars import Context
 from datetime import datetime
+from types import TracebackType
 from typing import (
     Any,
     Callable,
+    Coroutine,
     Dict,
+    Generator,
     Generic,
     Iterable,
     Iterator,
@@ -24,6 +29,8 @@ from typing_extensions import Literal, Self, TypeVar, disjoint_base
 from .exceptions import CommitError, DecodeError, DeliveryError, FailedRecord, KafkaError
 
 __all__ = [
+    "AsyncProducer",
+    "AsyncTransaction",
     "Consumer",
     "DeadLetter",
     "Delivery",
@@ -31,6 +38,7 @@ __all__ = [
     "GroupMetadata",
     "Message",
     "MockCluster",
+    "Operation",
     "Producer",
     "RecordMetadata",
     "TopicPartition",
@@ -46,6 +54,7 @@ __version__: str
 librdkafka_version: str
 
 _T = TypeVar("_T", default=Any)
+_T_co = TypeVar("_T_co", covariant=True)
 _Headers = Union[Mapping[str, Union[str, bytes, None]], Iterable[Tuple[str, Union[str, bytes, None]]]]
 _Option = Union[str, int, float, bool, Sequence[str], None]
 _OnDelivery = Callable[[Optional[DeliveryError], Optional["RecordMetadata"]], object]
@@ -341,9 +350,233 @@ class Producer:
     def __exit__(self, kind: object, _value: object, _traceback: object) -> None: ...
 
 @final
-class Delivery:
-    """What becomes of one message. Keep it, or let it go: a failure that nobody looks at is raised by `flush` or `close`."""
+class Operation(Coroutine[Any, Any, _T_co]):
+    """What an asynchronous method returns: await it, or make a task of it. Once.
 
+    A coroutine for asyncio and uvloop, though not one that Python code made. Apart from `AsyncProducer.send`, which has done
+    its work when there is room, an operation begins when it is awaited. One that nobody awaits is a `RuntimeWarning`.
+
+    Cancelling ends the wait at once and nothing else, unless the method says more.
+    """
+
+    def __await__(self) -> Generator[Any, None, _T_co]: ...
+    def __iter__(self) -> Iterator[Any]: ...
+    def __next__(self) -> Any: ...
+    def __class_getitem__(cls, item: Any) -> Any: ...
+    @property
+    def __name__(self) -> str: ...
+    @property
+    def __qualname__(self) -> str: ...
+    def send(self, _value: Any, /) -> Any:
+        """For event loops, as of any coroutine."""
+
+    def throw(
+        self,
+        kind: Union[Type[BaseException], BaseException],
+        value: object = None,
+        _traceback: Optional[TracebackType] = None,
+    ) -> Any:
+        """For event loops, as of any coroutine: ends the wait."""
+
+    def close(self) -> None:
+        """For event loops, as of any coroutine: ends the wait."""
+
+@disjoint_base
+class AsyncProducer:
+    """Sends Python objects as JSON to Kafka, on an event loop.
+
+    The methods, options, guarantees and errors of `Producer`, whose documentation holds here: only the waits differ. It
+    works on asyncio and uvloop, and may serve one loop after another.
+
+        async with AsyncProducer("localhost:9092") as producer:
+            delivery = await producer.send("orders", {"id": 1})
+            metadata = await delivery
+
+    The constructor takes what `Producer` takes, raises `ConfigError` for it, and waits for nothing: `async with`, `start`, or
+    the first call that needs a broker connects. One that is open when the interpreter ends flushes, as a `Producer` does.
+
+    A task that sends without a pause gives the loop a turn every millisecond.
+    """
+
+    def __new__(
+        cls,
+        bootstrap_servers: Union[str, Sequence[str]] = "localhost:9092",
+        *,
+        connect_timeout: Optional[float] = 10.0,
+        client_id: Optional[str] = ...,
+        acks: Union[Literal["all"], int] = ...,
+        enable_idempotence: bool = ...,
+        transactional_id: Optional[str] = ...,
+        compression_type: Optional[str] = ...,
+        linger_ms: float = ...,
+        delivery_timeout_ms: int = ...,
+        max_block_ms: float = 60_000.0,
+        partitioner: str = ...,
+        default: Optional[Callable[[Any], Any]] = None,
+        nan: _Nan = "error",
+        value_serializer: Optional[Callable[[Any], Optional[bytes]]] = None,
+        key_serializer: Optional[Callable[[Any], Optional[bytes]]] = None,
+        security_protocol: str = ...,
+        ssl_cafile: Optional[str] = ...,
+        ssl_certfile: Optional[str] = ...,
+        ssl_keyfile: Optional[str] = ...,
+        ssl_password: Optional[str] = ...,
+        ssl_check_hostname: bool = ...,
+        sasl_mechanism: Optional[str] = ...,
+        sasl_plain_username: Optional[str] = ...,
+        sasl_plain_password: Optional[str] = ...,
+        on_delivery: Optional[_OnDelivery] = None,
+        on_error: Optional[Callable[[KafkaError], object]] = None,
+        on_stats: Optional[Callable[[Dict[str, Any]], object]] = None,
+        statistics_interval_ms: int = ...,
+        config: Optional[Dict[str, Any]] = None,
+        **options: _Option,
+    ) -> Self: ...
+    def start(self) -> Operation[None]:
+        """Connect, or raise `KafkaConnectionError`. Sending does it by itself, and `async with` too.
+
+        Once connected it returns at once. One that failed may be called again.
+
+        Cancelling leaves the attempt under way, for the next call to wait for.
+        """
+
+    def send(
+        self,
+        topic: str,
+        value: object,
+        *,
+        key: object = None,
+        headers: Optional[_Headers] = None,
+        partition: Optional[int] = None,
+        timestamp: Union[int, datetime, None] = None,
+        on_delivery: Optional[_OnDelivery] = None,
+    ) -> Operation[Delivery]:
+        """Hand one message over for sending; waits only while the queue is full. Returns a `Delivery`, to be awaited or not.
+
+        As `Producer.send`. The message is encoded by the call, and handed over by it where there is room. The errors are
+        raised when the result is awaited. `on_delivery` is called on a thread of kjson.
+
+        Cancelling while it waits for room, up to `max_block_ms`, means that the message is not sent.
+        """
+
+    def send_and_wait(
+        self,
+        topic: str,
+        value: object,
+        *,
+        timeout: Optional[float] = None,
+        key: object = None,
+        headers: Optional[_Headers] = None,
+        partition: Optional[int] = None,
+        timestamp: Union[int, datetime, None] = None,
+        on_delivery: Optional[_OnDelivery] = None,
+    ) -> Operation[RecordMetadata]:
+        """`send`, and wait for the confirmation: returns where the message lies. Does not sit out `linger_ms`.
+
+        Cancelling does not unsend the message: it stays under way.
+        """
+
+    def send_many(
+        self,
+        topic: str,
+        values: Iterable[Any],
+        *,
+        key: Optional[Callable[[Any], object]] = None,
+        headers: Optional[_Headers] = None,
+        partition: Optional[int] = None,
+    ) -> Operation[DeliveryBatch]:
+        """Hand many messages over in one call, with less work for each than `send`, letting the loop run in between.
+
+        As `Producer.send_many`. `values` and `key` are called on the loop's thread, and may not block it.
+
+        Cancelling leaves what was handed over under way; `flush` waits for it and raises its failures.
+        """
+
+    def metrics(self) -> Dict[str, Any]:
+        """Counts since the producer was made, without asking a broker.
+
+        The names of `Producer.metrics`.
+        """
+
+    def transaction(self) -> AsyncTransaction:
+        """`async with producer.transaction():` begins, and commits at the end, or aborts if an exception leaves the block.
+
+        A task that is cancelled inside the block aborts.
+        """
+
+    def begin_transaction(self) -> Operation[None]:
+        """Begin a transaction. Raises `TransactionError` if one is open."""
+
+    def commit_transaction(self, timeout: Optional[float] = 60.0) -> Operation[None]:
+        """Flush and commit. Readers with `isolation_level="read_committed"` see all of it from now on.
+
+        Raises what `Producer.commit_transaction` raises. Cancelling leaves the commit under way: the next step of the
+        producer's transactions waits for it, and committing again tells its outcome.
+        """
+
+    def abort_transaction(self, timeout: Optional[float] = 60.0) -> Operation[None]:
+        """Give up the open transaction: none of its messages will be seen.
+
+        Cancelling leaves the abort under way.
+        """
+
+    def send_offsets_to_transaction(
+        self,
+        offsets: Union[Message[Any], TopicPartition, Iterable[Union[Message[Any], TopicPartition]]],
+        group_metadata: GroupMetadata,
+        *,
+        timeout: Optional[float] = 60.0,
+    ) -> Operation[None]:
+        """Commit a consumer's offsets with the transaction: exactly once from topic to topic (KIP-98, KIP-447).
+
+        As `Producer.send_offsets_to_transaction`.
+        """
+
+    def flush(self, timeout: Optional[float] = None) -> Operation[None]:
+        """Wait until every message is confirmed or has failed, its callbacks included.
+
+        Raises what `Producer.flush` raises. Cancelling leaves the messages on their way.
+        """
+
+    def close(self, timeout: Optional[float] = 30.0) -> Operation[None]:
+        """Flush, and end the client. Raises what `flush` raises. Closing again does nothing.
+
+        Cancelling ends the client all the same: messages that are not confirmed by then are given up, each delivery fails,
+        and their number is logged as an error.
+        """
+
+    def ping(self, timeout: float = 5.0) -> Operation[None]:
+        """Ask a broker for an answer, or raise `KafkaConnectionError`."""
+
+    def partitions_for(self, topic: str, *, timeout: float = 5.0) -> Operation[List[int]]:
+        """The partition numbers of a topic. Raises `UnknownTopicError` if there is no such topic."""
+
+    @property
+    def pending(self) -> int:
+        """How many messages are neither confirmed nor failed."""
+
+    def __aenter__(self) -> Operation[Self]: ...
+    def __aexit__(self, kind: object, _value: object, _traceback: object) -> Operation[None]: ...
+
+@final
+class AsyncTransaction:
+    """A transaction as an `async with` block: see `AsyncProducer.transaction`."""
+
+    def __aenter__(self) -> Operation[Self]: ...
+    def __aexit__(self, kind: object, _value: object, _traceback: object) -> Operation[None]: ...
+
+@final
+class Delivery:
+    """What becomes of one message. Keep it, or let it go: a failure that nobody looks at is raised by `flush` or `close`.
+
+    It can be awaited, by several tasks and as often as wanted: `metadata = await delivery`. Cancelling such a wait ends no
+    other, and does not unsend the message. `linger_ms` is not sat out.
+
+    That of an `AsyncProducer` is taken for a future by `asyncio.gather`, `wait`, `wait_for` and `shield`, which then need no
+    task for it; where a loop runs, `result` and `exception` raise `asyncio.InvalidStateError` before the outcome is known.
+    """
+
+    def __await__(self) -> Generator[Any, None, RecordMetadata]: ...
     def result(self, timeout: Optional[float] = None) -> RecordMetadata:
         """Wait for the confirmation and return where the message lies.
 
@@ -358,13 +591,38 @@ class Delivery:
     def done(self) -> bool:
         """Whether the outcome is known."""
 
-    def add_done_callback(self, callback: Callable[[Delivery], object]) -> None:
-        """Have `callback(delivery)` called on a thread of kjson when the outcome is known, or here if it is already."""
+    def add_done_callback(self, callback: Callable[[Delivery], object], *, context: Optional[Context] = None) -> None:
+        """Have `callback(delivery)` called on a thread of kjson when the outcome is known, or here if it is already.
+
+        Of an `AsyncProducer`, where a loop runs: on that loop, in `context` or a copy of the current one, and never here.
+        """
+
+    def remove_done_callback(self, callback: Callable[[Delivery], object]) -> int:
+        """For asyncio: forget a callback of `add_done_callback`."""
+
+    def cancel(self, msg: Optional[str] = None) -> bool:
+        """For asyncio: end the waits by callback, such as that of `asyncio.gather`. The message stays under way."""
+
+    def cancelled(self) -> bool:
+        """For asyncio: whether `cancel` ended a wait, and nobody waited since."""
+
+    def get_loop(self) -> AbstractEventLoop:
+        """For asyncio: the loop that runs."""
+
+    @property
+    def _asyncio_future_blocking(self) -> Optional[bool]: ...
+    @property
+    def _cancel_message(self) -> Optional[str]: ...
+    def _make_cancelled_error(self) -> BaseException: ...
 
 @final
 class DeliveryBatch:
-    """What becomes of the messages of one `send_many`."""
+    """What becomes of the messages of one `send_many`.
 
+    It can be awaited, as a `Delivery` can: `places = await batch`.
+    """
+
+    def __await__(self) -> Generator[Any, None, List[RecordMetadata]]: ...
     def result(self, timeout: Optional[float] = None) -> List[RecordMetadata]:
         """Wait for all confirmations and return where each message lies, in the order of `values`.
 

@@ -1,5 +1,6 @@
 //! The PyO3 classes: parse arguments at the door, call one engine, hand back. No Kafka or JSON logic here.
 
+pub mod aio;
 pub mod blocking;
 pub mod codec;
 pub mod consumer;

@@ -37,17 +37,10 @@ impl<H: ProducerHooks> Producer<H> {
         let mut from = 0;
         let mut patience = None;
         loop {
-            let (done, stopped) = self.try_send_sheaf(batch, partition, headers, sheaf, from)?;
+            let done = self.try_send_sheaf(batch, partition, headers, sheaf, from)?;
             from += done;
-            match stopped {
-                None => return Ok(()),
-                Some(Code::QUEUE_FULL) => {}
-                Some(code) => {
-                    let open = self.current().ok_or(Error::Closed { operation: "send_many", object: "producer" })?;
-                    let payload =
-                        Payload { partition, key: None, value: None, timestamp_ms: 0, headers: &[], forwarded: None };
-                    return Err(refused(&open, &self.topic_name(batch.topic), &payload, code));
-                }
+            if from == sheaf.len() {
+                return Ok(());
             }
             // As for single messages, max_block counts from when this message first met a full queue.
             if done > 0 {
@@ -58,14 +51,15 @@ impl<H: ProducerHooks> Producer<H> {
         }
     }
 
-    fn try_send_sheaf(
+    /// Sends what there is room for, from the message of that number on, and says how many that was.
+    pub fn try_send_sheaf(
         &self,
         batch: &Arc<Batch>,
         partition: i32,
         headers: &[Header],
         sheaf: &Sheaf,
         from: usize,
-    ) -> Result<(usize, Option<Code>), Error> {
+    ) -> Result<usize, Error> {
         let open = self.current().ok_or(Error::Closed { operation: "send_many", object: "producer" })?;
         let topics = open.topics.read().unwrap_or_else(PoisonError::into_inner);
         if self.closing() {
@@ -120,7 +114,14 @@ impl<H: ProducerHooks> Producer<H> {
         batch.take(done);
         sent.fetch_sub(count - done + failed, Ordering::SeqCst);
         self.shared.tally.failed.fetch_add(failed as u64, Ordering::Relaxed);
-        Ok((done, stopped))
+        match stopped {
+            None | Some(Code::QUEUE_FULL) => Ok(done),
+            Some(code) => {
+                let payload =
+                    Payload { partition, key: None, value: None, timestamp_ms: 0, headers: &[], forwarded: None };
+                Err(refused(&open, &name, &payload, code))
+            }
+        }
     }
 
     /// Waits for all messages of a batch; false when the deadline passed first.

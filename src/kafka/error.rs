@@ -13,7 +13,7 @@ pub enum ConnectionKind {
     Authentication,
 }
 
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum Error {
     /// The caller asked to stop waiting; it knows why.
     #[error("interrupted")]

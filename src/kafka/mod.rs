@@ -12,6 +12,7 @@ mod config;
 mod consumer;
 mod delivery;
 mod error;
+mod hurry;
 mod log;
 mod mock;
 mod native;

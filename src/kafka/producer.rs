@@ -12,6 +12,7 @@ use super::code::Code;
 use super::config::Config;
 use super::delivery::{Callbacks, Report, TopicId};
 use super::error::Error;
+use super::hurry::Hurry;
 use super::log::{Collapse, LogSink};
 use super::native::client::Client;
 use super::native::fork::forks;
@@ -29,6 +30,8 @@ pub trait ProducerHooks: LogSink {
     type Callback: Send + Sync + 'static;
     /// Called on the report thread, once per batch, with the messages that somebody waits for by callback.
     fn completed(&self, name: &dyn Fn(TopicId) -> Arc<str>, batch: Vec<Completed<Self::Callback>>);
+    /// Called on the report thread when so many messages have left the queue.
+    fn moved(&self, count: usize);
     fn error(&self, code: Code, reason: &str);
     fn statistics(&self, json: &str);
 }
@@ -71,11 +74,14 @@ pub struct Producer<H: ProducerHooks> {
     pub(super) ended: Mutex<mpsc::Receiver<()>>,
     pub settings: ProducerSettings,
     pub(super) transactional: bool,
+    idempotent: bool,
+    pub(super) hurry: Hurry,
     forks: u32,
 }
 
 impl<H: ProducerHooks> Producer<H> {
-    pub fn new(config: &Config, settings: ProducerSettings, hooks: H, interrupt: Interrupt<'_>) -> Result<Self, Error> {
+    /// A client that is not connected yet.
+    pub fn new(config: &Config, settings: ProducerSettings, hooks: H) -> Result<Self, Error> {
         let conf = config.build()?;
         let shared = Arc::new(Shared {
             hooks,
@@ -105,34 +111,40 @@ impl<H: ProducerHooks> Producer<H> {
             let (shared, open) = (shared.clone(), open.clone());
             move || shared.take_reports(open)
         });
-        let producer = Producer {
+        Ok(Producer {
             shared,
-            open: RwLock::new(Some(open.clone())),
+            open: RwLock::new(Some(open)),
             ended: Mutex::new(ended),
             settings,
             transactional: config.get("transactional.id").is_some(),
+            idempotent: config.idempotent(),
+            hurry: Hurry::default(),
             forks: forks(),
-        };
-        if let Some(timeout) = producer.settings.connect_timeout {
-            let brokers = &producer.shared.brokers;
-            // The report thread serves the callbacks. On failure the producer is dropped, which ends that thread.
-            connect(open.line.client(), brokers, timeout, || (), interrupt)?;
-            if producer.transactional {
+        })
+    }
+
+    /// Waits for a broker's answer, once, before anything is sent.
+    pub fn connect(&self, interrupt: Interrupt<'_>) -> Result<(), Error> {
+        if let Some(timeout) = self.settings.connect_timeout {
+            let open = self.current().ok_or(Error::Closed { operation: "connect", object: "producer" })?;
+            // The report thread serves the callbacks.
+            connect(open.line.client(), &self.shared.brokers, timeout, || (), interrupt)?;
+            if self.transactional {
                 // Now, because it fences whoever had the id before: a program that starts takes over when it starts.
-                producer.init_transactions(Deadline::after(Some(timeout)), interrupt)?;
-            } else if config.idempotent() {
+                self.init_transactions(Deadline::after(Some(timeout)), interrupt)?;
+            } else if self.idempotent {
                 open.line.client().request_producer_id();
             }
         }
-        producer.shared.collapse.connected();
-        Ok(producer)
+        self.shared.collapse.connected();
+        Ok(())
     }
 
     pub fn forked(&self) -> bool {
         self.forks != forks()
     }
 
-    pub(super) fn closing(&self) -> bool {
+    pub fn closing(&self) -> bool {
         self.shared.closing.load(Ordering::SeqCst)
     }
 
@@ -225,8 +237,13 @@ impl<H: ProducerHooks> Producer<H> {
             return Ok(());
         }
         let waited = if self.on_report_thread() { Duration::ZERO } else { self.settings.max_block };
+        Err(self.queue_full(topic, waited))
+    }
+
+    /// The error of a message for which there was no room.
+    pub fn queue_full(&self, topic: TopicId, waited: Duration) -> Error {
         let cause = self.shared.brokers.last_cause().map_or_else(String::new, |cause| format!("; {cause}"));
-        Err(Error::QueueFull {
+        Error::QueueFull {
             message: format!(
                 "cannot send to '{}': the producer's queue stayed full for {} s, with {} messages unconfirmed{cause}. \
                  Send slower, raise queue_buffering_max_messages, or raise max_block_ms",
@@ -234,7 +251,7 @@ impl<H: ProducerHooks> Producer<H> {
                 waited.as_secs_f64(),
                 self.pending(),
             ),
-        })
+        }
     }
 
     /// Waits for one message; false when the deadline passed first.

@@ -128,6 +128,7 @@ impl<H: ProducerHooks> Shared<H> {
         self.reported.fetch_add(count, Ordering::SeqCst);
         self.rounds.fetch_add(1, Ordering::SeqCst);
         self.progress.announce();
+        self.hooks.moved(count);
     }
 
     fn report(&self, round: &mut Round<H::Callback>, carried: Carried<Reported<H>>, outcome: &Outcome<'_>) {

@@ -6,9 +6,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use crate::bindings::blocking::{deadline, detached};
-use crate::error::{failed_records, raise, Error};
+use crate::error::{failed_records, Error};
 use crate::kafka::{self, Batch};
 
+use super::aio::{refuse_on_loop, too_late};
+use super::core::Core;
 use super::delivery::RecordMetadata;
 use super::events::ProducerEvents;
 use super::Producer;
@@ -21,15 +23,20 @@ pub struct DeliveryBatch {
 }
 
 impl DeliveryBatch {
+    pub fn core(&self) -> &Arc<Core> {
+        self.producer.get().core()
+    }
+
     fn topic(&self) -> Arc<str> {
-        self.producer.get().core().producer.topic_name(self.batch.topic)
+        self.core().producer.topic_name(self.batch.topic)
     }
 
     /// Waits for every message. The error inside is the batch's.
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> Result<Result<(), Error>, Error> {
         if !self.batch.done() {
-            let core = self.producer.get().core();
+            let core = self.core();
             core.usable()?;
+            refuse_on_loop(py, core, "this batch")?;
             let deadline = deadline(timeout)?;
             if !detached(py, |interrupt| core.producer.wait_batch(&self.batch, deadline, interrupt))? {
                 let message = format!(
@@ -38,11 +45,23 @@ impl DeliveryBatch {
                     self.topic(),
                     timeout.unwrap_or(0.0),
                 );
-                let error = raise("KafkaTimeoutError", &message, |attributes| attributes.set_item("retriable", true));
-                return Err(Error::Python(error));
+                return Err(Error::Python(too_late(&message)));
             }
         }
-        Ok(kafka::Producer::<ProducerEvents>::batch_error(&self.batch).map_or(Ok(()), |error| Err(error.into())))
+        Ok(self.error().map_or(Ok(()), Err))
+    }
+
+    fn error(&self) -> Option<Error> {
+        kafka::Producer::<ProducerEvents>::batch_error(&self.batch).map(Error::from)
+    }
+
+    /// Where the messages of a batch that is done lie, or its error.
+    pub fn places<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        if let Some(error) = self.error() {
+            return Err(error.into());
+        }
+        let topic = self.topic();
+        self.batch.with_places(|places| PyList::new(py, places.iter().map(|at| RecordMetadata::new(&topic, *at))))
     }
 }
 
@@ -52,8 +71,7 @@ impl DeliveryBatch {
     #[pyo3(signature = (timeout=None))]
     fn result<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyList>> {
         self.wait(py, timeout)??;
-        let topic = self.topic();
-        self.batch.with_places(|places| PyList::new(py, places.iter().map(|at| RecordMetadata::new(&topic, *at))))
+        self.places(py)
     }
 
     /// As `result`, but returns the error, or None if all are confirmed.

@@ -1,19 +1,21 @@
-//! What a producer is made of on this side, shared by the class, its deliveries and the end of the interpreter; and how a
-//! value and its key become bytes.
+//! What a producer is made of on this side, shared by the two classes, their deliveries and the end of the interpreter.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyDict, PyString};
 
-use crate::bindings::blocking::detached;
-use crate::bindings::shutdown::Closable;
-use crate::bindings::{notifier, outgoing};
+use crate::bindings::blocking::{detached, seconds};
+use crate::bindings::codec::nan_policy;
+use crate::bindings::events::Events;
+use crate::bindings::shutdown::{self, Closable};
+use crate::bindings::{notifier, options};
 use crate::error::Error;
-use crate::json::{self, EncodeOptions};
-use crate::kafka::{self, Deadline, Level, LogRecord, TopicId};
+use crate::json::{EncodeOptions, NanPolicy};
+use crate::kafka::{self, Config, Deadline, Level, LogRecord, ProducerSettings, Role, TopicId};
 
+use super::aio::{Aio, Rounds};
 use super::events::ProducerEvents;
 
 /// At exit and where the user gives no time.
@@ -28,64 +30,115 @@ pub struct Core {
     /// The topic of the last message. Programs send to the same `str` object again and again, and knowing it by its
     /// address saves reading its text and looking that up.
     pub last_topic: Mutex<Option<(Py<PyString>, TopicId)>>,
+    pub aio: Aio,
+}
+
+/// The arguments of both constructors.
+pub struct Given<'a, 'py> {
+    pub bootstrap_servers: Option<&'a Bound<'py, PyAny>>,
+    pub connect_timeout: Option<f64>,
+    pub max_block_ms: f64,
+    pub default: Option<Py<PyAny>>,
+    pub nan: &'a str,
+    pub value_serializer: Option<Py<PyAny>>,
+    pub key_serializer: Option<Py<PyAny>>,
+    pub on_delivery: Option<Py<PyAny>>,
+    pub on_error: Option<Py<PyAny>>,
+    pub on_stats: Option<Py<PyAny>>,
+    pub config: Option<&'a Bound<'py, PyDict>>,
+    pub options: Option<&'a Bound<'py, PyDict>>,
 }
 
 impl Core {
+    /// A producer that is not connected yet.
+    pub fn new(given: Given<'_, '_>, asynchronous: bool) -> PyResult<Self> {
+        let config = options::config(Role::Producer, given.bootstrap_servers, given.config, given.options)?;
+        let encode = EncodeOptions { default: given.default, nan: nan_policy(given.nan)? };
+        let max_block = seconds("max_block_ms / 1000", Some(given.max_block_ms / 1000.0))?;
+        let settings = ProducerSettings {
+            connect_timeout: options::connect_timeout(given.connect_timeout)?,
+            max_block: max_block.unwrap_or(Duration::MAX),
+        };
+        let events = Events::new(given.on_error, given.on_stats);
+        let core = Core::of(&config, settings, events, given.on_delivery, asynchronous)?;
+        Ok(Core { encode, value_serializer: given.value_serializer, key_serializer: given.key_serializer, ..core })
+    }
+
+    /// For bytes that are ready.
+    pub fn internal(config: &Config, connect_timeout: Duration) -> PyResult<Self> {
+        let settings = ProducerSettings { connect_timeout: Some(connect_timeout), max_block: connect_timeout };
+        Core::of(config, settings, Events::new(None, None), None, false)
+    }
+
+    fn of(
+        config: &Config,
+        settings: ProducerSettings,
+        events: Events,
+        on_delivery: Option<Py<PyAny>>,
+        asynchronous: bool,
+    ) -> PyResult<Self> {
+        let has_on_delivery = on_delivery.is_some();
+        let rounds = Arc::<Rounds>::default();
+        let hooks = ProducerEvents { events, on_delivery, rounds: rounds.clone() };
+        Ok(Core {
+            producer: kafka::Producer::new(config, settings, hooks).map_err(Error::from)?,
+            encode: EncodeOptions { default: None, nan: NanPolicy::Error },
+            value_serializer: None,
+            key_serializer: None,
+            has_on_delivery,
+            last_topic: Mutex::default(),
+            aio: Aio::new(asynchronous, rounds),
+        })
+    }
+
+    /// Has it closed at the end of the interpreter, if nobody does before.
+    pub fn close_at_end(self: &Arc<Self>) {
+        let core: Arc<dyn Closable> = self.clone();
+        shutdown::register(Arc::downgrade(&core));
+    }
+
     pub fn usable(&self) -> Result<(), Error> {
         if self.producer.forked() {
-            return Err(Error::Forked { object: "Producer" });
+            let object = if self.aio.asynchronous { "AsyncProducer" } else { "Producer" };
+            return Err(Error::Forked { object });
         }
         Ok(())
-    }
-
-    pub fn topic(&self, topic: &Bound<'_, PyString>) -> PyResult<TopicId> {
-        let mut last = self.last_topic.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, id)) = &*last {
-            if known.as_ptr() == topic.as_ptr() {
-                return Ok(*id);
-            }
-        }
-        let id = self.producer.topic(&topic.to_cow()?).map_err(Error::from)?;
-        let previous = last.replace((topic.clone().unbind(), id));
-        drop(last);
-        drop(previous);
-        Ok(id)
-    }
-
-    /// Appends the value and then the key to `buffer`. Returns where the value ends, and which of the two there are.
-    pub fn encode(
-        &self,
-        value: &Bound<'_, PyAny>,
-        key: Option<&Bound<'_, PyAny>>,
-        buffer: &mut Vec<u8>,
-    ) -> PyResult<(usize, bool, bool)> {
-        let py = value.py();
-        let has_value = match &self.value_serializer {
-            Some(serializer) => append(buffer, &serializer.bind(py).call1((value,))?, "value_serializer")?,
-            None if value.is_none() => false,
-            None => {
-                json::encode(value, &self.encode, buffer)?;
-                true
-            }
-        };
-        let value_end = buffer.len();
-        let has_key = match (&self.key_serializer, key) {
-            (_, None) => false,
-            (Some(serializer), Some(key)) => append(buffer, &serializer.bind(py).call1((key,))?, "key_serializer")?,
-            (None, Some(key)) => {
-                match outgoing::raw_bytes(key)? {
-                    Some(bytes) => buffer.extend_from_slice(&bytes),
-                    None => json::encode(key, &self.encode, buffer)?,
-                }
-                true
-            }
-        };
-        Ok((value_end, has_value, has_key))
     }
 
     pub fn close(&self, py: Python<'_>, deadline: Deadline) -> Result<(), Error> {
         self.usable()?;
         detached(py, |interrupt| self.producer.close(deadline, interrupt))
+    }
+
+    /// For entering a `with` block.
+    pub fn open(&self) -> Result<(), Error> {
+        self.usable()?;
+        if self.producer.closed() {
+            return Err(Error::from(kafka::Error::Closed { operation: "with", object: "producer" }));
+        }
+        Ok(())
+    }
+
+    pub fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.usable()?;
+        let metrics = self.producer.metrics();
+        let dict = PyDict::new(py);
+        dict.set_item("sent", metrics.sent)?;
+        dict.set_item("delivered", metrics.delivered)?;
+        dict.set_item("failed", metrics.failed)?;
+        dict.set_item("pending", metrics.pending)?;
+        dict.set_item("delivered_bytes", metrics.delivered_bytes)?;
+        dict.set_item("last_error", metrics.last_error)?;
+        Ok(dict)
+    }
+
+    pub fn repr(&self, class: &str) -> String {
+        let state = match (self.producer.forked(), self.producer.closed()) {
+            (true, _) => "of another process".to_owned(),
+            (_, true) => "closed".to_owned(),
+            _ => format!("{} pending", self.producer.pending()),
+        };
+        format!("<kjson.{class} to {}: {state}>", self.producer.servers().join(","))
     }
 }
 
@@ -99,17 +152,4 @@ impl Closable for Core {
             notifier::log(LogRecord { level: Level::Error, text: format!("producer, closed at exit: {error}") });
         }
     }
-}
-
-/// Takes what a serializer returned: bytes, or `None` for a tombstone or no key.
-fn append(buffer: &mut Vec<u8>, bytes: &Bound<'_, PyAny>, who: &str) -> PyResult<bool> {
-    if bytes.is_none() {
-        return Ok(false);
-    }
-    let bytes = bytes.cast::<PyBytes>().map_err(|_| {
-        let kind = bytes.get_type().name().map_or_else(|_| String::new(), |name| name.to_string());
-        pyo3::exceptions::PyTypeError::new_err(format!("{who} must return bytes or None, not {kind}"))
-    })?;
-    buffer.extend_from_slice(bytes.as_bytes());
-    Ok(true)
 }

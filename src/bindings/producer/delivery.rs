@@ -1,15 +1,17 @@
 //! `Delivery` and `RecordMetadata`: what became of a message, for Python.
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::bindings::blocking::{deadline, detached};
 use crate::bindings::outgoing::datetime_of;
-use crate::error::{delivery_error, raise, Error};
+use crate::error::{delivery_error, Error};
 use crate::kafka::{Delivered, Failure, Report};
 
+use super::aio::{refuse_on_loop, too_late, Waits};
 use super::core::Core;
 use super::Producer;
 
@@ -21,13 +23,15 @@ pub enum Callback {
     OnDelivery(Py<PyAny>),
     /// `add_done_callback(fn)`: called with the `Delivery`.
     Done(Py<PyAny>, Py<Delivery>),
+    /// Somebody who waits on an event loop; needs no Python.
+    Wake(Waker),
 }
 
 impl Callback {
     /// What the user's code raises goes to `sys.unraisablehook` and harms nothing here.
     pub fn call(&self, py: Python<'_>, report: &Report<Callback>, topic: &str, default: Option<&Py<PyAny>>) {
         let function = match (self, default) {
-            (Callback::Default, None) => return,
+            (Callback::Default, None) | (Callback::Wake(_), _) => return,
             (Callback::Default, Some(function)) => function,
             (Callback::OnDelivery(function) | Callback::Done(function, _), _) => function,
         };
@@ -57,10 +61,15 @@ pub struct Delivery {
     pub report: Arc<Report<Callback>>,
     /// Counted by Python, which is cheaper than an atomic count.
     pub producer: Py<Producer>,
+    pub waits: Waits,
 }
 
 impl Delivery {
-    fn core(&self) -> &Core {
+    pub fn new(report: Arc<Report<Callback>>, producer: Py<Producer>) -> Self {
+        Delivery { report, producer, waits: Waits::default() }
+    }
+
+    pub fn core(&self) -> &Arc<Core> {
         self.producer.get().core()
     }
 
@@ -68,7 +77,7 @@ impl Delivery {
         self.core().producer.topic_name(self.report.topic)
     }
 
-    fn outcome(&self) -> Option<PyResult<RecordMetadata>> {
+    pub fn outcome(&self) -> Option<PyResult<RecordMetadata>> {
         let completion = self.report.completion()?;
         self.report.see();
         Some(match completion {
@@ -82,17 +91,21 @@ impl Delivery {
             return Ok(outcome);
         }
         self.core().usable()?;
+        self.raise_cancelled(py)?;
+        refuse_on_loop(py, self.core(), "this delivery")?;
         let deadline = deadline(timeout)?;
         let producer = &self.core().producer;
         detached(py, |interrupt| producer.wait(&self.report, deadline, interrupt))?;
-        self.outcome().ok_or_else(|| {
-            let waited = timeout.unwrap_or(0.0);
-            let message = format!(
-                "the message to '{}' was neither confirmed nor failed within {waited} s. It is still under way: ask again",
-                self.topic()
-            );
-            Error::Python(raise("KafkaTimeoutError", &message, |attributes| attributes.set_item("retriable", true)))
-        })
+        self.outcome().ok_or_else(|| Error::Python(self.too_late(timeout)))
+    }
+
+    /// The error of a wait that was not long enough.
+    pub fn too_late(&self, timeout: Option<f64>) -> PyErr {
+        too_late(&format!(
+            "the message to '{}' was neither confirmed nor failed within {} s. It is still under way: ask again",
+            self.topic(),
+            timeout.unwrap_or(0.0)
+        ))
     }
 }
 
@@ -116,12 +129,18 @@ impl Delivery {
     }
 
     /// Have `callback(delivery)` called on a thread of kjson when the outcome is known, or here if it is already.
-    fn add_done_callback(slf: &Bound<'_, Self>, callback: Py<PyAny>) {
+    // Of an `AsyncProducer`, in a running loop: on that loop.
+    #[pyo3(signature = (callback, *, context=None))]
+    fn add_done_callback(slf: &Bound<'_, Self>, callback: Py<PyAny>, context: Option<Py<PyAny>>) -> PyResult<()> {
+        if Self::call_on_loop(slf, &callback, context)? {
+            return Ok(());
+        }
         let report = &slf.get().report;
         report.see();
         if let Err(now) = report.when_done(Callback::Done(callback, slf.clone().unbind())) {
             now.call(slf.py(), report, &slf.get().topic(), None);
         }
+        Ok(())
     }
 
     fn __repr__(&self) -> String {

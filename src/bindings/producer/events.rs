@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 
+use crate::bindings::aio::port::batched;
 use crate::bindings::events::Events;
 use crate::kafka::{Code, Completed, LogRecord, LogSink, ProducerHooks, TopicId};
 
+use super::aio::Rounds;
 use super::delivery::Callback;
 
 pub struct ProducerEvents {
     pub events: Events,
     pub on_delivery: Option<Py<PyAny>>,
+    pub rounds: Arc<Rounds>,
 }
 
 impl LogSink for ProducerEvents {
@@ -24,6 +27,18 @@ impl ProducerHooks for ProducerEvents {
     type Callback = Callback;
 
     fn completed(&self, name: &dyn Fn(TopicId) -> Arc<str>, batch: Vec<Completed<Callback>>) {
+        let mut python = false;
+        batched(|| {
+            for callback in batch.iter().flat_map(|(_, callbacks)| callbacks.as_slice()) {
+                match callback {
+                    Callback::Wake(waker) => waker.wake_by_ref(),
+                    _ => python = true,
+                }
+            }
+        });
+        if !python {
+            return;
+        }
         // One attach for the whole batch. An interpreter that is ending takes no more callbacks.
         Python::try_attach(|py| {
             let Some((first, _)) = batch.first() else { return };
@@ -37,6 +52,10 @@ impl ProducerHooks for ProducerEvents {
                 }
             }
         });
+    }
+
+    fn moved(&self, count: usize) {
+        self.rounds.moved(count);
     }
 
     fn error(&self, code: Code, reason: &str) {

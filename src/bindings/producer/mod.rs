@@ -1,43 +1,31 @@
 //! `Producer` for Python.
 
+pub mod aio;
 pub mod batch;
 mod core;
 pub mod delivery;
 mod events;
+mod message;
 mod send_many;
 pub mod transaction;
 
-use std::cell::Cell;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::bindings::blocking::{deadline, detached, seconds};
-use crate::bindings::codec::nan_policy;
-use crate::bindings::events::Events;
 use crate::bindings::group::GroupMetadata;
-use crate::bindings::shutdown;
-use crate::bindings::{notifier, options, outgoing};
+use crate::bindings::notifier;
 use crate::error::Error;
-use crate::json::EncodeOptions;
-use crate::kafka::{self, Config, Deadline, Outgoing, ProducerSettings, Refusal, Report, Role, TopicId};
+use crate::kafka::{Config, Deadline, Outgoing, Refusal, Report, TopicId};
 
 use batch::DeliveryBatch;
-use core::{Core, CLOSE_TIMEOUT};
+use core::{Core, Given, CLOSE_TIMEOUT};
 use delivery::{Callback, Delivery, RecordMetadata};
-use events::ProducerEvents;
+use message::{with_buffer, Parts};
 use transaction::Transaction;
-
-thread_local! {
-    /// The buffer that values are encoded into, kept from send to send. Taken out while in use, since a `default=` hook
-    /// may send a message itself.
-    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-/// A buffer that grew beyond this is not kept.
-const BUFFER_KEPT: usize = 1 << 20;
 
 /// Sends Python objects as JSON to Kafka. Thread-safe: one producer serves a whole program.
 #[pyclass(module = "kjson", frozen, subclass)]
@@ -70,19 +58,23 @@ impl Producer {
         config: Option<&Bound<'_, PyDict>>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let config = options::config(Role::Producer, bootstrap_servers, config, options)?;
-        let encode = EncodeOptions { default, nan: nan_policy(nan)? };
-        let settings = ProducerSettings {
-            connect_timeout: options::connect_timeout(connect_timeout)?,
-            max_block: seconds("max_block_ms / 1000", Some(max_block_ms / 1000.0))?.unwrap_or(Duration::MAX),
+        let given = Given {
+            bootstrap_servers,
+            connect_timeout,
+            max_block_ms,
+            default,
+            nan,
+            value_serializer,
+            key_serializer,
+            on_delivery,
+            on_error,
+            on_stats,
+            config,
+            options,
         };
-        let has_on_delivery = on_delivery.is_some();
-        let hooks = ProducerEvents { events: Events::new(on_error, on_stats), on_delivery };
-        let producer = detached(py, |interrupt| kafka::Producer::new(&config, settings, hooks, interrupt))?;
-        let last_topic = Mutex::new(None);
-        let core = Arc::new(Core { producer, encode, value_serializer, key_serializer, has_on_delivery, last_topic });
-        let closable: Weak<Core> = Arc::downgrade(&core);
-        shutdown::register(closable);
+        let core = Arc::new(Core::new(given, false)?);
+        detached(py, |interrupt| core.producer.connect(interrupt))?;
+        core.close_at_end();
         Ok(Producer { core })
     }
 
@@ -100,7 +92,7 @@ impl Producer {
         on_delivery: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Delivery> {
         let parts = Parts { topic, value, key, headers, partition, timestamp, on_delivery };
-        Ok(Delivery { report: slf.get().enqueue(slf.py(), &parts)?, producer: slf.clone().unbind() })
+        Ok(Delivery::new(slf.get().enqueue(slf.py(), &parts)?, slf.clone().unbind()))
     }
 
     /// `send` and `Delivery.result(timeout)` in one: returns where the message lies. Does not sit out `linger_ms`.
@@ -139,16 +131,7 @@ impl Producer {
 
     /// Counts since the producer was made, without asking a broker.
     fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        self.core.usable()?;
-        let metrics = self.core.producer.metrics();
-        let dict = PyDict::new(py);
-        dict.set_item("sent", metrics.sent)?;
-        dict.set_item("delivered", metrics.delivered)?;
-        dict.set_item("failed", metrics.failed)?;
-        dict.set_item("pending", metrics.pending)?;
-        dict.set_item("delivered_bytes", metrics.delivered_bytes)?;
-        dict.set_item("last_error", metrics.last_error)?;
-        Ok(dict)
+        self.core.metrics(py)
     }
 
     /// Wait until every message is confirmed or has failed, its callbacks included.
@@ -226,10 +209,7 @@ impl Producer {
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
-        slf.get().core.usable()?;
-        if slf.get().core.producer.closed() {
-            return Err(Error::from(kafka::Error::Closed { operation: "with", object: "producer" }).into());
-        }
+        slf.get().core.open()?;
         Ok(slf)
     }
 
@@ -252,80 +232,33 @@ impl Producer {
     }
 
     fn __repr__(&self) -> String {
-        let state = match (self.core.producer.forked(), self.core.producer.closed()) {
-            (true, _) => "of another process".to_owned(),
-            (_, true) => "closed".to_owned(),
-            _ => format!("{} pending", self.core.producer.pending()),
-        };
-        format!("<kjson.Producer to {}: {state}>", self.core.producer.servers().join(","))
+        self.core.repr("Producer")
     }
 }
 
-struct Parts<'a, 'py> {
-    topic: &'a Bound<'py, PyString>,
-    value: &'a Bound<'py, PyAny>,
-    key: Option<&'a Bound<'py, PyAny>>,
-    headers: Option<&'a Bound<'py, PyAny>>,
-    partition: Option<i32>,
-    timestamp: Option<&'a Bound<'py, PyAny>>,
-    on_delivery: Option<&'a Bound<'py, PyAny>>,
-}
-
 impl Producer {
-    pub fn core(&self) -> &Core {
+    pub fn of(core: Arc<Core>) -> Self {
+        Producer { core }
+    }
+
+    pub fn core(&self) -> &Arc<Core> {
         &self.core
     }
 
     /// A producer of kjson's own, for bytes that are ready.
     pub fn internal(py: Python<'_>, config: &Config, connect_timeout: Duration) -> PyResult<Py<Self>> {
-        let settings = ProducerSettings { connect_timeout: Some(connect_timeout), max_block: connect_timeout };
-        let hooks = ProducerEvents { events: Events::new(None, None), on_delivery: None };
-        let core = Arc::new(Core {
-            producer: detached(py, |interrupt| kafka::Producer::new(config, settings, hooks, interrupt))?,
-            encode: EncodeOptions { default: None, nan: nan_policy("error")? },
-            value_serializer: None,
-            key_serializer: None,
-            has_on_delivery: false,
-            last_topic: Mutex::new(None),
-        });
-        let closable: Weak<Core> = Arc::downgrade(&core);
-        shutdown::register(closable);
+        let core = Arc::new(Core::internal(config, connect_timeout)?);
+        detached(py, |interrupt| core.producer.connect(interrupt))?;
+        core.close_at_end();
         Py::new(py, Producer { core })
     }
 
     fn enqueue(&self, py: Python<'_>, parts: &Parts<'_, '_>) -> PyResult<Arc<Report<Callback>>> {
-        self.core.usable()?;
-        let mut buffer = BUFFER.take();
-        buffer.clear();
-        let result = self.encode_and_send(py, parts, &mut buffer);
-        if buffer.capacity() <= BUFFER_KEPT {
-            BUFFER.set(buffer);
-        }
-        result
-    }
-
-    fn encode_and_send(
-        &self,
-        py: Python<'_>,
-        parts: &Parts<'_, '_>,
-        buffer: &mut Vec<u8>,
-    ) -> PyResult<Arc<Report<Callback>>> {
-        let core = &self.core;
-        let topic = core.topic(parts.topic)?;
-        let (value_end, has_value, has_key) = core.encode(parts.value, parts.key, buffer)?;
-        let headers = parts.headers.map_or_else(|| Ok(Vec::new()), outgoing::headers)?;
-        let timestamp_ms = parts.timestamp.map_or(Ok(0), outgoing::timestamp_ms)?;
-        let payload = Outgoing {
-            partition: outgoing::partition(parts.topic, parts.partition)?,
-            value: has_value.then_some(&buffer[..value_end]),
-            key: has_key.then_some(&buffer[value_end..]),
-            timestamp_ms,
-            headers: &headers,
-            forwarded: None,
-        };
-        let given = parts.on_delivery.map(|callback| Callback::OnDelivery(callback.clone().unbind()));
-        let callback = given.or_else(|| core.has_on_delivery.then_some(Callback::Default));
-        self.hand_over(py, topic, &payload, callback)
+        with_buffer(|buffer| {
+            let mut message = self.core.prepare(parts, buffer)?;
+            let callback = message.callback.take();
+            self.hand_over(py, message.topic, &message.payload(buffer), callback)
+        })
     }
 
     /// Waits for room, without the GIL, if the queue is full.

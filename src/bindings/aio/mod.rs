@@ -1,0 +1,11 @@
+//! Waiting on an event loop: what the asynchronous classes do where the synchronous ones block a thread.
+//!
+//! No thread of ours enters Python for it. Whoever has news leaves it at the loop's `port` and rings once; the loop takes
+//! all that is there. What a method returns is an `operation`: a coroutine made of a Rust future, or of a value that is
+//! there already. `offload` runs a blocking call on a thread, `timer` bounds a wait, `turn` lets the loop run now and then.
+
+pub mod offload;
+pub mod operation;
+pub mod port;
+pub mod timer;
+pub mod turn;

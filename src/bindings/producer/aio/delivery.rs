@@ -1,0 +1,251 @@
+//! `Delivery` and `DeliveryBatch` on an event loop: awaited, or handed to what asyncio has for futures.
+//!
+//! Each `await` waits by itself, so one that is cancelled ends no other. For `asyncio.gather` and its like a delivery of an
+//! `AsyncProducer` is a future of the loop that runs: a thousand of them need no task each.
+
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Poll, Wake, Waker};
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyList;
+
+use crate::bindings::aio::operation::Operation;
+use crate::bindings::aio::port::{loop_here, running_loop, Call, Port};
+use crate::bindings::aio::timer::within;
+use crate::bindings::producer::batch::DeliveryBatch;
+use crate::bindings::producer::delivery::{Callback, Delivery, RecordMetadata};
+use crate::error::raise;
+
+use super::rounds::Whole;
+use super::{hurry, Core};
+
+/// Those who wait for a delivery by callback on a loop. Most deliveries have none.
+#[derive(Default)]
+pub struct Waits(OnceLock<Box<Waiting>>);
+
+#[derive(Default)]
+struct Waiting {
+    calls: Mutex<Vec<Arc<DoneCall>>>,
+    cancelled: AtomicBool,
+}
+
+impl Waits {
+    fn get(&self) -> Option<&Waiting> {
+        self.0.get().map(|waiting| &**waiting)
+    }
+
+    pub fn cancelled(&self) -> bool {
+        self.get().is_some_and(|waiting| waiting.cancelled.load(Ordering::Relaxed))
+    }
+}
+
+impl Waiting {
+    fn calls(&self) -> MutexGuard<'_, Vec<Arc<DoneCall>>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A callback that is owed to a loop.
+struct DoneCall {
+    port: Arc<Port>,
+    delivery: Py<Delivery>,
+    function: Py<PyAny>,
+    context: Py<PyAny>,
+    left: AtomicBool,
+}
+
+impl Wake for DoneCall {
+    fn wake(self: Arc<Self>) {
+        if !self.left.swap(true, Ordering::AcqRel) {
+            self.port.clone().leave(self);
+        }
+    }
+}
+
+impl Call for DoneCall {
+    fn run(&self, py: Python<'_>) -> PyResult<()> {
+        self.context.call_method1(py, intern!(py, "run"), (&self.function, &self.delivery))?;
+        Ok(())
+    }
+}
+
+fn asyncio(py: Python<'_>, name: &'static str) -> PyResult<PyErr> {
+    let class = py.import("asyncio")?.getattr(name)?;
+    Ok(PyErr::from_value(class.call0()?))
+}
+
+/// A wait on the loop's own thread would hold up the whole program: that is asyncio's InvalidStateError.
+pub fn refuse_on_loop(py: Python<'_>, core: &Core, what: &str) -> PyResult<()> {
+    if core.aio.asynchronous && loop_here(py)?.is_some() {
+        let class = py.import("asyncio")?.getattr("InvalidStateError")?;
+        let text = format!("the outcome of {what} is not known yet: await it");
+        return Err(PyErr::from_value(class.call1((text,))?));
+    }
+    Ok(())
+}
+
+/// Waits until a delivery's outcome is known.
+pub async fn done(delivery: &Py<Delivery>) -> PyResult<()> {
+    poll_fn(|context| {
+        let report = &delivery.get().report;
+        if report.completion().is_some() || report.when_done(Callback::Wake(context.waker().clone())).is_err() {
+            return Poll::Ready(Ok(()));
+        }
+        hurry(&Python::attach(Port::current)?, delivery.get().core());
+        Poll::Pending
+    })
+    .await
+}
+
+/// As `done`, and then what `Delivery.result` returns or raises.
+pub async fn result(delivery: Py<Delivery>, timeout: Option<f64>) -> PyResult<RecordMetadata> {
+    let limit = crate::bindings::blocking::seconds("timeout", timeout)?;
+    match within(limit, done(&delivery)).await? {
+        Some(done) => done?,
+        None => return Err(delivery.get().too_late(timeout).into()),
+    }
+    delivery.get().outcome().unwrap_or_else(|| Err(delivery.get().too_late(timeout).into()))
+}
+
+#[pymethods]
+impl Delivery {
+    /// Wait for the confirmation: `metadata = await delivery`.
+    fn __await__(slf: &Bound<'_, Self>) -> PyResult<Operation> {
+        const NAME: &str = "Delivery";
+        let py = slf.py();
+        if let Some(outcome) = slf.get().outcome() {
+            return Ok(Operation::ready(py, NAME, outcome));
+        }
+        slf.get().core().usable()?;
+        Ok(Operation::working(NAME, result(slf.clone().unbind(), None)))
+    }
+
+    /// For asyncio, which takes what has this for a future. None where it is not: for deliveries of a `Producer`.
+    #[getter]
+    fn _asyncio_future_blocking(&self) -> Option<bool> {
+        self.core().aio.asynchronous.then_some(false)
+    }
+
+    /// For asyncio: the loop that runs.
+    fn get_loop<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        running_loop(py)
+    }
+
+    /// For asyncio: end the waits by callback, such as that of `asyncio.gather`. The message stays under way.
+    #[pyo3(signature = (msg=None))]
+    fn cancel(&self, msg: Option<&Bound<'_, PyAny>>) -> bool {
+        let _ = msg;
+        let Some(waiting) = self.waits.get().filter(|_| self.report.completion().is_none()) else { return false };
+        let calls = std::mem::take(&mut *waiting.calls());
+        if calls.is_empty() {
+            return false;
+        }
+        waiting.cancelled.store(true, Ordering::Relaxed);
+        calls.into_iter().for_each(Wake::wake);
+        true
+    }
+
+    /// For asyncio: whether `cancel` ended a wait, and nobody waited since.
+    fn cancelled(&self) -> bool {
+        self.report.completion().is_none() && self.waits.cancelled()
+    }
+
+    /// For asyncio: forget a callback of `add_done_callback`.
+    fn remove_done_callback(&self, py: Python<'_>, callback: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let Some(waiting) = self.waits.get() else { return Ok(0) };
+        // Comparing runs Python code: not under the lock.
+        let calls = waiting.calls().clone();
+        let mut removed = Vec::new();
+        for call in calls {
+            if call.function.bind(py).eq(callback)? && !call.left.swap(true, Ordering::AcqRel) {
+                removed.push(call);
+            }
+        }
+        waiting.calls().retain(|call| !removed.iter().any(|removed| Arc::ptr_eq(removed, call)));
+        Ok(removed.len())
+    }
+
+    fn _make_cancelled_error(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Ok(asyncio(py, "CancelledError")?.into_value(py).into_any())
+    }
+
+    #[getter]
+    fn _cancel_message(&self) -> Option<Py<PyAny>> {
+        None
+    }
+}
+
+impl Delivery {
+    /// What waits by callback sees a wait that was cancelled as CancelledError, until somebody waits anew.
+    pub fn raise_cancelled(&self, py: Python<'_>) -> PyResult<()> {
+        if self.waits.cancelled() {
+            return Err(asyncio(py, "CancelledError")?);
+        }
+        Ok(())
+    }
+
+    /// Has `function` called on the loop that runs on this thread. False where a callback belongs to a thread of ours.
+    pub fn call_on_loop(slf: &Bound<'_, Self>, function: &Py<PyAny>, context: Option<Py<PyAny>>) -> PyResult<bool> {
+        let (py, this) = (slf.py(), slf.get());
+        if !this.core().aio.asynchronous {
+            return Ok(false);
+        }
+        let Some(running) = loop_here(py)? else { return Ok(false) };
+        let port = Port::of(&running)?;
+        let context = match context {
+            Some(context) => context,
+            None => {
+                static COPY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+                COPY.import(py, "contextvars", "copy_context")?.call0()?.unbind()
+            }
+        };
+        let call = Arc::new(DoneCall {
+            port: port.clone(),
+            delivery: slf.clone().unbind(),
+            function: function.clone_ref(py),
+            context,
+            left: AtomicBool::new(false),
+        });
+        if this.report.when_done(Callback::Wake(Waker::from(call.clone()))).is_err() {
+            call.wake();
+            return Ok(true);
+        }
+        let waiting = this.waits.0.get_or_init(Box::default);
+        waiting.cancelled.store(false, Ordering::Relaxed);
+        let mut calls = waiting.calls();
+        calls.retain(|call| !call.left.load(Ordering::Relaxed));
+        calls.push(call);
+        drop(calls);
+        hurry(&port, this.core());
+        Ok(true)
+    }
+}
+
+#[pymethods]
+impl DeliveryBatch {
+    /// Wait for all confirmations: `places = await batch`.
+    fn __await__(slf: &Bound<'_, Self>) -> PyResult<Operation> {
+        let this = slf.get();
+        if !this.batch.done() {
+            this.core().usable()?;
+        }
+        let batch = slf.clone().unbind();
+        Ok(Operation::working("DeliveryBatch", async move {
+            let this = batch.get();
+            if !this.batch.done() {
+                hurry(&Python::attach(Port::current)?, this.core());
+                Whole::new(this.core().aio.rounds.clone(), this.batch.clone()).await;
+            }
+            Python::attach(|py| this.places(py).map(Bound::<PyList>::unbind))
+        }))
+    }
+}
+
+/// The error of a wait that was longer than allowed.
+pub fn too_late(message: &str) -> PyErr {
+    raise("KafkaTimeoutError", message, |attributes| attributes.set_item("retriable", true))
+}

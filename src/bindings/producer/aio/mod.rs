@@ -1,0 +1,83 @@
+//! `AsyncProducer`: the waits of a producer on an event loop. All else is the synchronous producer's own.
+
+mod class;
+mod connection;
+mod delivery;
+mod room;
+mod rounds;
+mod send_many;
+mod transaction;
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+
+use crate::bindings::aio::port::{Call, Port};
+use crate::error::Error;
+
+use super::core::Core;
+
+pub use class::AsyncProducer;
+use connection::Connection;
+pub use delivery::{refuse_on_loop, too_late, Waits};
+pub use rounds::Rounds;
+pub use transaction::AsyncTransaction;
+
+/// What a core has for waits on event loops.
+pub struct Aio {
+    /// Whether an `AsyncProducer` was made, whose deliveries do not block a thread that runs a loop.
+    pub asynchronous: bool,
+    pub rounds: Arc<Rounds>,
+    pub connection: Connection,
+    /// Transactions go step by step: one that was given up on ends before the next begins.
+    pub transacting: Mutex<()>,
+    /// A commit went through, and nobody has learned of it.
+    pub committed: AtomicBool,
+    wished: Mutex<Option<Instant>>,
+}
+
+impl Aio {
+    pub fn new(asynchronous: bool, rounds: Arc<Rounds>) -> Self {
+        let connection = Connection::default();
+        Aio {
+            asynchronous,
+            rounds,
+            connection,
+            transacting: Mutex::default(),
+            committed: AtomicBool::new(false),
+            wished: Mutex::default(),
+        }
+    }
+}
+
+/// Has what waits for `linger_ms` sent, when the loop is through with the tasks that are ready now: of a thousand
+/// deliveries that are awaited together the first does not go alone.
+pub fn hurry(port: &Arc<Port>, core: &Arc<Core>) {
+    /// A loop that ended before it came to it is not waited for any longer.
+    const STALE: Duration = Duration::from_millis(20);
+    let mut wished = core.aio.wished.lock().unwrap_or_else(PoisonError::into_inner);
+    if wished.is_some_and(|wished| wished.elapsed() < STALE) {
+        return;
+    }
+    *wished = Some(Instant::now());
+    drop(wished);
+    port.leave(Arc::new(Push { core: core.clone() }));
+}
+
+struct Push {
+    core: Arc<Core>,
+}
+
+impl Call for Push {
+    fn run(&self, _py: Python<'_>) -> PyResult<()> {
+        *self.core.aio.wished.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.core.producer.hurry();
+        Ok(())
+    }
+}
+
+fn raised<T>(result: Result<T, crate::kafka::Error>) -> PyResult<T> {
+    Ok(result.map_err(Error::from)?)
+}

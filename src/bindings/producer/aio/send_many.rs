@@ -1,0 +1,56 @@
+//! `AsyncProducer.send_many`: sheaf by sheaf, with the loop's turn in between.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use pyo3::prelude::*;
+use pyo3::types::PyIterator;
+
+use crate::bindings::aio::turn;
+use crate::bindings::producer::send_many::Sender;
+use crate::kafka::Batch;
+
+use super::connection::connect;
+use super::raised;
+use super::room::when_room;
+
+/// Sends all that the iterator has. Dropped before its end, what was handed over stays sent.
+pub async fn send_all(mut sender: Sender, items: Py<PyIterator>, key: Option<Py<PyAny>>) -> PyResult<Arc<Batch>> {
+    raised(connect(&sender.core).await)?;
+    let mut began = Instant::now();
+    loop {
+        let more = Python::attach(|py| {
+            let key = key.as_ref().map(|key| key.bind(py));
+            sender.fill(items.bind(py), key)
+        });
+        let sent = send(&mut sender).await;
+        match (more, sent) {
+            // What came before the bad one is sent all the same.
+            (Err(error), Ok(())) | (_, Err(error)) => return Err(Python::attach(|py| sender.note(py, error))),
+            (Ok(false), Ok(())) => return Ok(sender.seal()),
+            (Ok(true), Ok(())) => {}
+        }
+        if began.elapsed() > turn::SLICE {
+            turn::give().await;
+            began = Instant::now();
+        }
+    }
+}
+
+async fn send(sender: &mut Sender) -> PyResult<()> {
+    let mut from = 0;
+    while from < sender.sheaf.len() {
+        let (core, this) = (sender.core.clone(), &*sender);
+        // As for single messages, max_block counts from when this message first met a full queue.
+        let moved = when_room(&core, this.batch.topic, || this.try_send(from).map(|sent| (sent > 0).then_some(sent)));
+        match moved.await {
+            Ok(sent) => from += sent,
+            Err(error) => {
+                sender.stopped();
+                return Err(error);
+            }
+        }
+    }
+    sender.sheaf.clear();
+    Ok(())
+}

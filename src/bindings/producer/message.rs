@@ -1,0 +1,163 @@
+//! How a message becomes bytes and is handed over. Never waits.
+
+use std::cell::Cell;
+use std::sync::{Arc, PoisonError};
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+use crate::bindings::outgoing;
+use crate::error::Error;
+use crate::json;
+use crate::kafka::{self, Header, Outgoing, Refusal, Report, TopicId};
+
+use super::core::Core;
+use super::delivery::Callback;
+
+thread_local! {
+    /// The buffer that values are encoded into, kept from send to send. Taken out while in use, since a `default=` hook
+    /// may send a message itself.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// A buffer that grew beyond this is not kept.
+const BUFFER_KEPT: usize = 1 << 20;
+
+/// The arguments of `send`.
+pub struct Parts<'a, 'py> {
+    pub topic: &'a Bound<'py, PyString>,
+    pub value: &'a Bound<'py, PyAny>,
+    pub key: Option<&'a Bound<'py, PyAny>>,
+    pub headers: Option<&'a Bound<'py, PyAny>>,
+    pub partition: Option<i32>,
+    pub timestamp: Option<&'a Bound<'py, PyAny>>,
+    pub on_delivery: Option<&'a Bound<'py, PyAny>>,
+}
+
+/// A message whose value and key lie in a buffer.
+pub struct Encoded {
+    pub topic: TopicId,
+    partition: i32,
+    value_end: usize,
+    has_value: bool,
+    has_key: bool,
+    timestamp_ms: i64,
+    headers: Vec<Header>,
+    pub callback: Option<Callback>,
+}
+
+impl Encoded {
+    pub fn payload<'a>(&'a self, bytes: &'a [u8]) -> Outgoing<'a> {
+        Outgoing {
+            partition: self.partition,
+            value: self.has_value.then(|| &bytes[..self.value_end]),
+            key: self.has_key.then(|| &bytes[self.value_end..]),
+            timestamp_ms: self.timestamp_ms,
+            headers: &self.headers,
+            forwarded: None,
+        }
+    }
+}
+
+/// Runs `work` with an empty buffer that is used again and again.
+pub fn with_buffer<T>(work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    let mut buffer = BUFFER.take();
+    buffer.clear();
+    let result = work(&mut buffer);
+    if buffer.capacity() <= BUFFER_KEPT {
+        BUFFER.set(buffer);
+    }
+    result
+}
+
+impl Core {
+    /// Writes a message's value and key to `buffer`, and reads the rest of it.
+    pub fn prepare(&self, parts: &Parts<'_, '_>, buffer: &mut Vec<u8>) -> PyResult<Encoded> {
+        self.usable()?;
+        let topic = self.topic(parts.topic)?;
+        let (value_end, has_value, has_key) = self.encode(parts.value, parts.key, buffer)?;
+        let given = parts.on_delivery.map(|callback| Callback::OnDelivery(callback.clone().unbind()));
+        Ok(Encoded {
+            topic,
+            partition: outgoing::partition(parts.topic, parts.partition)?,
+            value_end,
+            has_value,
+            has_key,
+            timestamp_ms: parts.timestamp.map_or(Ok(0), outgoing::timestamp_ms)?,
+            headers: parts.headers.map_or_else(|| Ok(Vec::new()), outgoing::headers)?,
+            callback: given.or_else(|| self.has_on_delivery.then_some(Callback::Default)),
+        })
+    }
+
+    /// Hands a message over if there is room for it.
+    pub fn try_send(&self, message: &mut Encoded, bytes: &[u8]) -> Result<Option<Arc<Report<Callback>>>, kafka::Error> {
+        let callback = message.callback.take();
+        match self.producer.try_send(message.topic, &message.payload(bytes), callback) {
+            Ok(report) => Ok(Some(report)),
+            Err(Refusal::Failed(error)) => Err(error),
+            Err(Refusal::Full(callback)) => {
+                message.callback = callback;
+                Ok(None)
+            }
+        }
+    }
+
+    pub fn topic(&self, topic: &Bound<'_, PyString>) -> PyResult<TopicId> {
+        let mut last = self.last_topic.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, id)) = &*last {
+            if known.as_ptr() == topic.as_ptr() {
+                return Ok(*id);
+            }
+        }
+        let id = self.producer.topic(&topic.to_cow()?).map_err(Error::from)?;
+        let previous = last.replace((topic.clone().unbind(), id));
+        drop(last);
+        drop(previous);
+        Ok(id)
+    }
+
+    /// Appends the value and then the key to `buffer`. Returns where the value ends, and which of the two there are.
+    pub fn encode(
+        &self,
+        value: &Bound<'_, PyAny>,
+        key: Option<&Bound<'_, PyAny>>,
+        buffer: &mut Vec<u8>,
+    ) -> PyResult<(usize, bool, bool)> {
+        let py = value.py();
+        let has_value = match &self.value_serializer {
+            Some(serializer) => append(buffer, &serializer.bind(py).call1((value,))?, "value_serializer")?,
+            None if value.is_none() => false,
+            None => {
+                json::encode(value, &self.encode, buffer)?;
+                true
+            }
+        };
+        let value_end = buffer.len();
+        let has_key = match (&self.key_serializer, key) {
+            (_, None) => false,
+            (Some(serializer), Some(key)) => append(buffer, &serializer.bind(py).call1((key,))?, "key_serializer")?,
+            (None, Some(key)) => {
+                match outgoing::raw_bytes(key)? {
+                    Some(bytes) => buffer.extend_from_slice(&bytes),
+                    None => json::encode(key, &self.encode, buffer)?,
+                }
+                true
+            }
+        };
+        Ok((value_end, has_value, has_key))
+    }
+}
+
+/// Takes what a serializer returned: bytes, or `None` for a tombstone or no key.
+fn append(buffer: &mut Vec<u8>, bytes: &Bound<'_, PyAny>, who: &str) -> PyResult<bool> {
+    if bytes.is_none() {
+        return Ok(false);
+    }
+    let bytes = bytes.cast::<PyBytes>().map_err(|_| {
+        let kind = bytes.get_type().name().map_or_else(|_| String::new(), |name| name.to_string());
+        PyTypeError::new_err(format!("{who} must return bytes or None, not {kind}"))
+    })?;
+    buffer.extend_from_slice(bytes.as_bytes());
+    Ok(true)
+}
