@@ -45,9 +45,17 @@ class KafkaUnderTest:
         peers.create_topic(self.bootstrap_servers, name, partitions)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--one-cluster",
+        action="store_true",
+        help="run each test on one cluster only: the mock where it can, else the real Kafka",
+    )
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "cluster" in metafunc.fixturenames:
-        kinds = ["mock", "kafka"]
+        kinds = ["mock"] if metafunc.config.getoption("one_cluster") else ["mock", "kafka"]
         if metafunc.definition.get_closest_marker("real_kafka"):
             kinds = ["kafka"]
         elif metafunc.definition.get_closest_marker("mock_only"):

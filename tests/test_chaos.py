@@ -15,6 +15,8 @@ import pytest
 
 from kjson import Producer
 
+pytestmark = pytest.mark.slow
+
 COUNT = 100_000
 PARTITIONS = 12
 

@@ -56,9 +56,9 @@ def test_until_end_of_an_empty_topic_ends_at_once(servers: str, topic: str, grou
 
 
 def test_until_end_of_a_topic_that_does_not_exist_does_not_hang(servers: str, group_or_none: Optional[str]) -> None:  # noqa: F811
-    with open_consumer(servers, "no-such-topic", group_or_none, allow_auto_create_topics=False) as consumer:
-        with contextlib.suppress(KafkaTimeoutError, UnknownTopicError):
-            assert list(consumer.until_end(timeout=1.0)) == []
+    consumer = open_consumer(servers, "no-such-topic", group_or_none, allow_auto_create_topics=False)
+    with consumer, contextlib.suppress(KafkaTimeoutError, UnknownTopicError):
+        assert list(consumer.until_end(timeout=1.0)) == []
 
 
 @pytest.mark.real_kafka

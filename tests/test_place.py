@@ -11,6 +11,8 @@ from .peers import committed_offset
 from .sessions import QUICK_SESSION
 from .waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 COUNT = 2000
 
 

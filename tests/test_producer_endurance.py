@@ -21,6 +21,8 @@ from .kafka import Broker
 from .peers import create_topic, read_records
 from .waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 MESSAGES = int(os.environ.get("KJSON_SOAK", "60000"))
 GROWTH_MIB = 20.0
 

@@ -13,6 +13,8 @@ from .peers import committed_offset, create_topic, group_members
 from .sessions import QUICK_SESSION
 from .waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 COOPERATIVE = {"partition_assignment_strategy": "cooperative-sticky"}
 PROTOCOLS: Dict[str, Dict[str, Any]] = {
     "range": QUICK_SESSION,
@@ -300,5 +302,5 @@ def test_options_that_the_group_protocol_of_kip_848_leaves_to_the_broker(servers
         topic, bootstrap_servers=servers, group_id=group, group_protocol="consumer"
     ) as consumer:
         consumer.poll(0.5)
-    with pytest.raises(KafkaError, match="session.timeout.ms"):
+    with pytest.raises(KafkaError, match=r"session\.timeout\.ms"):
         Consumer(topic, bootstrap_servers=servers, group_id=group, group_protocol="consumer", session_timeout_ms=6000)

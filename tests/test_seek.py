@@ -99,7 +99,7 @@ def test_seeking_where_it_is_not_is_an_error(servers: str, filled: str, group: s
 
 
 def test_paused_partitions_hand_out_nothing_and_lose_nothing(servers: str, filled: str) -> None:
-    one, two = places(filled)
+    one, _ = places(filled)
     with Consumer(filled, bootstrap_servers=servers) as consumer:
         read = [next(consumer) for _ in range(300)]
         consumer.pause(one)

@@ -12,13 +12,16 @@ use std::task::{Context, Poll, Waker};
 
 use crate::kafka::{Error, Interrupt};
 
+/// How it ended, once it has, and who waits for that.
+type Outcome<T> = (Option<Result<T, Error>>, Option<Waker>);
+
 struct Slot<T> {
-    outcome: Mutex<(Option<Result<T, Error>>, Option<Waker>)>,
+    outcome: Mutex<Outcome<T>>,
     abandoned: AtomicBool,
 }
 
 impl<T> Slot<T> {
-    fn outcome(&self) -> MutexGuard<'_, (Option<Result<T, Error>>, Option<Waker>)> {
+    fn outcome(&self) -> MutexGuard<'_, Outcome<T>> {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

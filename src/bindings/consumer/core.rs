@@ -95,7 +95,7 @@ impl Core {
     pub fn pass_on(&self, py: Python<'_>, incoming: Incoming) -> PyResult<Option<Message>> {
         let fault = match self.decoder.message(py, &incoming) {
             Ok(message) => {
-                self.consumer.handed_out(incoming);
+                self.consumer.handed_out([incoming]);
                 return Ok(Some(message));
             }
             Err(fault) => fault,
@@ -110,7 +110,7 @@ impl Core {
                 self.consumer.give_back([incoming]);
                 return Err(error);
             }
-            _ => self.consumer.handed_out(incoming),
+            _ => self.consumer.handed_out([incoming]),
         }
         match step {
             Ok(Step::Message(message)) => Ok(Some(message)),

@@ -121,7 +121,7 @@ impl Decoder {
     pub fn message(&self, py: Python<'_>, incoming: &Incoming) -> Result<Message, Box<Fault>> {
         let value = self.value(py, incoming)?;
         let key = self.key(py, incoming)?;
-        Ok(Message::new(self.topic(py, &incoming.topic()), incoming, key, value, None))
+        Ok(Message::new(self.topic(py, incoming), incoming, key, value, None))
     }
 
     /// A message that could not be decoded, with a value from elsewhere. A key that cannot be decoded either is None.
@@ -133,7 +133,7 @@ impl Decoder {
         error: Option<Py<PyAny>>,
     ) -> Message {
         let key = self.key(py, incoming).unwrap_or_else(|_| py.None());
-        Message::new(self.topic(py, &incoming.topic()), incoming, key, value, error)
+        Message::new(self.topic(py, incoming), incoming, key, value, error)
     }
 
     fn value(&self, py: Python<'_>, incoming: &Incoming) -> Decoded {
@@ -170,13 +170,14 @@ impl Decoder {
         }
     }
 
-    fn topic(&self, py: Python<'_>, name: &str) -> Py<PyString> {
+    fn topic(&self, py: Python<'_>, incoming: &Incoming) -> Py<PyString> {
         let mut topic = self.topic.lock().unwrap_or_else(PoisonError::into_inner);
         match &*topic {
-            Some((known, text)) if known == name => text.clone_ref(py),
+            Some((known, text)) if known.as_bytes() == incoming.topic_bytes() => text.clone_ref(py),
             _ => {
-                let text = PyString::new(py, name).unbind();
-                *topic = Some((name.to_owned(), text.clone_ref(py)));
+                let name = incoming.topic();
+                let text = PyString::new(py, &name).unbind();
+                *topic = Some((name.into_owned(), text.clone_ref(py)));
                 text
             }
         }

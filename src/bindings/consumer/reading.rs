@@ -38,7 +38,7 @@ impl Consumer {
             let raised = batch.fill(py, core, &mut incoming);
             let raised = raised.and(batch.await_dead_letters(py, core));
             core.consumer.give_back(batch.unread.into_iter().chain(incoming));
-            batch.taken.into_iter().for_each(|taken| core.consumer.handed_out(taken));
+            core.consumer.handed_out(batch.taken);
             raised?;
             if !batch.messages.is_empty() || row.over(py, || deadline)? {
                 return Ok(batch.messages);

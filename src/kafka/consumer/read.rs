@@ -217,11 +217,11 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
-    /// The caller passed this message on; it is done when the next one is asked for.
-    pub fn handed_out(&self, message: Incoming) {
+    /// The caller passed these messages on; they are done when the next one is asked for.
+    pub fn handed_out(&self, messages: impl IntoIterator<Item = Incoming>) {
         match self.reading("read") {
-            Ok(mut reading) => reading.hand_out(message),
-            Err(_) => self.put_aside(|aside| aside.handed_out.push(message)),
+            Ok(mut reading) => messages.into_iter().for_each(|message| reading.hand_out(message)),
+            Err(_) => self.put_aside(|aside| aside.handed_out.extend(messages)),
         }
     }
 

@@ -53,6 +53,15 @@ impl Incoming {
         unsafe { CStr::from_ptr(rd::rd_kafka_topic_name(self.message().rkt)).to_string_lossy() }
     }
 
+    /// The bytes of the topic's name, as they are: cheaper to compare than the text.
+    pub fn topic_bytes(&self) -> &[u8] {
+        if self.message().rkt.is_null() {
+            return b"";
+        }
+        // SAFETY: as above.
+        unsafe { CStr::from_ptr(rd::rd_kafka_topic_name(self.message().rkt)).to_bytes() }
+    }
+
     pub fn partition(&self) -> i32 {
         self.message().partition
     }
@@ -73,7 +82,7 @@ impl Incoming {
     }
 
     pub fn is_of(&self, partition: &Partition) -> bool {
-        self.partition() == partition.id && self.topic() == *partition.topic
+        self.partition() == partition.id && self.topic_bytes() == partition.topic.as_bytes()
     }
 
     /// Milliseconds since the epoch, if the message has a timestamp.

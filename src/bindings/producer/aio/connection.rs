@@ -21,9 +21,12 @@ enum State {
     Connected,
 }
 
+/// How it ended, once it has, and who waits for that.
+type Outcome = (Option<Result<(), Error>>, Vec<Waker>);
+
 #[derive(Default)]
 struct Attempt {
-    outcome: Mutex<(Option<Result<(), Error>>, Vec<Waker>)>,
+    outcome: Mutex<Outcome>,
 }
 
 impl Connection {
@@ -37,7 +40,7 @@ impl Connection {
 }
 
 impl Attempt {
-    fn outcome(&self) -> MutexGuard<'_, (Option<Result<(), Error>>, Vec<Waker>)> {
+    fn outcome(&self) -> MutexGuard<'_, Outcome> {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -106,9 +106,9 @@ pub async fn result(delivery: Py<Delivery>, timeout: Option<f64>) -> PyResult<Re
     let limit = crate::bindings::blocking::seconds("timeout", timeout)?;
     match within(limit, done(&delivery)).await? {
         Some(done) => done?,
-        None => return Err(delivery.get().too_late(timeout).into()),
+        None => return Err(delivery.get().too_late(timeout)),
     }
-    delivery.get().outcome().unwrap_or_else(|| Err(delivery.get().too_late(timeout).into()))
+    delivery.get().outcome().unwrap_or_else(|| Err(delivery.get().too_late(timeout)))
 }
 
 #[pymethods]
