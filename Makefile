@@ -64,6 +64,11 @@ bench-produce: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet -r benches/requirements.txt
 	$(BIN)/python -m benches.produce $(ARGS)
 
+.PHONY: bench-consume ## measure consumers against each other on a real Kafka (ARGS="--rounds 3 --only kjson,confluent")
+bench-consume: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet -r benches/requirements.txt
+	$(BIN)/python -m benches.consume $(ARGS)
+
 .PHONY: soak ## one million sends with callbacks, failures and headers: memory stays where it was
 soak: $(VENV)/installed
 	KJSON_SOAK=1000000 $(BIN)/python -m pytest tests/test_producer_endurance.py -k memory --timeout 1800 $(ARGS)
