@@ -4,6 +4,7 @@
 //! all that is there. What a method returns is an `operation`: a coroutine made of a Rust future, or of a value that is
 //! there already. `offload` runs a blocking call on a thread, `timer` bounds a wait, `turn` lets the loop run now and then.
 
+pub mod connection;
 pub mod offload;
 pub mod operation;
 pub mod port;

@@ -16,10 +16,17 @@ use super::port::{running_loop, Call, Port};
 use super::turn;
 use crate::bindings::message::generic_alias;
 
-type Work = Pin<Box<dyn Future<Output = PyResult<Py<PyAny>>> + Send>>;
+pub type Work = Pin<Box<dyn Future<Output = PyResult<Py<PyAny>>> + Send>>;
+
+/// Something that is tried on the spot, and becomes work only where it has to wait.
+pub trait Attempt: Send {
+    fn attempt(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>>;
+    fn work(self: Box<Self>) -> Work;
+}
 
 enum State {
     Ready(PyResult<Py<PyAny>>),
+    Trying(Box<dyn Attempt>),
     Working(Work, Option<Arc<Waiter>>),
     Over,
 }
@@ -52,6 +59,11 @@ impl Operation {
         Operation { name, state: Mutex::new(State::Working(Box::pin(work), None)), begun: AtomicBool::new(false) }
     }
 
+    /// One that is tried when it is awaited.
+    pub fn trying(name: &'static str, attempt: impl Attempt + 'static) -> Self {
+        Operation { name, state: Mutex::new(State::Trying(Box::new(attempt))), begun: AtomicBool::new(false) }
+    }
+
     fn state(&self) -> PyResult<MutexGuard<'_, State>> {
         match self.state.try_lock() {
             Ok(state) => Ok(state),
@@ -64,38 +76,26 @@ impl Operation {
 
     fn step(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let mut state = self.state()?;
-        self.begun.store(true, Ordering::Relaxed);
-        let result = match &mut *state {
-            State::Ready(_) if turn::due() => return Ok(Some(py.None())),
-            State::Ready(_) => {
-                let State::Ready(result) = std::mem::replace(&mut *state, State::Over) else { return Ok(None) };
-                result
+        // Before anything is taken that a cancelled task would lose.
+        if !self.begun.swap(true, Ordering::Relaxed) && turn::due() {
+            return Ok(Some(py.None()));
+        }
+        let result = self.result(py, &mut state);
+        let result = match result {
+            Poll::Ready(result) => result,
+            Poll::Pending if turn::asked() => {
+                turn::had();
+                return Ok(Some(py.None()));
             }
-            State::Over => {
-                Err(PyRuntimeError::new_err(format!("{} was awaited already: it can be awaited once", self.name)))
-            }
-            State::Working(work, waiter) => {
-                let waiter = match waiter {
-                    Some(waiter) => waiter,
-                    None => waiter.insert(Arc::new(Waiter::new(py)?)),
+            Poll::Pending => {
+                turn::had();
+                return match &*state {
+                    State::Working(_, Some(waiter)) => waiter.future(py).map(Some),
+                    _ => Ok(Some(py.None())),
                 };
-                waiter.woken.store(false, Ordering::Release);
-                match work.as_mut().poll(&mut Context::from_waker(&Waker::from(waiter.clone()))) {
-                    Poll::Pending => {
-                        turn::had();
-                        return if turn::asked() { Ok(Some(py.None())) } else { waiter.future(py).map(Some) };
-                    }
-                    Poll::Ready(result) if turn::due() => {
-                        *state = State::Ready(result);
-                        return Ok(Some(py.None()));
-                    }
-                    Poll::Ready(result) => {
-                        *state = State::Over;
-                        result
-                    }
-                }
             }
         };
+        *state = State::Over;
         drop(state);
         match result {
             // StopIteration(value) is how a coroutine returns.
@@ -106,6 +106,38 @@ impl Operation {
                 Err(raised)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    fn result(&self, py: Python<'_>, state: &mut State) -> Poll<PyResult<Py<PyAny>>> {
+        if let State::Trying(attempt) = state {
+            match attempt.attempt(py) {
+                Ok(None) => {}
+                Ok(Some(value)) => return Poll::Ready(Ok(value)),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        match state {
+            State::Working(work, waiter) => {
+                let waiter = match waiter {
+                    Some(waiter) => waiter,
+                    None => waiter.insert(Arc::new(Waiter::new(py)?)),
+                };
+                waiter.woken.store(false, Ordering::Release);
+                work.as_mut().poll(&mut Context::from_waker(&Waker::from(waiter.clone())))
+            }
+            State::Over => Poll::Ready(Err(PyRuntimeError::new_err(format!(
+                "{} was awaited already: it can be awaited once",
+                self.name
+            )))),
+            other => match std::mem::replace(other, State::Over) {
+                State::Ready(result) => Poll::Ready(result),
+                State::Trying(attempt) => {
+                    *other = State::Working(attempt.work(), None);
+                    self.result(py, other)
+                }
+                _ => Poll::Pending,
+            },
         }
     }
 }

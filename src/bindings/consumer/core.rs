@@ -1,22 +1,24 @@
 //! What a consumer is made of on this side, shared by the class, its iterators and the end of the interpreter.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::bindings::blocking::detached;
 use crate::bindings::forward::Forwarded;
 use crate::bindings::message::Message;
 use crate::bindings::notifier;
-use crate::bindings::shutdown::Closable;
+use crate::bindings::shutdown::{self, Closable};
 use crate::error::Error;
 use crate::kafka::{self, Deadline, Incoming, Interrupt, Level, LogRecord};
 
+use super::aio::Aio;
 use super::dead_letter::{DeadLetter, Letter};
 use super::decoding::Decoder;
-use super::group::{ConsumerEvents, GroupCallbacks};
+use super::group::{Acting, ConsumerEvents, GroupCallbacks};
 use super::policy::{Faults, Policy, Step};
 
 /// At exit and where the user gives no time.
@@ -30,6 +32,8 @@ const YIELD_EVERY: u32 = 256;
 
 pub struct Core {
     pub consumer: kafka::Consumer<ConsumerEvents>,
+    /// What the constructor was told to read.
+    pub topics: Vec<String>,
     pub group: Arc<GroupCallbacks>,
     pub decoder: Decoder,
     pub faults: Faults,
@@ -37,14 +41,81 @@ pub struct Core {
     pub group_id: Option<String>,
     /// How long iteration waits for a message before it ends.
     pub idle: Option<Duration>,
+    pub aio: Aio,
 }
 
 impl Core {
     pub fn usable(&self) -> Result<(), Error> {
         if self.consumer.forked() {
-            return Err(Error::Forked { object: "Consumer" });
+            return Err(Error::Forked { object: self.class() });
         }
         Ok(())
+    }
+
+    fn class(&self) -> &'static str {
+        if self.aio.asynchronous {
+            "AsyncConsumer"
+        } else {
+            "Consumer"
+        }
+    }
+
+    /// For entering a `with` block.
+    pub fn open(&self) -> Result<(), Error> {
+        self.usable()?;
+        if self.consumer.closed() {
+            return Err(Error::from(kafka::Error::Closed { operation: "with", object: "consumer" }));
+        }
+        Ok(())
+    }
+
+    /// Connects, and begins to read what the constructor was told.
+    pub fn begin(&self, interrupt: Interrupt<'_>) -> Result<(), kafka::Error> {
+        self.consumer.connect(interrupt)?;
+        if !self.topics.is_empty() {
+            self.consumer.subscribe(self.topics.clone(), interrupt)?;
+        }
+        Ok(())
+    }
+
+    /// Has it closed at the end of the interpreter, if nobody does before.
+    pub fn close_at_end(self: &Arc<Self>) {
+        let core: Arc<dyn Closable> = self.clone();
+        shutdown::register(Arc::downgrade(&core));
+    }
+
+    /// While an exception is on its way (a `finally` block), the message handed out last counts as not worked on.
+    pub fn abandon_in_handler(&self, py: Python<'_>) -> PyResult<()> {
+        if !py.import("sys")?.call_method0("exc_info")?.get_item(0)?.is_none() {
+            self.consumer.abandon();
+        }
+        Ok(())
+    }
+
+    pub fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.usable()?;
+        let metrics = self.consumer.metrics();
+        let dict = PyDict::new(py);
+        dict.set_item("received", metrics.received)?;
+        dict.set_item("received_bytes", metrics.received_bytes)?;
+        dict.set_item("buffered", metrics.buffered)?;
+        dict.set_item("rebalances", metrics.rebalances)?;
+        let tally = &self.faults.tally;
+        dict.set_item("decode_errors", tally.decode_errors.load(Ordering::Relaxed))?;
+        dict.set_item("skipped", tally.skipped.load(Ordering::Relaxed))?;
+        dict.set_item("dead_lettered", tally.dead_lettered.load(Ordering::Relaxed))?;
+        dict.set_item("last_error", metrics.last_error)?;
+        Ok(dict)
+    }
+
+    pub fn repr(&self) -> String {
+        let group = self.group_id.as_ref().map_or_else(|| "no group".to_owned(), |id| format!("group '{id}'"));
+        let state = match (self.consumer.forked(), self.consumer.closed()) {
+            (true, _) => "of another process".to_owned(),
+            (_, true) => "closed".to_owned(),
+            _ => self.consumer.subscription().join(", "),
+        };
+        format!("<kjson.{} at {}, {group}: {state}>", self.class(), self.servers)
     }
 
     /// Runs what may call the group's callbacks, for `owner`. What they raise is raised from here.
@@ -57,11 +128,9 @@ impl Core {
         if !self.group.any() {
             return detached(owner.py(), work);
         }
-        let acting =
-            |owner| std::mem::replace(&mut *self.group.acting.lock().unwrap_or_else(PoisonError::into_inner), owner);
-        let before = acting(Some(owner.clone().unbind()));
+        let before = self.group.act(Some(Acting { consumer: owner.clone().unbind(), port: None }));
         let result = detached(owner.py(), work);
-        drop(acting(before));
+        drop(self.group.act(before));
         match self.group.take_raised() {
             Some(error) => Err(Error::Python(error)),
             None => result,
@@ -164,7 +233,7 @@ impl Core {
         sent.map_err(|error| letter.undelivered(py, error))
     }
 
-    fn dead_letter(&self) -> PyResult<&DeadLetter> {
+    pub fn dead_letter(&self) -> PyResult<&DeadLetter> {
         match &self.faults.policy {
             Policy::DeadLetter(policy) => Ok(policy.get()),
             _ => Err(Error::from(kafka::Error::Misuse("this consumer has no dead letters".to_owned())).into()),
@@ -220,6 +289,8 @@ impl Closable for Core {
         if self.consumer.forked() {
             return;
         }
+        // A callback on a loop that runs no more is not waited for.
+        drop(self.group.act(None));
         self.consumer.abandon();
         let deadline = Deadline::after(Some(Duration::from_secs_f64(CLOSE_TIMEOUT)));
         if let Err(error) = self.close(py, deadline) {

@@ -1,10 +1,13 @@
 //! `on_assign`, `on_revoke`, `on_lost` and `on_commit`: called on the thread that reads, inside that read.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{channel, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
+use crate::bindings::aio::port::{Call, Port};
 use crate::bindings::events::Events;
 use crate::bindings::partitions::TopicPartition;
 use crate::error::Error;
@@ -16,10 +19,16 @@ pub struct GroupCallbacks {
     pub on_revoke: Option<Py<PyAny>>,
     pub on_lost: Option<Py<PyAny>>,
     pub on_commit: Option<Py<PyAny>>,
-    /// The consumer object that reads, closes or commits now, which the callbacks get.
-    pub acting: Mutex<Option<Py<PyAny>>>,
+    /// Who reads, closes or commits now.
+    acting: Mutex<Option<Acting>>,
     /// What a callback raised, on its way out of the read.
     pub raised: Mutex<Option<PyErr>>,
+}
+
+/// The consumer object that the callbacks get, and the loop that they are called on, if not here.
+pub struct Acting {
+    pub consumer: Py<PyAny>,
+    pub port: Option<Arc<Port>>,
 }
 
 impl GroupCallbacks {
@@ -31,7 +40,17 @@ impl GroupCallbacks {
         self.raised.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn call(&self, py: Python<'_>, event: GroupEvent) -> PyResult<()> {
+    /// Says who acts now, and returns who did before.
+    pub fn act(&self, acting: Option<Acting>) -> Option<Acting> {
+        std::mem::replace(&mut *self.acting.lock().unwrap_or_else(PoisonError::into_inner), acting)
+    }
+
+    fn port(&self) -> Option<Arc<Port>> {
+        self.acting.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|acting| acting.port.clone())
+    }
+
+    /// Returns what the callback returned; a coroutine, perhaps, where that can be awaited.
+    fn call(&self, py: Python<'_>, event: GroupEvent) -> PyResult<Option<Py<PyAny>>> {
         let (callback, partitions) = match event {
             GroupEvent::Assigned(partitions) => (&self.on_assign, partitions),
             GroupEvent::Revoked(partitions) => (&self.on_revoke, partitions),
@@ -39,15 +58,86 @@ impl GroupCallbacks {
             GroupEvent::Lost(partitions) if self.on_lost.is_none() => (&self.on_revoke, partitions),
             GroupEvent::Lost(partitions) => (&self.on_lost, partitions),
             GroupEvent::Committed { result, offsets } => {
-                let Some(callback) = &self.on_commit else { return Ok(()) };
+                let Some(callback) = &self.on_commit else { return Ok(None) };
                 let error = result.err().map(|error| PyErr::from(Error::from(error)).into_value(py));
                 let offsets = offsets.iter().map(|(partition, offset)| TopicPartition::new(partition, Some(*offset)));
-                return callback.call1(py, (error, PyList::new(py, offsets.collect::<Vec<_>>())?)).map(|_| ());
+                return callback.call1(py, (error, PyList::new(py, offsets.collect::<Vec<_>>())?)).map(Some);
             }
         };
-        let acting = self.acting.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|it| it.clone_ref(py));
-        let (Some(callback), Some(consumer)) = (callback, acting) else { return Ok(()) };
-        callback.call1(py, (consumer, list_of(py, &partitions)?)).map(|_| ())
+        let acting = self.acting.lock().unwrap_or_else(PoisonError::into_inner);
+        let consumer = acting.as_ref().map(|acting| acting.consumer.clone_ref(py));
+        drop(acting);
+        let (Some(callback), Some(consumer)) = (callback, consumer) else { return Ok(None) };
+        callback.call1(py, (consumer, list_of(py, &partitions)?)).map(Some)
+    }
+
+    fn raise(&self, error: PyErr) -> Result<(), kafka::Error> {
+        self.raised.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        Err(kafka::Error::Interrupted)
+    }
+
+    /// Has the callback called on the loop, awaits what it returns there, and waits here for the end of that.
+    fn call_on_loop(self: &Arc<Self>, port: &Arc<Port>, event: GroupEvent) -> Result<(), kafka::Error> {
+        const STEP: Duration = Duration::from_millis(50);
+        let (answer, heard) = channel();
+        let told = Told { group: self.clone(), event: Mutex::new(Some((event, answer))) };
+        port.leave(Arc::new(told));
+        loop {
+            match heard.recv_timeout(STEP) {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => return self.raise(error),
+                // The interpreter ends, and with it the loop.
+                Err(RecvTimeoutError::Timeout) if self.port().is_none() => return Ok(()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+        }
+    }
+}
+
+type Answer = Sender<PyResult<()>>;
+
+/// An event on its way to the loop.
+struct Told {
+    group: Arc<GroupCallbacks>,
+    event: Mutex<Option<(GroupEvent, Answer)>>,
+}
+
+impl Call for Told {
+    fn run(&self, py: Python<'_>) -> PyResult<()> {
+        let event = self.event.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((event, answer)) = event else { return Ok(()) };
+        let begin = || -> PyResult<Option<Bound<'_, PyAny>>> {
+            let Some(returned) = self.group.call(py, event)? else { return Ok(None) };
+            if !py.import("inspect")?.call_method1("isawaitable", (&returned,))?.is_truthy()? {
+                return Ok(None);
+            }
+            py.import("asyncio")?.call_method1("ensure_future", (returned,)).map(Some)
+        };
+        match begin() {
+            Ok(Some(task)) => {
+                let ended = Ended { answer: answer.clone() };
+                if let Err(error) = task.call_method1("add_done_callback", (ended,)) {
+                    let _ = answer.send(Err(error));
+                }
+            }
+            Ok(None) => drop(answer.send(Ok(()))),
+            Err(error) => drop(answer.send(Err(error))),
+        }
+        Ok(())
+    }
+}
+
+/// Called when the task of a callback is over.
+#[pyclass(module = "kjson", frozen)]
+struct Ended {
+    answer: Answer,
+}
+
+#[pymethods]
+impl Ended {
+    fn __call__(&self, task: &Bound<'_, PyAny>) {
+        let _ = self.answer.send(task.call_method0("result").map(|_| ()));
     }
 }
 
@@ -60,7 +150,7 @@ pub fn list_of<'py>(py: Python<'py>, partitions: &[Partition]) -> PyResult<Bound
 /// What the engine of a consumer calls.
 pub struct ConsumerEvents {
     pub events: Events,
-    pub group: std::sync::Arc<GroupCallbacks>,
+    pub group: Arc<GroupCallbacks>,
 }
 
 impl LogSink for ConsumerEvents {
@@ -86,12 +176,12 @@ impl ConsumerHooks for ConsumerEvents {
         if !self.group.any() {
             return Ok(());
         }
+        if let Some(port) = self.group.port() {
+            return self.group.call_on_loop(&port, event);
+        }
         // None where the interpreter ends: nobody is left to be told.
         match Python::try_attach(|py| self.group.call(py, event)) {
-            Some(Err(error)) => {
-                self.group.raised.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-                Err(kafka::Error::Interrupted)
-            }
+            Some(Err(error)) => self.group.raise(error),
             _ => Ok(()),
         }
     }

@@ -74,6 +74,7 @@ impl Producer {
         };
         let core = Arc::new(Core::new(given, false)?);
         detached(py, |interrupt| core.producer.connect(interrupt))?;
+        core.aio.connection.made();
         core.close_at_end();
         Ok(Producer { core })
     }
@@ -249,6 +250,7 @@ impl Producer {
     pub fn internal(py: Python<'_>, config: &Config, connect_timeout: Duration) -> PyResult<Py<Self>> {
         let core = Arc::new(Core::internal(config, connect_timeout)?);
         detached(py, |interrupt| core.producer.connect(interrupt))?;
+        core.aio.connection.made();
         core.close_at_end();
         Py::new(py, Producer { core })
     }

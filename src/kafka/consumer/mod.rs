@@ -27,7 +27,6 @@ use crate::kafka::native::client::Client;
 use crate::kafka::native::consume::Inlet;
 use crate::kafka::native::fork::forks;
 use crate::kafka::reachable::{ask, connect, Watch};
-use crate::kafka::reaper;
 use crate::kafka::wait::Interrupt;
 use events::Notice;
 use read::{Aside, Reading};
@@ -94,6 +93,8 @@ pub struct Consumer<H: ConsumerHooks> {
     close: Mutex<()>,
     aside: Mutex<Aside>,
     has_aside: AtomicBool,
+    /// One who reads at a time.
+    reader: Mutex<()>,
     /// A hook runs: what it calls may not read.
     in_hook: AtomicBool,
     /// How many wait to have a word between two fetches.
@@ -103,12 +104,8 @@ pub struct Consumer<H: ConsumerHooks> {
 }
 
 impl<H: ConsumerHooks> Consumer<H> {
-    pub fn new(
-        mut config: Config,
-        settings: ConsumerSettings,
-        hooks: H,
-        interrupt: Interrupt<'_>,
-    ) -> Result<Self, Error> {
+    /// A client that is not connected yet.
+    pub fn new(mut config: Config, settings: ConsumerSettings, hooks: H) -> Result<Self, Error> {
         // KIP-848 leaves these to the broker, and librdkafka refuses them then.
         if super::mock::is_mock(&config.bootstrap_addresses()) && config.get("group.protocol") != Some("consumer") {
             // The mock waits for a session timeout less one second whenever a member comes or goes (rdkafka_mock_cgrp.c).
@@ -132,14 +129,6 @@ impl<H: ConsumerHooks> Consumer<H> {
             option: String::new(),
             suggestion: None,
         })?;
-        if let Some(timeout) = settings.connect_timeout {
-            if let Err(error) = connect(&client, &brokers, timeout, || client.poll(Duration::ZERO), interrupt) {
-                shared.quiet.store(true, Ordering::Relaxed);
-                drop(reaper::run(move || drop(client)));
-                return Err(error);
-            }
-        }
-        shared.collapse.connected();
         let inlet = Inlet::new(client).map_err(|code| Error::failed("cannot make a consumer", code, ""))?;
         Ok(Consumer {
             shared,
@@ -151,11 +140,24 @@ impl<H: ConsumerHooks> Consumer<H> {
             close: Mutex::default(),
             aside: Mutex::default(),
             has_aside: AtomicBool::new(false),
+            reader: Mutex::default(),
             in_hook: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
             settings,
             forks: forks(),
         })
+    }
+
+    /// Waits for a broker's answer, once, before anything is read.
+    pub fn connect(&self, interrupt: Interrupt<'_>) -> Result<(), Error> {
+        if let Some(timeout) = self.settings.connect_timeout {
+            let inlet = self.open("connect")?;
+            // Nothing is subscribed to, so there are no messages yet: only callbacks, which carry the reasons.
+            let serve = || inlet.fetch(Duration::ZERO, 1, &mut VecDeque::new());
+            connect(inlet.client(), &self.shared.brokers, timeout, serve, interrupt)?;
+        }
+        self.shared.collapse.connected();
+        Ok(())
     }
 
     pub fn forked(&self) -> bool {
@@ -189,14 +191,28 @@ impl<H: ConsumerHooks> Consumer<H> {
         self.inlet.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn reading(&self, operation: &str) -> Result<MutexGuard<'_, Reading>, Error> {
-        match self.reading.try_lock() {
+    /// Reading is for one at a time.
+    fn be_reader(&self) -> Result<MutexGuard<'_, ()>, Error> {
+        match self.reader.try_lock() {
             Ok(guard) => Ok(guard),
             Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => Err(Error::Misuse(format!(
-                "cannot {operation}: another thread is using this consumer. Give each thread a consumer of its own"
-            ))),
+            Err(TryLockError::WouldBlock) => Err(Error::Misuse(
+                "cannot read: another thread is using this consumer. Give each thread a consumer of its own".to_owned(),
+            )),
         }
+    }
+
+    /// None while another thread has a word with the client.
+    fn reading_now(&self) -> Option<MutexGuard<'_, Reading>> {
+        match self.reading.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    pub fn closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
     }
 
     /// For what is no reading: waits until a fetch on another thread pauses, which lets those who wait go first.

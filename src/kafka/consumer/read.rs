@@ -158,7 +158,7 @@ fn put_first(buffer: &mut VecDeque<Incoming>, messages: impl IntoIterator<Item =
 impl<H: ConsumerHooks> Consumer<H> {
     /// The next message if it is at hand, without waiting. What was handed out before is done.
     pub fn try_next(&self) -> Result<Option<Incoming>, Error> {
-        let mut reading = self.reading("read")?;
+        let Some(mut reading) = self.reading_now() else { return Ok(None) };
         if self.closing.load(Ordering::Relaxed) || reading.bounded {
             return Ok(None);
         }
@@ -166,20 +166,37 @@ impl<H: ConsumerHooks> Consumer<H> {
         Ok(if reading.fresh() { reading.buffer.pop_front() } else { None })
     }
 
+    /// As `try_next`, for up to `limit` messages.
+    pub fn try_take(&self, limit: usize) -> Vec<Incoming> {
+        let Some(mut reading) = self.reading_now() else { return Vec::new() };
+        if self.closing.load(Ordering::Relaxed) || reading.bounded {
+            return Vec::new();
+        }
+        self.settle(&mut reading);
+        let count = if reading.fresh() { limit.min(reading.buffer.len()) } else { 0 };
+        reading.buffer.drain(..count).collect()
+    }
+
     /// The next messages: waits for the first up to the deadline, and for no other. What was handed out before is done.
     pub fn next(&self, limit: usize, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<Vec<Incoming>, Error> {
-        let mut reading = self.reading("read")?;
+        if !self.ready(limit, deadline, interrupt)? {
+            return Ok(Vec::new());
+        }
+        let mut reading = self.lock(&self.reading);
+        let count = limit.min(reading.buffer.len());
+        Ok(reading.buffer.drain(..count).collect())
+    }
+
+    /// Waits for a message up to the deadline, which is false. It stays here until somebody takes it.
+    pub fn ready(&self, limit: usize, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<bool, Error> {
+        self.refuse_in_hook("read")?;
+        let _reader = self.be_reader()?;
+        let mut reading = self.lock(&self.reading);
         if std::mem::take(&mut reading.bounded) {
             reading.release();
         }
         drop(reading);
-        let ready = |reading: &Reading| !reading.buffer.is_empty();
-        if !self.fill(limit, deadline, interrupt, ready)? {
-            return Ok(Vec::new());
-        }
-        let mut reading = self.reading("read")?;
-        let count = limit.min(reading.buffer.len());
-        Ok(reading.buffer.drain(..count).collect())
+        self.fill(limit, deadline, interrupt, |reading| !reading.buffer.is_empty())
     }
 
     /// Fetches until `ready` or the deadline, which is false. What was handed out before is done.
@@ -196,7 +213,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             if self.closing.load(Ordering::Relaxed) {
                 return Err(Error::Closed { operation: "read", object: "consumer" });
             }
-            let mut reading = self.reading("read")?;
+            let mut reading = self.lock(&self.reading);
             self.settle(&mut reading);
             let mut fetched = Ok(());
             if !ready(&reading) || !reading.fresh() {
@@ -205,7 +222,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             }
             drop(reading);
             self.act_on_notices(&inlet).and(fetched)?;
-            if ready(&*self.reading("read")?) {
+            if ready(&*self.lock(&self.reading)) {
                 return Ok(true);
             }
             check(interrupt)?;

@@ -1,6 +1,7 @@
 //! Reading to an end that is known beforehand: the ends of the partitions as they were when it was asked for.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Consumer, ConsumerHooks};
@@ -26,6 +27,8 @@ impl Until {
 impl<H: ConsumerHooks> Consumer<H> {
     /// Waits for the partitions to be shared out, and asks where they end now.
     pub fn until_end(&self, timeout: Duration, interrupt: Interrupt<'_>) -> Result<Until, Error> {
+        self.refuse_in_hook("read")?;
+        let _reader = self.be_reader()?;
         let deadline = Deadline::after(Some(timeout));
         if !self.fill(1, deadline, interrupt, |reading| reading.assigned)? {
             let message = format!("until_end: no partitions were assigned within {} s", timeout.as_secs_f64());
@@ -47,22 +50,45 @@ impl<H: ConsumerHooks> Consumer<H> {
     /// The next message before the ends, or None when there is none left. Those behind them wait for the next other read.
     pub fn next_until(&self, until: &mut Until, interrupt: Interrupt<'_>) -> Result<Option<Incoming>, Error> {
         loop {
-            let mut reading = self.reading("read")?;
-            reading.bounded = true;
-            self.settle(&mut reading);
-            while let Some(message) = reading.buffer.pop_front() {
-                if until.covers(&message) {
-                    return Ok(Some(message));
-                }
-                reading.held.push(message);
+            if let Some(message) = self.try_next_until(until) {
+                return Ok(Some(message));
             }
-            drop(reading);
+            if !self.ready_until(until, interrupt)? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The same if it is at hand, without waiting.
+    pub fn try_next_until(&self, until: &Until) -> Option<Incoming> {
+        let mut reading = self.reading_now()?;
+        if self.closing.load(Ordering::Relaxed) {
+            return None;
+        }
+        reading.bounded = true;
+        self.settle(&mut reading);
+        while let Some(message) = reading.buffer.pop_front() {
+            if until.covers(&message) {
+                return Some(message);
+            }
+            reading.held.push(message);
+        }
+        None
+    }
+
+    /// Waits for something that may lie before the ends; false when there is none left.
+    pub fn ready_until(&self, until: &mut Until, interrupt: Interrupt<'_>) -> Result<bool, Error> {
+        self.refuse_in_hook("read")?;
+        let _reader = self.be_reader()?;
+        loop {
             self.drop_reached(until)?;
             if until.ends.is_empty() {
                 self.lock(&self.reading).release();
-                return Ok(None);
+                return Ok(false);
             }
-            self.fill(1, Deadline::after(Some(TICK)), interrupt, |reading| !reading.buffer.is_empty())?;
+            if self.fill(1, Deadline::after(Some(TICK)), interrupt, |reading| !reading.buffer.is_empty())? {
+                return Ok(true);
+            }
         }
     }
 
@@ -77,7 +103,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         until.ends.keys().for_each(|partition| list.add(&partition.topic, partition.id, -1001));
         // Behind the last message there may be markers of transactions, which librdkafka passes by itself.
         let taken = inlet.taken(&list).map_err(|code| Error::failed("until_end", code, ""))?;
-        let reading = self.reading("read")?;
+        let reading = self.lock(&self.reading);
         until.ends.retain(|partition, end| {
             let passed = taken.iter().any(|entry| entry.partition == *partition && entry.offset >= *end);
             !passed && reading.position(partition, None).is_none_or(|next| next < *end)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
+use crate::bindings::aio::connection::connect;
 use crate::bindings::aio::offload::offload;
 use crate::bindings::aio::operation::Operation;
 use crate::bindings::blocking::{deadline, seconds};
@@ -22,7 +23,6 @@ use crate::bindings::producer::Producer;
 use crate::error::Error;
 use crate::kafka::{self, Deadline, Interrupt};
 
-use super::connection::connect;
 use super::delivery::result;
 use super::send_many::send_all;
 use super::transaction::{self, AsyncTransaction};

@@ -1,7 +1,6 @@
 //! `AsyncProducer`: the waits of a producer on an event loop. All else is the synchronous producer's own.
 
 mod class;
-mod connection;
 mod delivery;
 mod room;
 mod rounds;
@@ -14,13 +13,14 @@ use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 
+use crate::bindings::aio::connection::{Connection, Connects};
 use crate::bindings::aio::port::{Call, Port};
 use crate::error::Error;
+use crate::kafka;
 
 use super::core::Core;
 
 pub use class::AsyncProducer;
-use connection::Connection;
 pub use delivery::{refuse_on_loop, too_late, Waits};
 pub use rounds::Rounds;
 pub use transaction::AsyncTransaction;
@@ -52,6 +52,19 @@ impl Aio {
     }
 }
 
+impl Connects for Core {
+    fn connection(&self) -> &Connection {
+        &self.aio.connection
+    }
+
+    fn connect(&self, alone: &(dyn Fn() -> bool + Sync)) -> Result<(), kafka::Error> {
+        match self.producer.connect(&|| alone() || self.producer.closing()) {
+            Err(kafka::Error::Interrupted) => Err(kafka::Error::Closed { operation: "connect", object: "producer" }),
+            result => result,
+        }
+    }
+}
+
 /// Has what waits for `linger_ms` sent, when the loop is through with the tasks that are ready now: of a thousand
 /// deliveries that are awaited together the first does not go alone.
 pub fn hurry(port: &Arc<Port>, core: &Arc<Core>) {
@@ -78,6 +91,6 @@ impl Call for Push {
     }
 }
 
-fn raised<T>(result: Result<T, crate::kafka::Error>) -> PyResult<T> {
+fn raised<T>(result: Result<T, kafka::Error>) -> PyResult<T> {
     Ok(result.map_err(Error::from)?)
 }

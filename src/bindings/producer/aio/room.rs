@@ -6,10 +6,10 @@ use std::task::Poll;
 
 use pyo3::prelude::*;
 
+use crate::bindings::aio::connection::connect;
 use crate::bindings::aio::timer::Timer;
 use crate::kafka::{self, Report, TopicId};
 
-use super::connection::connect;
 use super::rounds::Place;
 use super::{raised, Core};
 use crate::bindings::producer::delivery::Callback;

@@ -6,11 +6,11 @@ use std::time::Instant;
 use pyo3::prelude::*;
 use pyo3::types::PyIterator;
 
+use crate::bindings::aio::connection::connect;
 use crate::bindings::aio::turn;
 use crate::bindings::producer::send_many::Sender;
 use crate::kafka::Batch;
 
-use super::connection::connect;
 use super::raised;
 use super::room::when_room;
 

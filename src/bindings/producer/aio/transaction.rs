@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use pyo3::prelude::*;
 
+use crate::bindings::aio::connection::connect;
 use crate::bindings::aio::offload::offload;
 use crate::bindings::aio::operation::Operation;
 use crate::bindings::blocking::deadline;
@@ -13,7 +14,6 @@ use crate::bindings::producer::transaction::TIMEOUT;
 use crate::error::Error;
 use crate::kafka::{self, Interrupt};
 
-use super::connection::connect;
 use super::Core;
 
 /// A transaction as an `async with` block: see `AsyncProducer.transaction`.

@@ -4,9 +4,8 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
+use super::port::batched;
 use crate::kafka::Error;
-
-use super::Core;
 
 #[derive(Default)]
 pub struct Connection {
@@ -29,6 +28,13 @@ struct Attempt {
     outcome: Mutex<Outcome>,
 }
 
+/// What has a connection.
+pub trait Connects: Send + Sync + 'static {
+    fn connection(&self) -> &Connection;
+    /// Blocks until it is connected. `alone` says that nobody else holds it any more.
+    fn connect(&self, alone: &(dyn Fn() -> bool + Sync)) -> Result<(), Error>;
+}
+
 impl Connection {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -36,6 +42,11 @@ impl Connection {
 
     pub fn connected(&self) -> bool {
         matches!(*self.state(), State::Connected)
+    }
+
+    /// It was connected by somebody who blocked.
+    pub fn made(&self) {
+        *self.state() = State::Connected;
     }
 }
 
@@ -45,11 +56,11 @@ impl Attempt {
     }
 }
 
-/// Waits until the producer is connected, which happens once. Cancelled, the attempt goes on: the next call waits for it.
-/// One that failed is made anew by the next call.
-pub async fn connect(core: &Arc<Core>) -> Result<(), Error> {
+/// Waits until it is connected, which happens once. Cancelled, the attempt goes on: the next call waits for it. One that
+/// failed is made anew by the next call.
+pub async fn connect<T: Connects>(core: &Arc<T>) -> Result<(), Error> {
     let attempt = {
-        let mut state = core.aio.connection.state();
+        let mut state = core.connection().state();
         match &*state {
             State::Connected => return Ok(()),
             State::Connecting(attempt) => attempt.clone(),
@@ -78,17 +89,12 @@ pub async fn connect(core: &Arc<Core>) -> Result<(), Error> {
     .await
 }
 
-fn run(core: &Arc<Core>, attempt: &Attempt) {
-    // Nobody is left to use it, or it was closed meanwhile.
-    let result = core.producer.connect(&|| Arc::strong_count(core) == 1 || core.producer.closing());
-    let result = result.map_err(|error| match error {
-        Error::Interrupted => Error::Closed { operation: "connect", object: "producer" },
-        other => other,
-    });
-    *core.aio.connection.state() = if result.is_ok() { State::Connected } else { State::Idle };
+fn run<T: Connects>(core: &Arc<T>, attempt: &Attempt) {
+    let result = core.connect(&|| Arc::strong_count(core) == 1);
+    *core.connection().state() = if result.is_ok() { State::Connected } else { State::Idle };
     let mut outcome = attempt.outcome();
     outcome.0 = Some(result);
     let wakers = std::mem::take(&mut outcome.1);
     drop(outcome);
-    crate::bindings::aio::port::batched(|| wakers.into_iter().for_each(Waker::wake));
+    batched(|| wakers.into_iter().for_each(Waker::wake));
 }

@@ -1,0 +1,100 @@
+//! From the arguments of the constructors to a consumer that is not connected yet.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::bindings::blocking::seconds;
+use crate::bindings::events::Events;
+use crate::bindings::message::KeyType;
+use crate::bindings::options;
+use crate::error::Error;
+use crate::json::DecodeOptions;
+use crate::kafka::{self, ConsumerSettings, Role};
+
+use super::aio::Aio;
+use super::core::Core;
+use super::decoding::{Decoder, Form};
+use super::group::{ConsumerEvents, GroupCallbacks};
+use super::plan::topic_names;
+use super::policy::{Faults, Policy};
+
+/// librdkafka wants a group id even from a consumer that joins none and commits nothing.
+const NO_GROUP: &str = "kjson-no-group";
+
+pub struct Given<'a, 'py> {
+    pub topics: &'a Bound<'py, PyTuple>,
+    pub bootstrap_servers: Option<&'a Bound<'py, PyAny>>,
+    pub group_id: Option<&'a str>,
+    pub consumer_timeout_ms: Option<f64>,
+    pub connect_timeout: Option<f64>,
+    pub unreachable_timeout: Option<f64>,
+    pub on_decode_error: Option<&'a Bound<'py, PyAny>>,
+    pub value_type: Option<&'a Bound<'py, PyAny>>,
+    pub value_deserializer: Option<Py<PyAny>>,
+    pub key_type: &'a str,
+    pub parse_float: Option<Py<PyAny>>,
+    pub on_assign: Option<Py<PyAny>>,
+    pub on_revoke: Option<Py<PyAny>>,
+    pub on_lost: Option<Py<PyAny>>,
+    pub on_commit: Option<Py<PyAny>>,
+    pub on_error: Option<Py<PyAny>>,
+    pub on_stats: Option<Py<PyAny>>,
+    pub config: Option<&'a Bound<'py, PyDict>>,
+    pub options: Option<&'a Bound<'py, PyDict>>,
+}
+
+impl Given<'_, '_> {
+    pub fn make(self, py: Python<'_>, asynchronous: bool) -> PyResult<Core> {
+        let topics = topic_names(self.topics.as_any())?;
+        let mut config = options::config(Role::Consumer, self.bootstrap_servers, self.config, self.options)?;
+        if let Some(group_id) = self.group_id {
+            config.set("group_id", group_id.to_owned(), &[]).map_err(Error::from)?;
+        }
+        let group_id = config.get("group.id").map(str::to_owned);
+        if group_id.is_none() {
+            config.set_default("group.id", NO_GROUP);
+            config.set_default("enable.auto.commit", "false");
+        }
+        let settings = ConsumerSettings {
+            connect_timeout: options::connect_timeout(self.connect_timeout)?,
+            unreachable_timeout: seconds("unreachable_timeout", self.unreachable_timeout)?,
+            grouped: group_id.is_some(),
+            auto_commit: config.get("enable.auto.commit") != Some("false"),
+            from_end: matches!(config.get("auto.offset.reset"), Some("latest" | "largest" | "end")),
+            committed_only: config.get("isolation.level") != Some("read_uncommitted"),
+        };
+        let (on_assign, on_revoke, on_lost, on_commit) =
+            (self.on_assign, self.on_revoke, self.on_lost, self.on_commit);
+        let group = Arc::new(GroupCallbacks { on_assign, on_revoke, on_lost, on_commit, ..Default::default() });
+        let hooks = ConsumerEvents { events: Events::new(self.on_error, self.on_stats), group: group.clone() };
+        let decode = DecodeOptions { parse_float: self.parse_float };
+        let form = Form::new(py, self.value_type, self.value_deserializer, &decode)?;
+        let idle = self.consumer_timeout_ms.map(|millis| millis / 1000.0);
+        Ok(Core {
+            decoder: Decoder::new(key_of(self.key_type)?, decode, form),
+            faults: Faults::new(Policy::new(self.on_decode_error)?, &config, group_id.as_deref()),
+            idle: seconds("consumer_timeout_ms / 1000", idle)?,
+            servers: config.bootstrap_addresses().join(","),
+            group_id,
+            group,
+            topics,
+            aio: Aio::new(asynchronous),
+            consumer: kafka::Consumer::new(config, settings, hooks).map_err(Error::from)?,
+        })
+    }
+}
+
+fn key_of(name: &str) -> PyResult<KeyType> {
+    match name {
+        "auto" => Ok(KeyType::Auto),
+        "str" => Ok(KeyType::Text),
+        "bytes" => Ok(KeyType::Bytes),
+        "json" => Ok(KeyType::Json),
+        _ => Err(PyValueError::new_err(format!(
+            "key_type must be \"auto\", \"str\", \"bytes\" or \"json\", not {name:?}"
+        ))),
+    }
+}
