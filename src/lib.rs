@@ -15,6 +15,8 @@ mod _kjson {
     #[pymodule_export]
     use crate::bindings::codec::{_reference_dumps, _reference_loads, dumps, loads};
     #[pymodule_export]
+    use crate::bindings::consumer::aio::AsyncConsumer;
+    #[pymodule_export]
     use crate::bindings::consumer::dead_letter::DeadLetter;
     #[pymodule_export]
     use crate::bindings::consumer::Consumer;

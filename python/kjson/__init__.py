@@ -6,6 +6,7 @@
 """
 
 from ._kjson import (
+    AsyncConsumer,
     AsyncProducer,
     Consumer,
     DeadLetter,
@@ -24,6 +25,7 @@ from .exceptions import *  # noqa: F403
 from .exceptions import __all__ as _exceptions
 
 __all__ = [
+    "AsyncConsumer",
     "AsyncProducer",
     "Consumer",
     "DeadLetter",

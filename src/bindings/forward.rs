@@ -8,9 +8,12 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use crate::error::{delivery_error, raise, Error};
-use crate::kafka::{Config, Deadline, Header, Incoming, Outgoing, Report};
+use crate::kafka::{self, Config, Deadline, Header, Incoming, Interrupt, Outgoing, Report};
 
+use super::aio::connection::connect;
+use super::aio::timer::within;
 use super::blocking::detached;
+use super::producer::aio::{done, when_room, AsyncProducer};
 use super::producer::delivery::Callback;
 use super::producer::Producer;
 
@@ -26,17 +29,65 @@ pub struct Forwarded {
 }
 
 impl Forwarder {
-    /// Returns when a broker has answered.
-    pub fn connect(py: Python<'_>, config: &Config, timeout: Duration) -> PyResult<Self> {
+    /// One that is not connected yet.
+    pub fn new(py: Python<'_>, config: &Config, timeout: Duration) -> PyResult<Self> {
         Ok(Forwarder { producer: Producer::internal(py, config, timeout)?, own: true })
     }
 
+    /// Returns when a broker has answered; at once where one has.
+    pub fn connected(&self, py: Python<'_>) -> PyResult<()> {
+        let producer = self.producer.get();
+        if producer.core().aio.connection.connected() {
+            return Ok(());
+        }
+        producer.connect(py)
+    }
+
     pub fn over(producer: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let producer = producer.cast::<Producer>().map_err(|_| {
+        let py = producer.py();
+        let producer = if let Ok(producer) = producer.cast::<Producer>() {
+            producer.clone().unbind()
+        } else if let Ok(producer) = producer.cast::<AsyncProducer>() {
+            producer.get().inner(py)
+        } else {
             let kind = producer.get_type().name().map_or_else(|_| String::new(), |name| name.to_string());
-            PyTypeError::new_err(format!("producer must be a kjson.Producer, not {kind}"))
-        })?;
-        Ok(Forwarder { producer: producer.clone().unbind(), own: false })
+            return Err(PyTypeError::new_err(format!(
+                "producer must be a kjson.Producer or a kjson.AsyncProducer, not {kind}"
+            )));
+        };
+        Ok(Forwarder { producer, own: false })
+    }
+
+    /// `send` and `wait`, on an event loop.
+    pub async fn deliver(
+        &self,
+        topic: &str,
+        record: &Incoming,
+        headers: &[Header],
+        patience: Duration,
+    ) -> PyResult<()> {
+        let core = self.producer.get().core();
+        core.usable()?;
+        connect(core).await.map_err(Error::from)?;
+        let topic = core.producer.topic(topic).map_err(Error::from)?;
+        let payload = Outgoing {
+            partition: -1,
+            key: record.key(),
+            value: record.value(),
+            timestamp_ms: 0,
+            headers,
+            forwarded: Some(record),
+        };
+        let report = when_room(core, topic, || core.hand_over(topic, &payload, &mut None)).await?;
+        report.see();
+        within(Some(patience), done(core, &report)).await?.transpose()?;
+        self.outcome(&report)
+    }
+
+    /// Ends a producer that was made here, on a thread.
+    pub fn closing(self, deadline: Deadline) -> Option<impl FnOnce(Interrupt<'_>) -> Result<(), kafka::Error>> {
+        let core = self.producer.get().core().clone();
+        self.own.then(|| move |interrupt: Interrupt<'_>| core.producer.close(deadline, interrupt))
     }
 
     pub fn clone_ref(&self, py: Python<'_>) -> Self {
@@ -68,12 +119,17 @@ impl Forwarder {
         if sent.report.completion().is_none() {
             detached(py, |interrupt| producer.wait(&sent.report, deadline, interrupt))?;
         }
-        match sent.report.completion() {
+        self.outcome(&sent.report)
+    }
+
+    fn outcome(&self, report: &Report<Callback>) -> PyResult<()> {
+        match report.completion() {
             Some(Ok(_)) => Ok(()),
             Some(Err(failure)) => Err(delivery_error(&failure.message, std::slice::from_ref(failure))),
             None => {
+                let producer = &self.producer.get().core().producer;
                 let cause = producer.metrics().last_error.map_or_else(String::new, |cause| format!(": {cause}"));
-                let topic = producer.topic_name(sent.report.topic);
+                let topic = producer.topic_name(report.topic);
                 let message = format!("the message to '{topic}' was not confirmed in time{cause}");
                 Err(raise("KafkaTimeoutError", &message, |attributes| attributes.set_item("retriable", true)))
             }

@@ -85,11 +85,8 @@ impl Core {
     }
 
     /// While an exception is on its way (a `finally` block), the message handed out last counts as not worked on.
-    pub fn abandon_in_handler(&self, py: Python<'_>) -> PyResult<()> {
-        if !py.import("sys")?.call_method0("exc_info")?.get_item(0)?.is_none() {
-            self.consumer.abandon();
-        }
-        Ok(())
+    pub fn handles_exception(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(!py.import("sys")?.call_method0("exc_info")?.get_item(0)?.is_none())
     }
 
     pub fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

@@ -175,7 +175,20 @@ impl Post {
         self.forwarder(py, to)?.wait(py, sent, deadline)
     }
 
+    /// `send` and `wait`, on an event loop.
+    pub async fn deliver(&self, to: &DeadLetter, incoming: &Incoming, letter: &Letter) -> PyResult<()> {
+        let forwarder = Python::attach(|py| self.prepared(py, to))?;
+        forwarder.deliver(&letter.topic, incoming, &letter.headers, to.patience + Duration::from_secs(2)).await
+    }
+
     fn forwarder(&self, py: Python<'_>, to: &DeadLetter) -> PyResult<Forwarder> {
+        let forwarder = self.prepared(py, to)?;
+        forwarder.connected(py)?;
+        Ok(forwarder)
+    }
+
+    /// Perhaps not connected yet.
+    fn prepared(&self, py: Python<'_>, to: &DeadLetter) -> PyResult<Forwarder> {
         if let Some(producer) = &to.producer {
             return Forwarder::over(producer.bind(py));
         }
@@ -185,15 +198,19 @@ impl Post {
         let mut config = self.config.sibling(Role::Producer);
         config.set_default("message.timeout.ms", &to.patience.as_millis().max(1).to_string());
         config.set_default("message.max.bytes", MESSAGE_MAX_BYTES);
-        let made = Forwarder::connect(py, &config, to.patience)?;
+        let made = Forwarder::new(py, &config, to.patience)?;
         let kept = made.clone_ref(py);
         let replaced = self.forwarder.lock().unwrap_or_else(PoisonError::into_inner).replace(kept);
         drop(replaced);
         Ok(made)
     }
 
+    /// The producer of the consumer's own, to be closed.
+    pub fn take(&self) -> Option<Forwarder> {
+        self.forwarder.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     pub fn close(&self, py: Python<'_>, deadline: Deadline) -> Result<(), Error> {
-        let made = self.forwarder.lock().unwrap_or_else(PoisonError::into_inner).take();
-        made.map_or(Ok(()), |made| made.close(py, deadline))
+        self.take().map_or(Ok(()), |made| made.close(py, deadline))
     }
 }

@@ -20,7 +20,7 @@ pub struct GroupCallbacks {
     pub on_lost: Option<Py<PyAny>>,
     pub on_commit: Option<Py<PyAny>>,
     /// Who reads, closes or commits now.
-    acting: Mutex<Option<Acting>>,
+    pub acting: Mutex<Option<Acting>>,
     /// What a callback raised, on its way out of the read.
     pub raised: Mutex<Option<PyErr>>,
 }

@@ -66,8 +66,7 @@ impl Given<'_, '_> {
             from_end: matches!(config.get("auto.offset.reset"), Some("latest" | "largest" | "end")),
             committed_only: config.get("isolation.level") != Some("read_uncommitted"),
         };
-        let (on_assign, on_revoke, on_lost, on_commit) =
-            (self.on_assign, self.on_revoke, self.on_lost, self.on_commit);
+        let (on_assign, on_revoke, on_lost, on_commit) = (self.on_assign, self.on_revoke, self.on_lost, self.on_commit);
         let group = Arc::new(GroupCallbacks { on_assign, on_revoke, on_lost, on_commit, ..Default::default() });
         let hooks = ConsumerEvents { events: Events::new(self.on_error, self.on_stats), group: group.clone() };
         let decode = DecodeOptions { parse_float: self.parse_float };

@@ -142,8 +142,10 @@ impl Consumer {
     #[pyo3(signature = (timeout=Some(CLOSE_TIMEOUT)), text_signature = "($self, timeout=10.0)")]
     fn close(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<()> {
         let deadline = deadline(timeout)?;
-        let (py, core) = (slf.py(), &slf.get().core);
-        core.abandon_in_handler(py)?;
+        let core = &slf.get().core;
+        if core.handles_exception(slf.py())? {
+            core.consumer.abandon();
+        }
         Ok(core.close_for(slf, deadline)?)
     }
 

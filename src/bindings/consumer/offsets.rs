@@ -17,7 +17,13 @@ impl Consumer {
         signature = (what=None, *, asynchronous=false, timeout=Some(TIMEOUT)),
         text_signature = "($self, what=None, *, asynchronous=False, timeout=10.0)"
     )]
-    fn commit(&self, py: Python<'_>, what: Option<&Bound<'_, PyAny>>, asynchronous: bool, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
+    fn commit(
+        &self,
+        py: Python<'_>,
+        what: Option<&Bound<'_, PyAny>>,
+        asynchronous: bool,
+        timeout: Option<f64>,
+    ) -> PyResult<Py<PyAny>> {
         plan::commit(&self.core, what, asynchronous, timeout)?.now(py, &self.core)
     }
 
@@ -38,7 +44,13 @@ impl Consumer {
         signature = (partition, offset=None, *, timeout=TIMEOUT),
         text_signature = "($self, partition, offset=None, *, timeout=10.0)"
     )]
-    fn seek(&self, py: Python<'_>, partition: &Bound<'_, PyAny>, offset: Option<i64>, timeout: f64) -> PyResult<Py<PyAny>> {
+    fn seek(
+        &self,
+        py: Python<'_>,
+        partition: &Bound<'_, PyAny>,
+        offset: Option<i64>,
+        timeout: f64,
+    ) -> PyResult<Py<PyAny>> {
         plan::seek(&self.core, partition, offset, timeout)?.now(py, &self.core)
     }
 
@@ -73,8 +85,14 @@ impl Consumer {
 
     /// The offset of the first message that each partition has.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
-    fn beginning_offsets(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Py<PyAny>> {
-        plan::watermarks(&self.core, "beginning_offsets", partitions, Watermark::Beginning, timeout)?.now(py, &self.core)
+    fn beginning_offsets(
+        &self,
+        py: Python<'_>,
+        partitions: Option<&Bound<'_, PyAny>>,
+        timeout: f64,
+    ) -> PyResult<Py<PyAny>> {
+        plan::watermarks(&self.core, "beginning_offsets", partitions, Watermark::Beginning, timeout)?
+            .now(py, &self.core)
     }
 
     /// The offset behind the last message that each partition has.

@@ -60,6 +60,9 @@ impl Encoded {
     }
 }
 
+/// What tells of the fate of a message that was handed over.
+pub type Taken = Arc<Report<Callback>>;
+
 /// Runs `work` with an empty buffer that is used again and again.
 pub fn with_buffer<T>(work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
     let mut buffer = BUFFER.take();
@@ -91,13 +94,25 @@ impl Core {
     }
 
     /// Hands a message over if there is room for it.
-    pub fn try_send(&self, message: &mut Encoded, bytes: &[u8]) -> Result<Option<Arc<Report<Callback>>>, kafka::Error> {
-        let callback = message.callback.take();
-        match self.producer.try_send(message.topic, &message.payload(bytes), callback) {
+    pub fn try_send(&self, message: &mut Encoded, bytes: &[u8]) -> Result<Option<Taken>, kafka::Error> {
+        let mut callback = message.callback.take();
+        let sent = self.hand_over(message.topic, &message.payload(bytes), &mut callback);
+        message.callback = callback;
+        sent
+    }
+
+    /// The same for what is bytes already. The callback is left where there was no room.
+    pub fn hand_over(
+        &self,
+        topic: TopicId,
+        payload: &Outgoing<'_>,
+        callback: &mut Option<Callback>,
+    ) -> Result<Option<Taken>, kafka::Error> {
+        match self.producer.try_send(topic, payload, callback.take()) {
             Ok(report) => Ok(Some(report)),
             Err(Refusal::Failed(error)) => Err(error),
-            Err(Refusal::Full(callback)) => {
-                message.callback = callback;
+            Err(Refusal::Full(back)) => {
+                *callback = back;
                 Ok(None)
             }
         }

@@ -73,10 +73,10 @@ impl Producer {
             options,
         };
         let core = Arc::new(Core::new(given, false)?);
-        detached(py, |interrupt| core.producer.connect(interrupt))?;
-        core.aio.connection.made();
-        core.close_at_end();
-        Ok(Producer { core })
+        let producer = Producer { core };
+        producer.connect(py)?;
+        producer.core.close_at_end();
+        Ok(producer)
     }
 
     /// Hand one message over for sending, and return at once unless the queue is full.
@@ -246,13 +246,17 @@ impl Producer {
         &self.core
     }
 
-    /// A producer of kjson's own, for bytes that are ready.
+    /// A producer of kjson's own, for bytes that are ready, not connected yet.
     pub fn internal(py: Python<'_>, config: &Config, connect_timeout: Duration) -> PyResult<Py<Self>> {
         let core = Arc::new(Core::internal(config, connect_timeout)?);
-        detached(py, |interrupt| core.producer.connect(interrupt))?;
-        core.aio.connection.made();
         core.close_at_end();
         Py::new(py, Producer { core })
+    }
+
+    pub fn connect(&self, py: Python<'_>) -> PyResult<()> {
+        detached(py, |interrupt| self.core.producer.connect(interrupt))?;
+        self.core.aio.connection.made();
+        Ok(())
     }
 
     fn enqueue(&self, py: Python<'_>, parts: &Parts<'_, '_>) -> PyResult<Arc<Report<Callback>>> {

@@ -236,9 +236,9 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     /// The caller passed these messages on; they are done when the next one is asked for.
     pub fn handed_out(&self, messages: impl IntoIterator<Item = Incoming>) {
-        match self.reading("read") {
-            Ok(mut reading) => messages.into_iter().for_each(|message| reading.hand_out(message)),
-            Err(_) => self.put_aside(|aside| aside.handed_out.extend(messages)),
+        match self.reading_now() {
+            Some(mut reading) => messages.into_iter().for_each(|message| reading.hand_out(message)),
+            None => self.put_aside(|aside| aside.handed_out.extend(messages)),
         }
     }
 
@@ -263,20 +263,20 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     /// Takes back messages that were not passed on, to be the next ones.
     pub fn give_back(&self, messages: impl IntoIterator<Item = Incoming>) {
-        match self.reading("read") {
-            Ok(mut reading) => put_first(&mut reading.buffer, messages),
-            Err(_) => self.put_aside(|aside| aside.given_back.extend(messages)),
+        match self.reading_now() {
+            Some(mut reading) => put_first(&mut reading.buffer, messages),
+            None => self.put_aside(|aside| aside.given_back.extend(messages)),
         }
     }
 
     /// The user's code failed on what was handed out last: do not commit it.
     pub fn abandon(&self) {
-        match self.reading("read") {
-            Ok(mut reading) => {
+        match self.reading_now() {
+            Some(mut reading) => {
                 self.take_aside(&mut reading);
                 reading.handed_out.clear();
             }
-            Err(_) => self.put_aside(|aside| {
+            None => self.put_aside(|aside| {
                 aside.handed_out.clear();
                 aside.abandoned = true;
             }),

@@ -97,7 +97,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         let inlet = self.open("until_end")?;
         let assigned = self.assignment()?;
         // While an eager group deals anew nobody has anything, and all may come back.
-        let dealt = self.reading("read")?.assigned;
+        let dealt = self.lock(&self.reading).assigned;
         until.ends.retain(|partition, _| !dealt || assigned.contains(partition));
         let mut list = PartitionList::new();
         until.ends.keys().for_each(|partition| list.add(&partition.topic, partition.id, -1001));

@@ -40,7 +40,13 @@ impl AsyncConsumer {
         signature = (what=None, *, asynchronous=false, timeout=Some(TIMEOUT)),
         text_signature = "($self, what=None, *, asynchronous=False, timeout=10.0)"
     )]
-    fn commit(&self, py: Python<'_>, what: Option<&Bound<'_, PyAny>>, asynchronous: bool, timeout: Option<f64>) -> Operation {
+    fn commit(
+        &self,
+        py: Python<'_>,
+        what: Option<&Bound<'_, PyAny>>,
+        asynchronous: bool,
+        timeout: Option<f64>,
+    ) -> Operation {
         self.later(py, "AsyncConsumer.commit", plan::commit(&self.core, what, asynchronous, timeout))
     }
 
@@ -68,7 +74,11 @@ impl AsyncConsumer {
     /// Go on at the first message there is, of the partitions given or of all that are assigned.
     #[pyo3(signature = (*partitions, timeout=TIMEOUT), text_signature = "($self, *partitions, timeout=10.0)")]
     fn seek_to_beginning(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>, timeout: f64) -> Operation {
-        self.later(py, "AsyncConsumer.seek_to_beginning", plan::seek_all(&self.core, partitions, Watermark::Beginning, timeout))
+        self.later(
+            py,
+            "AsyncConsumer.seek_to_beginning",
+            plan::seek_all(&self.core, partitions, Watermark::Beginning, timeout),
+        )
     }
 
     /// Go on behind the last message there is now, of the partitions given or of all that are assigned.
@@ -97,13 +107,21 @@ impl AsyncConsumer {
     /// The offset of the first message that each partition has.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
     fn beginning_offsets(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> Operation {
-        self.later(py, "AsyncConsumer.beginning_offsets", plan::watermarks(&self.core, "beginning_offsets", partitions, Watermark::Beginning, timeout))
+        self.later(
+            py,
+            "AsyncConsumer.beginning_offsets",
+            plan::watermarks(&self.core, "beginning_offsets", partitions, Watermark::Beginning, timeout),
+        )
     }
 
     /// The offset behind the last message that each partition has.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
     fn end_offsets(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> Operation {
-        self.later(py, "AsyncConsumer.end_offsets", plan::watermarks(&self.core, "end_offsets", partitions, Watermark::End, timeout))
+        self.later(
+            py,
+            "AsyncConsumer.end_offsets",
+            plan::watermarks(&self.core, "end_offsets", partitions, Watermark::End, timeout),
+        )
     }
 
     /// The offset of each partition's first message that is not older than the time given for it, or None.

@@ -39,6 +39,10 @@ pub struct AsyncProducer {
 type Engine = kafka::Producer<crate::bindings::producer::events::ProducerEvents>;
 
 impl AsyncProducer {
+    pub fn inner(&self, py: Python<'_>) -> Py<Producer> {
+        self.producer.clone_ref(py)
+    }
+
     /// A call that blocks, on a thread.
     fn offloaded<T>(
         &self,

@@ -19,6 +19,7 @@ use crate::bindings::aio::timer::within;
 use crate::bindings::producer::batch::DeliveryBatch;
 use crate::bindings::producer::delivery::{Callback, Delivery, RecordMetadata};
 use crate::error::raise;
+use crate::kafka::Report;
 
 use super::rounds::Whole;
 use super::{hurry, Core};
@@ -88,14 +89,13 @@ pub fn refuse_on_loop(py: Python<'_>, core: &Core, what: &str) -> PyResult<()> {
     Ok(())
 }
 
-/// Waits until a delivery's outcome is known.
-pub async fn done(delivery: &Py<Delivery>) -> PyResult<()> {
+/// Waits until a message's outcome is known.
+pub async fn done(core: &Arc<Core>, report: &Report<Callback>) -> PyResult<()> {
     poll_fn(|context| {
-        let report = &delivery.get().report;
         if report.completion().is_some() || report.when_done(Callback::Wake(context.waker().clone())).is_err() {
             return Poll::Ready(Ok(()));
         }
-        hurry(&Python::attach(Port::current)?, delivery.get().core());
+        hurry(&Python::attach(Port::current)?, core);
         Poll::Pending
     })
     .await
@@ -104,7 +104,7 @@ pub async fn done(delivery: &Py<Delivery>) -> PyResult<()> {
 /// As `done`, and then what `Delivery.result` returns or raises.
 pub async fn result(delivery: Py<Delivery>, timeout: Option<f64>) -> PyResult<RecordMetadata> {
     let limit = crate::bindings::blocking::seconds("timeout", timeout)?;
-    match within(limit, done(&delivery)).await? {
+    match within(limit, done(delivery.get().core(), &delivery.get().report)).await? {
         Some(done) => done?,
         None => return Err(delivery.get().too_late(timeout)),
     }

@@ -21,7 +21,8 @@ use crate::kafka;
 use super::core::Core;
 
 pub use class::AsyncProducer;
-pub use delivery::{refuse_on_loop, too_late, Waits};
+pub use delivery::{done, refuse_on_loop, too_late, Waits};
+pub use room::when_room;
 pub use rounds::Rounds;
 pub use transaction::AsyncTransaction;
 

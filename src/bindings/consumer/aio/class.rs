@@ -1,0 +1,283 @@
+//! `AsyncConsumer` for Python.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple, PyType};
+
+use crate::bindings::aio::connection::connect;
+use crate::bindings::aio::offload::offload;
+use crate::bindings::aio::operation::Operation;
+use crate::bindings::aio::port::Port;
+use crate::bindings::blocking::seconds;
+use crate::bindings::consumer::core::{Core, CLOSE_TIMEOUT};
+use crate::bindings::consumer::group::{list_of, Acting};
+use crate::bindings::consumer::making::Given;
+use crate::bindings::consumer::plan::Plan;
+use crate::bindings::message::generic_alias;
+use crate::bindings::notifier;
+use crate::error::Error;
+use crate::kafka::Deadline;
+
+use super::many::consume;
+use super::one::{Kind, Next, Topics};
+use super::raised;
+use super::until::{AsyncMessagesUntilEnd, AsyncValues};
+
+/// Reads JSON from Kafka as Python objects, at least once, on an event loop. For one task at a time.
+#[pyclass(module = "kjson", frozen, subclass)]
+pub struct AsyncConsumer {
+    pub core: Arc<Core>,
+}
+
+impl AsyncConsumer {
+    pub fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// Carries out a plan on a thread, connected.
+    pub fn later(&self, py: Python<'_>, name: &'static str, plan: PyResult<Plan>) -> Operation {
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(error) => return Operation::ready::<()>(py, name, Err(error)),
+        };
+        let core = self.core.clone();
+        Operation::working(name, async move {
+            raised(connect(&core).await)?;
+            let finish = raised(offload(move |interrupt| plan.run(&core.consumer, interrupt)).await)?;
+            Python::attach(finish)
+        })
+    }
+
+    /// Commits, leaves the group and ends the clients, on a thread that has the group's callbacks called on the loop.
+    async fn end(consumer: Py<Self>, timeout: Option<Duration>) -> Result<(), Error> {
+        let core = consumer.get().core.clone();
+        core.usable()?;
+        let deadline = Deadline::after(timeout);
+        let acting = if core.group.any() {
+            let port = Some(Python::attach(Port::current)?);
+            Some(Acting { consumer: consumer.into_any(), port })
+        } else {
+            None
+        };
+        let closing = core.clone();
+        let closed = offload(move |interrupt| {
+            let before = acting.map(|acting| closing.group.act(Some(acting)));
+            let closed = closing.consumer.close(deadline, interrupt);
+            if let Some(before) = before {
+                drop(closing.group.act(before));
+            }
+            closed
+        });
+        let closed = closed.await;
+        core.faults.log_rest();
+        // After the consumer, which may not commit what has not arrived; everything has by now.
+        if let Some(close) = core.faults.post.take().and_then(|dead_letters| dead_letters.closing(deadline)) {
+            let _ = offload(close).await;
+        }
+        match core.group.take_raised() {
+            Some(error) => Err(Error::Python(error)),
+            None => Ok(closed?),
+        }
+    }
+}
+
+#[pymethods]
+impl AsyncConsumer {
+    #[new]
+    #[pyo3(signature = (
+        *topics, bootstrap_servers=None, group_id=None, consumer_timeout_ms=None, connect_timeout=Some(10.0),
+        unreachable_timeout=Some(60.0), on_decode_error=None, value_type=None, value_deserializer=None, key_type="auto",
+        parse_float=None, on_assign=None, on_revoke=None, on_lost=None, on_commit=None, on_error=None, on_stats=None,
+        config=None, **options
+    ), text_signature = "(*topics, bootstrap_servers='localhost:9092', group_id=None, consumer_timeout_ms=None, \
+        connect_timeout=10.0, unreachable_timeout=60.0, on_decode_error='raise', value_type=None, \
+        value_deserializer=None, key_type='auto', parse_float=None, on_assign=None, on_revoke=None, on_lost=None, \
+        on_commit=None, on_error=None, on_stats=None, config=None, **options)")]
+    #[allow(clippy::too_many_arguments)]
+    fn py_new(
+        py: Python<'_>,
+        topics: &Bound<'_, PyTuple>,
+        bootstrap_servers: Option<&Bound<'_, PyAny>>,
+        group_id: Option<&str>,
+        consumer_timeout_ms: Option<f64>,
+        connect_timeout: Option<f64>,
+        unreachable_timeout: Option<f64>,
+        on_decode_error: Option<&Bound<'_, PyAny>>,
+        value_type: Option<&Bound<'_, PyAny>>,
+        value_deserializer: Option<Py<PyAny>>,
+        key_type: &str,
+        parse_float: Option<Py<PyAny>>,
+        on_assign: Option<Py<PyAny>>,
+        on_revoke: Option<Py<PyAny>>,
+        on_lost: Option<Py<PyAny>>,
+        on_commit: Option<Py<PyAny>>,
+        on_error: Option<Py<PyAny>>,
+        on_stats: Option<Py<PyAny>>,
+        config: Option<&Bound<'_, PyDict>>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let given = Given {
+            topics,
+            bootstrap_servers,
+            group_id,
+            consumer_timeout_ms,
+            connect_timeout,
+            unreachable_timeout,
+            on_decode_error,
+            value_type,
+            value_deserializer,
+            key_type,
+            parse_float,
+            on_assign,
+            on_revoke,
+            on_lost,
+            on_commit,
+            on_error,
+            on_stats,
+            config,
+            options,
+        };
+        let core = Arc::new(given.make(py, true)?);
+        core.close_at_end();
+        Ok(AsyncConsumer { core })
+    }
+
+    /// Connect and subscribe, or raise `KafkaConnectionError`. Reading does it by itself, and `async with` too.
+    fn start(&self) -> Operation {
+        let core = self.core.clone();
+        Operation::working("AsyncConsumer.start", async move {
+            core.usable()?;
+            raised(connect(&core).await)
+        })
+    }
+
+    /// The topics that were asked for.
+    fn subscription(&self) -> Vec<String> {
+        let subscribed = self.core.consumer.subscription();
+        if subscribed.is_empty() && !self.core.aio.connection.connected() {
+            return self.core.topics.clone();
+        }
+        subscribed
+    }
+
+    /// The partitions that are being read now.
+    fn assignment<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        self.core.usable()?;
+        list_of(py, &self.core.consumer.assignment().map_err(Error::from)?)
+    }
+
+    /// The next message, or None when there was none for `timeout` seconds. None waits for ever.
+    #[pyo3(signature = (timeout=Some(1.0)), text_signature = "($self, timeout=1.0)")]
+    fn poll(slf: &Bound<'_, Self>, timeout: Option<f64>) -> Operation {
+        const NAME: &str = "AsyncConsumer.poll";
+        match seconds("timeout", timeout) {
+            Ok(timeout) => Operation::trying(NAME, Next::new(Topics::of(slf), Kind::Polled, timeout)),
+            Err(error) => Operation::ready::<()>(slf.py(), NAME, Err(error)),
+        }
+    }
+
+    /// Up to `max_messages`: waits for the first, and takes what is there. Asking again means that all are worked on.
+    #[pyo3(signature = (max_messages=500, timeout=Some(1.0)), text_signature = "($self, max_messages=500, timeout=1.0)")]
+    fn consume(slf: &Bound<'_, Self>, max_messages: usize, timeout: Option<f64>) -> Operation {
+        let consumer = slf.clone().unbind();
+        Operation::working("AsyncConsumer.consume", async move {
+            if max_messages == 0 {
+                return Err(PyValueError::new_err("consume: max_messages must be at least 1"));
+            }
+            consume(consumer, max_messages, seconds("timeout", timeout)?).await
+        })
+    }
+
+    fn __aiter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __anext__(slf: &Bound<'_, Self>) -> Operation {
+        let next = Next::new(Topics::of(slf), Kind::Iterated, slf.get().core.idle);
+        Operation::trying("AsyncConsumer.__anext__", next)
+    }
+
+    /// Iterate over the messages up to the end that each partition has when the first is asked for.
+    #[pyo3(signature = (*, timeout=30.0))]
+    fn until_end(slf: &Bound<'_, Self>, timeout: f64) -> PyResult<AsyncMessagesUntilEnd> {
+        let patience = seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX);
+        Ok(AsyncMessagesUntilEnd::new(slf.clone().unbind(), patience))
+    }
+
+    /// Iterate over the values alone.
+    fn values(slf: &Bound<'_, Self>) -> AsyncValues {
+        AsyncValues::new(slf.clone().unbind())
+    }
+
+    /// Counts since the consumer was made, without asking a broker.
+    fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.core.metrics(py)
+    }
+
+    /// Commit what is done, leave the group, and end the client. Closing again does nothing.
+    #[pyo3(signature = (timeout=Some(CLOSE_TIMEOUT)), text_signature = "($self, timeout=10.0)")]
+    fn close(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Operation> {
+        // Asked for here, where the exception is that a `finally` block handles.
+        let handled = slf.get().core.handles_exception(slf.py())?;
+        let consumer = slf.clone().unbind();
+        Ok(Operation::working("AsyncConsumer.close", async move {
+            let timeout = seconds("timeout", timeout)?;
+            if handled {
+                consumer.get().core.consumer.abandon();
+            }
+            Ok(Self::end(consumer, timeout).await?)
+        }))
+    }
+
+    #[classmethod]
+    fn __class_getitem__<'py>(class: &Bound<'py, PyType>, item: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        generic_alias(class, item)
+    }
+
+    fn __aenter__(slf: &Bound<'_, Self>) -> Operation {
+        let this = slf.clone().unbind();
+        Operation::working("AsyncConsumer.__aenter__", async move {
+            let core = &this.get().core;
+            core.open()?;
+            raised(connect(core).await)?;
+            Ok(this)
+        })
+    }
+
+    /// An exception on its way out of the block is not replaced by one of the close, which is logged then.
+    fn __aexit__(
+        slf: &Bound<'_, Self>,
+        kind: &Bound<'_, PyAny>,
+        _value: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> Operation {
+        let (consumer, failed) = (slf.clone().unbind(), !kind.is_none());
+        Operation::working("AsyncConsumer.__aexit__", async move {
+            let core = consumer.get().core.clone();
+            if failed {
+                if core.consumer.forked() {
+                    return Ok(());
+                }
+                core.consumer.abandon();
+            }
+            let closed = Self::end(consumer, Some(Duration::from_secs_f64(CLOSE_TIMEOUT))).await;
+            if failed {
+                return notifier::log_instead("consumer", closed);
+            }
+            Ok(closed?)
+        })
+    }
+
+    fn __repr__(&self) -> String {
+        self.core.repr()
+    }
+}
+
+impl Topics {
+    fn of(consumer: &Bound<'_, AsyncConsumer>) -> Self {
+        Topics(Arc::new(consumer.clone().unbind()))
+    }
+}

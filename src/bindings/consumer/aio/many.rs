@@ -1,0 +1,128 @@
+//! Many messages at once: `consume`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+
+use crate::bindings::aio::connection::connect;
+use crate::bindings::aio::turn;
+use crate::bindings::message::Message;
+use crate::kafka::{Deadline, Incoming};
+
+use super::fetch::{fetch, job};
+use super::one::{carry_out, GRACE};
+use super::{raised, AsyncConsumer, Core, Turn};
+
+/// What was taken for one call. Let go before the call is over, all of it goes back, in its order.
+struct Taken {
+    core: Arc<Core>,
+    dealt_with: Vec<Incoming>,
+    current: Option<Incoming>,
+    rest: VecDeque<Incoming>,
+}
+
+impl Taken {
+    fn next(&mut self) -> Option<&Incoming> {
+        self.current = self.rest.pop_front();
+        self.current.as_ref()
+    }
+
+    fn deal_with(&mut self) {
+        self.dealt_with.extend(self.current.take());
+    }
+
+    /// Hands out what was dealt with. The rest comes again.
+    fn hand_out(mut self) {
+        self.core.consumer.handed_out(std::mem::take(&mut self.dealt_with));
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let dealt_with = std::mem::take(&mut self.dealt_with).into_iter();
+        let back = dealt_with.chain(self.current.take()).chain(std::mem::take(&mut self.rest));
+        self.core.consumer.give_back(back);
+    }
+}
+
+pub async fn consume(
+    consumer: Py<AsyncConsumer>,
+    limit: usize,
+    timeout: Option<Duration>,
+) -> PyResult<Vec<Py<Message>>> {
+    let core = consumer.get().core();
+    core.usable()?;
+    let _turn = Turn::take(core)?;
+    raised(connect(core).await)?;
+    let deadline = Deadline::after(timeout);
+    let mut grace = None;
+    loop {
+        let rest = VecDeque::from(core.consumer.try_take(limit));
+        if rest.is_empty() {
+            let ready = || job(move |engine, interrupt| engine.ready(limit, deadline, interrupt));
+            if !fetch(&consumer, ready).await? {
+                return Ok(Vec::new());
+            }
+            continue;
+        }
+        let messages = decode(core, rest).await?;
+        let grace = *grace.get_or_insert_with(|| Deadline::after(Some(GRACE)));
+        if !messages.is_empty() || (deadline.passed() && grace.passed()) {
+            return Ok(messages);
+        }
+    }
+}
+
+/// As far as they can be handed out together. An error with good messages before it is met again, and raised, at the head of
+/// the next call.
+async fn decode(core: &Arc<Core>, rest: VecDeque<Incoming>) -> PyResult<Vec<Py<Message>>> {
+    let mut messages = Vec::with_capacity(rest.len());
+    let mut taken = Taken { core: core.clone(), dealt_with: Vec::with_capacity(rest.len()), current: None, rest };
+    let mut slice = Instant::now();
+    while let Some(incoming) = taken.next() {
+        let decoded = Python::attach(|py| match core.decoder.message(py, incoming) {
+            Ok(message) => Py::new(py, message).map(Ok),
+            Err(fault) => Ok(Err(core.faults.step(py, &core.decoder, incoming, fault, 0))),
+        });
+        let step = match decoded? {
+            Ok(message) => {
+                messages.push(message);
+                taken.deal_with();
+                if slice.elapsed() > turn::SLICE {
+                    turn::give().await;
+                    slice = Instant::now();
+                }
+                continue;
+            }
+            Err(step) => step,
+        };
+        match carry_out(core, incoming, step).await {
+            Ok(Ok(message)) => {
+                taken.deal_with();
+                if let Some(message) = message {
+                    messages.push(Python::attach(|py| Py::new(py, message))?);
+                }
+            }
+            Ok(Err(error)) if messages.is_empty() => {
+                taken.deal_with();
+                taken.hand_out();
+                return Err(error);
+            }
+            Ok(Err(error)) => {
+                core.faults.hold(incoming, error);
+                break;
+            }
+            Err(error) if Python::attach(|py| !error.is_instance_of::<PyException>(py)) => return Err(error),
+            Err(error) if messages.is_empty() => {
+                taken.hand_out();
+                return Err(error);
+            }
+            Err(_) => break,
+        }
+    }
+    taken.hand_out();
+    Ok(messages)
+}
