@@ -11,7 +11,7 @@ from typing import Callable, Iterator, List
 import pytest
 
 from . import peers
-from .drivers import Driver
+from .drivers import Driver, dead_letter
 from .kafka import Broker, BrokerError, missing_prerequisites, port_is_free
 
 DEFAULT_PORT = 9092
@@ -85,7 +85,11 @@ def calling(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         yield request.param
         return
     driver = Driver()
-    for name, driven in (("Producer", driver.producer),):
+    for name, driven in (
+        ("Producer", driver.producer),
+        ("Consumer", driver.consumer),
+        ("DeadLetter", dead_letter),
+    ):
         monkeypatch.setattr(request.module, name, driven, raising=False)
     yield request.param
     driver.close()

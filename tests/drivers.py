@@ -10,7 +10,7 @@ from typing import Any, Coroutine, Optional, Type
 
 import kjson
 
-__all__ = ["Driver"]
+__all__ = ["Driver", "dead_letter"]
 
 
 class Driver:
@@ -35,6 +35,11 @@ class Driver:
 
     def producer(self, *arguments: Any, **options: Any) -> "DrivenProducer":
         made = DrivenProducer(self, kjson.AsyncProducer(*arguments, **options))
+        self.run(made.wrapped.start())
+        return made
+
+    def consumer(self, *topics: Any, **options: Any) -> "DrivenConsumer":
+        made = DrivenConsumer(self, kjson.AsyncConsumer(*topics, **options))
         self.run(made.wrapped.start())
         return made
 
@@ -86,7 +91,7 @@ class DrivenClient(Wrapper):
         return self.driver.run(self.wrapped.__aexit__(*raised))
 
 
-PLAIN = ("metrics",)
+PLAIN = ("metrics", "assignment", "subscription", "group_metadata")
 
 
 async def _called(method: Any, arguments: Any, options: Any) -> Any:
@@ -96,6 +101,25 @@ async def _called(method: Any, arguments: Any, options: Any) -> Any:
 class DrivenProducer(DrivenClient):
     def transaction(self) -> Any:
         return DrivenClient(self.driver, self.wrapped.transaction())
+
+
+class DrivenIterator(Wrapper):
+    def __iter__(self) -> Any:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return self.driver.run(self.wrapped.__anext__())
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+
+class DrivenConsumer(DrivenClient, DrivenIterator):
+    def until_end(self, **options: Any) -> Any:
+        return DrivenIterator(self.driver, self.wrapped.until_end(**options))
+
+    def values(self) -> Any:
+        return DrivenIterator(self.driver, self.wrapped.values())
 
 
 class Outcome(Wrapper):
@@ -121,3 +145,8 @@ class Outcome(Wrapper):
             self.wrapped.add_done_callback(callback)
 
         self.driver.run(add())
+
+
+def dead_letter(*arguments: Any, producer: Any = None, **options: Any) -> Any:
+    """A `kjson.DeadLetter` that takes a driven producer."""
+    return kjson.DeadLetter(*arguments, producer=getattr(producer, "wrapped", producer), **options)

@@ -12,6 +12,8 @@ from .kafka import Broker
 from .peers import write_with_confluent
 from .waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("calling")
+
 
 def read_when_back(consumer: Consumer) -> Optional[Message]:
     """One message, or None while the consumer has not found its broker again."""

@@ -12,6 +12,8 @@ from .sessions import QUICK_SESSION
 from .test_place import fill, open_consumer, read
 from .waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("calling")
+
 Heard = List[Tuple[Optional[BaseException], List[TopicPartition]]]
 
 

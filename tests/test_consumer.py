@@ -11,6 +11,8 @@ from .peers import committed_offset, write_with_confluent, write_with_kafka_pyth
 from .sessions import QUICK_SESSION
 from .waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("calling")
+
 
 def numbers(count: int) -> List[bytes]:
     return [b'{"n":%d}' % n for n in range(count)]

@@ -13,6 +13,8 @@ from kjson.testing import MockCluster
 from .kafka import Broker
 from .peers import committed_offset, create_topic, read_records, write_with_confluent
 
+pytestmark = pytest.mark.usefixtures("calling")
+
 PREFIX = "kjson-dlt-"
 
 

@@ -8,6 +8,8 @@ from kjson import Consumer, DecodeError
 
 from .peers import committed_offset, write_with_confluent
 
+pytestmark = pytest.mark.usefixtures("calling")
+
 BAD = {
     "truncated": b'{"n": 1',
     "text": b"not json",

@@ -14,6 +14,8 @@ from kjson import ConfigError, Consumer, DeadLetter, DecodeError, Message, Produ
 from .peers import committed_offset, write_with_confluent
 from .waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("calling")
+
 GOOD_BAD_GOOD = [b'{"n":0}', b"bad", b'{"n":2}', b"[", b"nonsense", b'{"n":5}']
 WAYS = ["iteration", "poll", "consume", "consume one"]
 
@@ -210,6 +212,7 @@ def test_the_timeout_holds_in_an_endless_row_of_bad_ones(servers: str, topic: st
         assert time.monotonic() - begun < 6  # all of them take 10 s
 
 
+@pytest.mark.sync_only
 def test_ctrl_c_comes_through_while_a_row_of_bad_ones_is_skipped(servers: str, topic: str) -> None:
     write_with_confluent(servers, topic, [b"bad"] * 50_000)
     with consumer_of(servers, topic, "skip") as consumer:
@@ -224,6 +227,7 @@ def test_ctrl_c_comes_through_while_a_row_of_bad_ones_is_skipped(servers: str, t
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.sync_only
 def test_ctrl_c_in_a_callable_loses_no_message(servers: str, topic: str, way: str) -> None:
     write_with_confluent(servers, topic, [b"0", b"bad", b"2"])
     asked: List[int] = []

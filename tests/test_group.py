@@ -11,6 +11,8 @@ from .peers import committed_offset, group_members
 from .sessions import QUICK_SESSION
 from .waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("calling")
+
 PARTITIONS = 4
 
 

@@ -12,6 +12,8 @@ from .sessions import QUICK_SESSION
 from .test_place import fill, open_consumer, read
 from .waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("calling")
+
 
 def test_beginning_and_end_offsets(servers: str, new_topic: Callable[..., str]) -> None:
     topic = new_topic(3)

@@ -6,6 +6,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import (
     Any,
+    AsyncIterator,
     Callable,
     Coroutine,
     Dict,
@@ -29,6 +30,7 @@ from typing_extensions import Literal, Self, TypeVar, disjoint_base
 from .exceptions import CommitError, DecodeError, DeliveryError, FailedRecord, KafkaError
 
 __all__ = [
+    "AsyncConsumer",
     "AsyncProducer",
     "AsyncTransaction",
     "Consumer",
@@ -60,6 +62,7 @@ _Option = Union[str, int, float, bool, Sequence[str], None]
 _OnDelivery = Callable[[Optional[DeliveryError], Optional["RecordMetadata"]], object]
 _Partitions = Union["TopicPartition", "Message[Any]", Iterable[Union["TopicPartition", "Message[Any]"]]]
 _OnPartitions = Callable[["Consumer[Any]", List["TopicPartition"]], object]
+_OnPartitionsAsync = Callable[["AsyncConsumer[Any]", List["TopicPartition"]], object]
 _OnCommit = Callable[[Optional[CommitError], List["TopicPartition"]], object]
 _Nan = Literal["error", "null", "allow"]
 
@@ -989,6 +992,205 @@ class Consumer(Generic[_T]):
     def __enter__(self) -> Self: ...
     def __exit__(self, kind: object, _value: object, _traceback: object) -> None: ...
 
+@disjoint_base
+class AsyncConsumer(Generic[_T]):
+    """Reads JSON from Kafka as Python objects, at least once, on an event loop. For one task at a time.
+
+    The methods, options, guarantees and errors of `Consumer`, whose documentation holds here: only the waits differ. It works
+    on asyncio and uvloop.
+
+        async with AsyncConsumer("orders", group_id="billing") as consumer:
+            async for message in consumer:
+                print(message.value)
+
+    The constructor takes what `Consumer` takes, raises `ConfigError` for it, and waits for nothing: `async with`, `start`, or
+    the first call that needs a broker connects and subscribes. A thread of kjson fetches; a message that is there is handed
+    out without a wait. A task that reads without a pause gives the loop a turn every millisecond.
+
+    Cancelling a read loses no message: the next read gets it. A loop body that is cancelled, like one that raises, leaves
+    its message uncommitted when the `async with` block is left.
+
+    `on_assign`, `on_revoke`, `on_lost` and `on_commit` are called on the loop, by the read or the `close`, and may be `async
+    def`: the rebalance waits for their end. There they may await everything but the reading methods and `close`. The
+    callable of `on_decode_error` and the `handler` of a `DeadLetter` are called on the loop too, and are not awaited.
+    """
+
+    def __new__(
+        cls,
+        *topics: str,
+        bootstrap_servers: Union[str, Sequence[str]] = "localhost:9092",
+        group_id: Optional[str] = None,
+        group_instance_id: Optional[str] = ...,
+        group_protocol: Literal["classic", "consumer"] = ...,
+        auto_offset_reset: Literal["earliest", "latest", "error"] = ...,
+        enable_auto_commit: bool = ...,
+        auto_commit_interval_ms: int = ...,
+        isolation_level: Literal["read_committed", "read_uncommitted"] = ...,
+        max_poll_interval_ms: int = ...,
+        consumer_timeout_ms: Optional[float] = None,
+        connect_timeout: Optional[float] = 10.0,
+        unreachable_timeout: Optional[float] = 60.0,
+        on_decode_error: Union[Literal["raise", "skip", "yield"], DeadLetter, Callable[[DecodeError], Any]] = "raise",
+        value_type: Optional[Type[_T]] = None,
+        value_deserializer: Optional[Callable[[bytes], _T]] = None,
+        key_type: Literal["auto", "str", "bytes", "json"] = "auto",
+        parse_float: Optional[Callable[[str], Any]] = None,
+        security_protocol: str = ...,
+        ssl_cafile: Optional[str] = ...,
+        ssl_certfile: Optional[str] = ...,
+        ssl_keyfile: Optional[str] = ...,
+        ssl_password: Optional[str] = ...,
+        ssl_check_hostname: bool = ...,
+        sasl_mechanism: Optional[str] = ...,
+        sasl_plain_username: Optional[str] = ...,
+        sasl_plain_password: Optional[str] = ...,
+        on_assign: Optional[_OnPartitionsAsync] = None,
+        on_revoke: Optional[_OnPartitionsAsync] = None,
+        on_lost: Optional[_OnPartitionsAsync] = None,
+        on_commit: Optional[_OnCommit] = None,
+        on_error: Optional[Callable[[KafkaError], object]] = None,
+        on_stats: Optional[Callable[[Dict[str, Any]], object]] = None,
+        statistics_interval_ms: int = ...,
+        config: Optional[Dict[str, Any]] = None,
+        **options: _Option,
+    ) -> Self: ...
+    def __class_getitem__(cls, item: Any) -> Any: ...
+    def start(self) -> Operation[None]:
+        """Connect and subscribe, or raise `KafkaConnectionError`. Reading does it by itself, and `async with` too.
+
+        Once connected it returns at once. One that failed may be called again.
+
+        Cancelling leaves the attempt under way, for the next call to wait for.
+        """
+
+    def subscribe(
+        self, topics: Union[str, Iterable[str], None] = None, *, pattern: Optional[str] = None
+    ) -> Operation[None]:
+        """Read these topics from now on, or those whose names match a regular expression (with a group only)."""
+
+    def unsubscribe(self) -> Operation[None]:
+        """Read nothing any more, until the next `subscribe`."""
+
+    def subscription(self) -> List[str]:
+        """The topics that were asked for."""
+
+    def assignment(self) -> List[TopicPartition]:
+        """The partitions that are being read now."""
+
+    def assign(self, partitions: _Partitions) -> Operation[None]:
+        """Read these partitions and no others, from their offsets if they have some, without sharing them with a group.
+
+        As `Consumer.assign`.
+        """
+
+    def poll(self, timeout: Optional[float] = 1.0) -> Operation[Optional[Message[_T]]]:
+        """The next message, or None when there was none for `timeout` seconds. None waits for ever.
+
+        Raises what `Consumer.poll` raises. Cancelling loses no message.
+        """
+
+    def consume(self, max_messages: int = 500, timeout: Optional[float] = 1.0) -> Operation[List[Message[_T]]]:
+        """Up to `max_messages`: waits for the first, and takes what is there. Asking again means that all are worked on.
+
+        As `Consumer.consume`. Cancelling loses no message; dead letters that were sent by then may come twice.
+        """
+
+    def __aiter__(self) -> AsyncIterator[Message[_T]]: ...
+    def __anext__(self) -> Operation[Message[_T]]: ...
+    def until_end(self, *, timeout: float = 30.0) -> AsyncIterator[Message[_T]]:
+        """Iterate over the messages up to the end that each partition has when the first is asked for.
+
+        As `Consumer.until_end`.
+        """
+
+    def values(self) -> AsyncIterator[_T]:
+        """Iterate over the values alone."""
+
+    def commit(
+        self, what: Optional[_Partitions] = None, *, asynchronous: bool = False, timeout: Optional[float] = 10.0
+    ) -> Operation[None]:
+        """Commit what was handed out so far, or the messages or offsets given, and wait for the broker's answer.
+
+        As `Consumer.commit`. Cancelling leaves it open whether the commit is made.
+        """
+
+    @overload
+    def committed(self, partitions: TopicPartition, *, timeout: float = 10.0) -> Operation[Optional[int]]: ...
+    @overload
+    def committed(
+        self, partitions: Optional[Iterable[TopicPartition]] = None, *, timeout: float = 10.0
+    ) -> Operation[Dict[TopicPartition, Optional[int]]]:
+        """What the group has committed: the next offset to read, or None. For one partition, or a dict for more."""
+
+    @overload
+    def position(self, partitions: TopicPartition, *, timeout: float = 10.0) -> Operation[int]: ...
+    @overload
+    def position(
+        self, partitions: Optional[Iterable[TopicPartition]] = None, *, timeout: float = 10.0
+    ) -> Operation[Dict[TopicPartition, int]]:
+        """The offset of the next message to be handed out. For one partition, or a dict for more."""
+
+    def seek(
+        self, partition: Union[TopicPartition, Message[Any]], offset: Optional[int] = None, *, timeout: float = 10.0
+    ) -> Operation[None]:
+        """Go on at an offset: the next message of that partition is the one there.
+
+        As `Consumer.seek`. Cancelling leaves it open whether the seek is made.
+        """
+
+    def seek_to_beginning(self, *partitions: TopicPartition, timeout: float = 10.0) -> Operation[None]:
+        """Go on at the first message there is, of the partitions given or of all that are assigned."""
+
+    def seek_to_end(self, *partitions: TopicPartition, timeout: float = 10.0) -> Operation[None]:
+        """Go on behind the last message there is now, of the partitions given or of all that are assigned."""
+
+    def pause(self, *partitions: TopicPartition) -> Operation[None]:
+        """Hand out nothing of these partitions, or of all that are assigned, until `resume`."""
+
+    def resume(self, *partitions: TopicPartition) -> Operation[None]:
+        """Go on with partitions that were paused."""
+
+    def paused(self) -> Operation[List[TopicPartition]]:
+        """The partitions that are paused."""
+
+    def beginning_offsets(
+        self, partitions: Optional[_Partitions] = None, *, timeout: float = 10.0
+    ) -> Operation[Dict[TopicPartition, int]]:
+        """The offset of the first message that each partition has."""
+
+    def end_offsets(
+        self, partitions: Optional[_Partitions] = None, *, timeout: float = 10.0
+    ) -> Operation[Dict[TopicPartition, int]]:
+        """The offset behind the last message that each partition has."""
+
+    def offsets_for_times(
+        self, times: Dict[TopicPartition, Union[int, datetime]], *, timeout: float = 10.0
+    ) -> Operation[Dict[TopicPartition, Optional[int]]]:
+        """The offset of each partition's first message that is not older than the time given for it, or None."""
+
+    def lag(self, *, timeout: float = 10.0) -> Operation[Dict[TopicPartition, int]]:
+        """How many messages each assigned partition has between the next one to be handed out and its end."""
+
+    def metrics(self) -> Dict[str, Any]:
+        """Counts since the consumer was made, without asking a broker."""
+
+    def group_metadata(self) -> GroupMetadata:
+        """For `AsyncProducer.send_offsets_to_transaction`."""
+
+    def ping(self, timeout: float = 5.0) -> Operation[None]:
+        """Ask a broker for an answer, or raise `KafkaConnectionError`."""
+
+    def close(self, timeout: Optional[float] = 10.0) -> Operation[None]:
+        """Commit what is done, leave the group, and end the client. Closing again does nothing.
+
+        Called inside an `except` or `finally` that handles an exception, the message handed out last counts as not done.
+
+        Raises what `Consumer.close` raises. Cancelling ends the client all the same: what was not committed comes again.
+        """
+
+    def __aenter__(self) -> Operation[Self]: ...
+    def __aexit__(self, kind: object, _value: object, _traceback: object) -> Operation[None]: ...
+
 @final
 class DeadLetter:
     """`on_decode_error=DeadLetter("orders.dlq")`: send what cannot be decoded to another topic, and go on behind it.
@@ -1019,7 +1221,7 @@ class DeadLetter:
         cls,
         topic: str,
         *,
-        producer: Optional[Producer] = None,
+        producer: Union[Producer, AsyncProducer, None] = None,
         handler: Optional[Callable[[DecodeError], Any]] = None,
         retries: int = 0,
         retry_backoff_ms: float = 100.0,
@@ -1028,7 +1230,7 @@ class DeadLetter:
     @property
     def topic(self) -> str: ...
     @property
-    def producer(self) -> Optional[Producer]: ...
+    def producer(self) -> Union[Producer, AsyncProducer, None]: ...
     @property
     def handler(self) -> Optional[Callable[[DecodeError], Any]]: ...
     @property
