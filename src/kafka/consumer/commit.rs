@@ -1,6 +1,7 @@
 //! Commits: answered by the broker, or an error.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::read::BATCH;
 use super::{Consumer, ConsumerHooks};
@@ -11,6 +12,10 @@ use crate::kafka::native::partitions::PartitionList;
 use crate::kafka::native::transact::GroupMetadata;
 use crate::kafka::record::Partition;
 use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
+
+/// How long `close` waits for the answer to a commit before it sends it again: one that was sent while the group was shared
+/// out anew may have none.
+const ATTEMPT: Duration = Duration::from_secs(2);
 
 impl<H: ConsumerHooks> Consumer<H> {
     /// The membership that a transaction names beside its offsets.
@@ -36,7 +41,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     ) -> Result<(), Error> {
         let inlet = self.open("commit")?;
         let offsets = self.to_commit(offsets)?;
-        self.commit_offsets(&inlet, &offsets, deadline, interrupt)
+        self.commit_offsets(&inlet, &offsets, deadline, interrupt, || {})
     }
 
     /// Sends a commit and does not wait. The answer comes with a later read.
@@ -69,6 +74,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         offsets: &HashMap<Partition, i64>,
         deadline: Deadline,
         interrupt: Interrupt<'_>,
+        meanwhile: impl Fn(),
     ) -> Result<(), Error> {
         if offsets.is_empty() {
             return Ok(());
@@ -83,6 +89,7 @@ impl<H: ConsumerHooks> Consumer<H> {
                 }
                 return if worst == Code::NONE { Ok(()) } else { Err(failed(offsets, worst, worst.text())) };
             }
+            meanwhile();
             check(interrupt)?;
             if deadline.passed() {
                 let cause = self.shared.brokers.last_cause().unwrap_or_else(|| "no answer in time".to_owned());
@@ -93,16 +100,23 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     /// Commits all that is done, through a rebalance if there is one.
     pub(super) fn commit_done(&self, inlet: &Inlet, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
+        // While a group is shared out anew, the answer may wait for the partitions that this member has to give up first.
+        let take_part = |patience| {
+            let fetched = self.fetch(inlet, &mut self.control(), patience, BATCH, interrupt);
+            let _ = self.act_on_notices(inlet).and(fetched);
+        };
         loop {
             let offsets = self.control().offsets.to_commit();
-            let result = self.commit_offsets(inlet, &offsets, deadline, interrupt);
+            let meanwhile = || take_part(Duration::ZERO);
+            let attempt = Deadline::after(Some(deadline.step(ATTEMPT)));
+            let result = self.commit_offsets(inlet, &offsets, attempt, interrupt, meanwhile);
             match &result {
+                Err(Error::Commit { code: Code::TIMED_OUT, .. }) if !deadline.passed() => {}
                 Err(Error::Commit { code, .. }) if code.is_rebalance() && !deadline.passed() => {}
                 _ => return result,
             }
-            // The group is being shared out anew. Take part in it, and commit what is still ours.
-            let fetched = self.fetch(inlet, &mut self.control(), deadline.step(TICK), BATCH, interrupt);
-            let _ = self.act_on_notices(inlet).and(fetched);
+            // Commit what is still ours then.
+            take_part(deadline.step(TICK));
             check(interrupt)?;
         }
     }
