@@ -267,7 +267,7 @@ def test_hostile_payloads_go_through_every_policy(servers: str, topic: str, poli
         while found[-1].offset < 2:
             found.append(next(consumer))
     assert [message.value for message in found if message.offset != 1] == [0, 2]
-    if isinstance(policy, DeadLetter):
+    if type(policy).__name__ == "DeadLetter":
         with Consumer(f"{topic}.dlq", bootstrap_servers=servers, on_decode_error="yield") as reader:
             assert next(reader).raw_value == bad
     elif policy != "skip":
