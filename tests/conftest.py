@@ -47,9 +47,32 @@ class KafkaUnderTest:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
+        "--all-pairs",
+        action="store_true",
+        help="run the tests of the asynchronous classes on the real Kafka, too, that run on the mock",
+    )
+    parser.addoption(
         "--one-cluster",
         action="store_true",
         help="run each test on one cluster only: the mock where it can, else the real Kafka",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
+    """What differs between the classes does not depend on the cluster: the asynchronous ones run on the mock where it can."""
+    if config.getoption("all_pairs"):
+        return
+    left_out = [item for item in items if _is_second_look(item)]
+    items[:] = [item for item in items if not _is_second_look(item)]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def _is_second_look(item: pytest.Item) -> bool:
+    chosen = getattr(getattr(item, "callspec", None), "params", {})
+    return (
+        chosen.get("calling") == "async"
+        and chosen.get("cluster") == "kafka"
+        and item.get_closest_marker("real_kafka") is None
     )
 
 
