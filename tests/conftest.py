@@ -11,7 +11,7 @@ from typing import Callable, Iterator, List
 import pytest
 
 from . import peers
-from .drivers import Driver, dead_letter
+from .drivers import DrivenDeadLetter, Driver
 from .kafka import Broker, BrokerError, missing_prerequisites, port_is_free
 
 DEFAULT_PORT = 9092
@@ -111,7 +111,7 @@ def calling(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     for name, driven in (
         ("Producer", driver.producer),
         ("Consumer", driver.consumer),
-        ("DeadLetter", dead_letter),
+        ("DeadLetter", DrivenDeadLetter),
     ):
         monkeypatch.setattr(request.module, name, driven, raising=False)
     yield request.param

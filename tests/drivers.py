@@ -10,7 +10,7 @@ from typing import Any, Coroutine, Optional, Type
 
 import kjson
 
-__all__ = ["Driver", "dead_letter"]
+__all__ = ["DrivenDeadLetter", "Driver"]
 
 
 class Driver:
@@ -147,6 +147,13 @@ class Outcome(Wrapper):
         self.driver.run(add())
 
 
-def dead_letter(*arguments: Any, producer: Any = None, **options: Any) -> Any:
-    """A `kjson.DeadLetter` that takes a driven producer."""
-    return kjson.DeadLetter(*arguments, producer=getattr(producer, "wrapped", producer), **options)
+class _DeadLetter(type):
+    def __call__(cls, *arguments: Any, producer: Any = None, **options: Any) -> Any:
+        return kjson.DeadLetter(*arguments, producer=getattr(producer, "wrapped", producer), **options)
+
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, kjson.DeadLetter)
+
+
+class DrivenDeadLetter(metaclass=_DeadLetter):
+    """`kjson.DeadLetter`, which takes a driven producer too."""

@@ -232,7 +232,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
-    fn refuse_in_hook(&self, operation: &str) -> Result<(), Error> {
+    pub fn refuse_in_hook(&self, operation: &str) -> Result<(), Error> {
         if self.in_hook.load(Ordering::SeqCst) {
             return Err(Error::Misuse(format!(
                 "cannot {operation} while on_assign, on_revoke, on_lost or on_commit runs: it is called by the read that \

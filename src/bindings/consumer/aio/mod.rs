@@ -57,6 +57,7 @@ struct Turn(Arc<Core>);
 
 impl Turn {
     fn take(core: &Arc<Core>) -> PyResult<Self> {
+        raised(core.consumer.refuse_in_hook("read"))?;
         if core.aio.reading.swap(true, Ordering::AcqRel) {
             let message =
                 "cannot read: another task is reading from this consumer. Give each task a consumer of its own";

@@ -26,7 +26,7 @@ use crate::kafka::{self, Deadline, Interrupt};
 use super::delivery::result;
 use super::send_many::send_all;
 use super::transaction::{self, AsyncTransaction};
-use super::{raised, room};
+use super::{raised, room, sent};
 
 /// Sends Python objects as JSON to Kafka, on an event loop.
 #[pyclass(module = "kjson", frozen, subclass)]
@@ -81,7 +81,10 @@ impl AsyncProducer {
             let producer = self.producer.clone_ref(py);
             if self.core.aio.connection.connected() {
                 match raised(self.core.try_send(&mut message, buffer)) {
-                    Ok(Some(report)) => return then(py, Delivery::new(report, producer)),
+                    Ok(Some(report)) => {
+                        sent(&self.core);
+                        return then(py, Delivery::new(report, producer));
+                    }
                     Ok(None) => {}
                     Err(error) => return Operation::ready::<()>(py, name, Err(error)),
                 }

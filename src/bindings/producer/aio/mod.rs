@@ -7,7 +7,7 @@ mod rounds;
 mod send_many;
 mod transaction;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,8 @@ pub struct Aio {
     /// A commit went through, and nobody has learned of it.
     pub committed: AtomicBool,
     wished: Mutex<Option<Instant>>,
+    /// Messages that were sent since somebody awaited one.
+    since: AtomicU32,
 }
 
 impl Aio {
@@ -49,7 +51,19 @@ impl Aio {
             transacting: Mutex::default(),
             committed: AtomicBool::new(false),
             wished: Mutex::default(),
+            since: AtomicU32::new(u32::MAX / 2),
         }
+    }
+}
+
+/// A program that awaits its messages in lots has the first of a lot sent while it makes the others: a message of a lot is
+/// not held back for `linger_ms` only to be asked for when the lot is complete.
+pub fn sent(core: &Core) {
+    const LOT: u32 = 128;
+    const LARGEST: u32 = 10_000;
+    let since = core.aio.since.fetch_add(1, Ordering::Relaxed);
+    if since % LOT == LOT - 1 && since < LARGEST {
+        core.producer.hurry();
     }
 }
 
@@ -77,6 +91,7 @@ pub fn hurry(port: &Arc<Port>, core: &Arc<Core>) {
     }
     *wished = Some(Instant::now());
     drop(wished);
+    core.aio.since.store(0, Ordering::Relaxed);
     port.leave(Arc::new(Push { core: core.clone() }));
 }
 
