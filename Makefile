@@ -69,6 +69,11 @@ bench-consume: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet -r benches/requirements.txt
 	$(BIN)/python -m benches.consume $(ARGS)
 
+.PHONY: bench-async ## measure the asyncio clients against each other on a real Kafka
+bench-async: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet -r benches/requirements.txt
+	$(BIN)/python -m benches.asynchronous $(ARGS)
+
 .PHONY: soak ## one million messages sent, with callbacks and failures, and read: memory stays where it was
 soak: $(VENV)/installed
 	KJSON_SOAK=1000000 $(BIN)/python -m pytest tests/test_producer_endurance.py tests/test_consumer_endurance.py -k memory --timeout 1800 $(ARGS)

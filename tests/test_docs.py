@@ -25,9 +25,12 @@ def test_the_readme_runs_as_it_stands(number: int, default_broker: Broker) -> No
     exec(compile(blocks("README.md", "python")[number], "README.md", "exec"), {})
 
 
-@pytest.mark.parametrize("number", range(len(blocks("docs/bad-messages.md", "python"))))
-def test_the_page_on_bad_messages_runs_as_it_stands(number: int) -> None:
-    exec(compile(blocks("docs/bad-messages.md", "python")[number], "bad-messages.md", "exec"), {"__name__": "page"})
+PAGES = [(page, n) for page in ("bad-messages.md", "asyncio.md") for n in range(len(blocks(f"docs/{page}", "python")))]
+
+
+@pytest.mark.parametrize(("page", "number"), PAGES)
+def test_a_page_runs_as_it_stands(page: str, number: int) -> None:
+    exec(compile(blocks(f"docs/{page}", "python")[number], page, "exec"), {"__name__": "page"})
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
