@@ -87,7 +87,7 @@ impl Forwarder {
     /// Ends a producer that was made here, on a thread.
     pub fn closing(self, deadline: Deadline) -> Option<impl FnOnce(Interrupt<'_>) -> Result<(), kafka::Error>> {
         let core = self.producer.get().core().clone();
-        self.own.then(|| move |interrupt: Interrupt<'_>| core.producer.close(deadline, interrupt))
+        self.own.then_some(move |interrupt: Interrupt<'_>| core.producer.close(deadline, interrupt))
     }
 
     pub fn clone_ref(&self, py: Python<'_>) -> Self {

@@ -222,7 +222,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             }
             drop(reading);
             self.act_on_notices(&inlet).and(fetched)?;
-            if ready(&*self.lock(&self.reading)) {
+            if ready(&self.lock(&self.reading)) {
                 return Ok(true);
             }
             check(interrupt)?;
