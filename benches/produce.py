@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import gc
 import json
-import statistics
 import sys
 import time
 import uuid
@@ -22,7 +21,6 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 import aiokafka
 import confluent_kafka
-import confluent_kafka.admin
 import kafka
 import orjson
 from tests.kafka import Broker
@@ -30,35 +28,11 @@ from tests.peers import create_topic, read_records
 
 import kjson
 
+from .loads import Clock, Cost, drop_topic, large, measured, small, table
+
 # librdkafka's defaults. With a larger queue, the faster a producer is the more memory it has the kernel hand out.
 QUEUE = 100_000
 QUEUE_KB = 1_048_576
-
-
-class Cost(NamedTuple):
-    rate: float
-    process: float
-    thread: float
-
-
-def small(n: int) -> Dict[str, Any]:
-    """An event of about 270 bytes as JSON."""
-    return {
-        "event": "order.created",
-        "id": n,
-        "customer": {"id": n % 9973, "name": "Ada Lovelace", "email": "ada@example.com", "vip": n % 7 == 0},
-        "total": 39.98 + n % 100,
-        "currency": "EUR",
-        "channel": "web",
-        "warehouse": "Rotterdam",
-        "items": [{"sku": "A-1001", "qty": 2, "price": 9.99}, {"sku": "B-2002", "qty": 1, "price": 20.0}],
-        "note": None,
-    }
-
-
-def large(n: int) -> Dict[str, Any]:
-    """About 10 KB."""
-    return {"id": n, "lines": [{**small(n + k), "k": k} for k in range(36)]}
 
 
 class Load(NamedTuple):
@@ -89,17 +63,6 @@ def confluent_producer(load: Load) -> confluent_kafka.Producer:
             "queue.buffering.max.messages": QUEUE,
             "queue.buffering.max.kbytes": QUEUE_KB,
         }
-    )
-
-
-def measured(send: Callable[[], None], count: int) -> Cost:
-    start, process, thread = time.perf_counter(), time.process_time(), time.thread_time()
-    send()
-    seconds = time.perf_counter() - start
-    return Cost(
-        count / seconds,
-        (time.process_time() - process) / count * 1e6,
-        (time.thread_time() - thread) / count * 1e6,
     )
 
 
@@ -227,15 +190,10 @@ def aiokafka_send(load: Load) -> Cost:
         producer = aiokafka_producer(load)
         await producer.start()
         try:
-            start, process, thread = time.perf_counter(), time.process_time(), time.thread_time()
+            clock = Clock()
             confirmed = [await producer.send(load.topic, value) for value in load.values]
             await asyncio.gather(*confirmed)
-            seconds, count = time.perf_counter() - start, len(load.values)
-            return Cost(
-                count / seconds,
-                (time.process_time() - process) / count * 1e6,
-                (time.thread_time() - thread) / count * 1e6,
-            )
+            return clock.cost(len(load.values))
         finally:
             await producer.stop()
 
@@ -281,12 +239,13 @@ class Client(NamedTuple):
     """Of the messages: the slow ones get fewer."""
 
 
+BASE = "confluent orjson"
 CLIENTS = [
     Client("kjson send", kjson_send, 1),
     Client("kjson send, Delivery kept", kjson_send_kept, 1),
     Client("kjson send, on_delivery", kjson_callback, 1),
     Client("kjson send_many", kjson_send_many, 1),
-    Client("confluent orjson", confluent_with(orjson.dumps), 1),
+    Client(BASE, confluent_with(orjson.dumps), 1),
     Client("confluent orjson, poll/1000", confluent_with(orjson.dumps, 1000), 1),
     Client("confluent json", confluent_with(lambda value: json.dumps(value).encode()), 0.3),
     Client("aiokafka orjson", aiokafka_send, 0.1),
@@ -342,19 +301,6 @@ async def _aiokafka_latency(load: Load, linger: int) -> List[float]:
     return taken
 
 
-def table(title: str, results: Dict[str, List[Cost]]) -> None:
-    base = results.get("confluent orjson")
-    print(f"\n{title}")
-    print(f"{'':28} {'messages/s':>11} {'us/msg':>8} {'thread':>8} {'ratio':>7} {'thread':>7}")
-    for name, costs in results.items():
-        rate, process, thread = (statistics.median(column) for column in zip(*costs))
-        line = f"{name:28} {rate:11,.0f} {process:8.2f} {thread:8.2f}"
-        if base:
-            line += f" {process / statistics.median(c.process for c in base):7.2f}"
-            line += f" {thread / statistics.median(c.thread for c in base):7.2f}"
-        print(line)
-
-
 def throughput(servers: str, clients: List[Client], messages: int, rounds: int) -> None:
     for title, shape, count, compression in (
         ("270 bytes, no compression", small, messages, "none"),
@@ -376,14 +322,9 @@ def throughput(servers: str, clients: List[Client], messages: int, rounds: int) 
                 part = values[: max(20, int(count * client.share))]
                 results[client.name].append(client.run(Load(servers, topic, part, compression)))
                 drop_topic(servers, topic)
-        table(f"{title}: {count:,} messages of {len(kjson.dumps(values[0])):,} bytes, {rounds} rounds", results)
+        table(f"{title}: {count:,} messages of {len(kjson.dumps(values[0])):,} bytes, {rounds} rounds", results, BASE)
         if messages < 40:
             break
-
-
-def drop_topic(servers: str, topic: str) -> None:
-    admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": servers})
-    admin.delete_topics([topic])[topic].result(30)
 
 
 def run(servers: str, arguments: argparse.Namespace) -> None:
