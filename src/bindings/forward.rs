@@ -70,14 +70,7 @@ impl Forwarder {
         core.usable()?;
         connect(core).await.map_err(Error::from)?;
         let topic = core.producer.topic(topic).map_err(Error::from)?;
-        let payload = Outgoing {
-            partition: -1,
-            key: record.key(),
-            value: record.value(),
-            timestamp_ms: 0,
-            headers,
-            forwarded: Some(record),
-        };
+        let payload = as_it_is(record, headers);
         let report = when_room(core, topic, || core.hand_over(topic, &payload, &mut None)).await?;
         report.see();
         within(Some(patience), done(core, &report)).await?.transpose()?;
@@ -99,14 +92,7 @@ impl Forwarder {
         let producer = self.producer.get();
         producer.core().usable()?;
         let topic = producer.core().producer.topic(topic).map_err(Error::from)?;
-        let payload = Outgoing {
-            partition: -1,
-            key: record.key(),
-            value: record.value(),
-            timestamp_ms: 0,
-            headers,
-            forwarded: Some(record),
-        };
+        let payload = as_it_is(record, headers);
         let report = producer.hand_over(py, topic, &payload, None)?;
         // Who forwards looks at the outcome: a failure is not the producer's to raise again when it is flushed.
         report.see();
@@ -145,5 +131,17 @@ impl Forwarder {
             Err(Error::Python(error)) => Err(error.into()),
             _ => Ok(()),
         }
+    }
+}
+
+/// The record's own bytes, with `headers` behind its own. The partitioner chooses by its key.
+fn as_it_is<'a>(record: &'a Incoming, headers: &'a [Header]) -> Outgoing<'a> {
+    Outgoing {
+        partition: -1,
+        key: record.key(),
+        value: record.value(),
+        timestamp_ms: 0,
+        headers,
+        forwarded: Some(record),
     }
 }
