@@ -67,10 +67,7 @@ impl<H: ProducerHooks> Producer<H> {
         let open = self.current().ok_or(Error::Closed { operation: OPERATION, object: "producer" })?;
         let (answer, heard) = mpsc::channel();
         drop(reaper::run(move || {
-            let mut list = PartitionList::new();
-            for (partition, offset) in &offsets {
-                list.add(&partition.topic, partition.id, *offset);
-            }
+            let list = PartitionList::of(offsets.iter().map(|(partition, offset)| (partition, *offset)));
             loop {
                 let step = deadline.step(Duration::from_secs(10));
                 match open.line.client().send_offsets(&list, &group, step) {

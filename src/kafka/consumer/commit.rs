@@ -123,10 +123,13 @@ impl<H: ConsumerHooks> Consumer<H> {
 }
 
 fn failed(offsets: &HashMap<Partition, i64>, code: Code, detail: &str) -> Error {
-    let mut names: Vec<String> = offsets
-        .iter()
-        .map(|(partition, offset)| format!("'{}' [{}] @{offset}", partition.topic, partition.id))
-        .collect();
+    refused(offsets.iter().map(|(partition, offset)| (partition, *offset)), code, detail)
+}
+
+/// The error of a commit that was not made.
+pub(super) fn refused<'a>(offsets: impl Iterator<Item = (&'a Partition, i64)>, code: Code, detail: &str) -> Error {
+    let mut names: Vec<String> =
+        offsets.map(|(partition, offset)| format!("'{}' [{}] @{offset}", partition.topic, partition.id)).collect();
     names.sort();
     Error::Commit {
         message: format!("cannot commit offsets of {}: {detail} ({})", names.join(", "), code.name()),
@@ -135,9 +138,5 @@ fn failed(offsets: &HashMap<Partition, i64>, code: Code, detail: &str) -> Error 
 }
 
 fn list_of(offsets: &HashMap<Partition, i64>) -> PartitionList {
-    let mut list = PartitionList::new();
-    for (partition, offset) in offsets {
-        list.add(&partition.topic, partition.id, *offset);
-    }
-    list
+    PartitionList::of(offsets.iter().map(|(partition, offset)| (partition, *offset)))
 }

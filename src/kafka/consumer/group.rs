@@ -2,13 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
+use super::commit::refused;
 use super::events::Notice;
 use super::{Consumer, ConsumerHooks, Shared};
 use crate::kafka::code::Code;
 use crate::kafka::error::Error;
 use crate::kafka::log::{Level, LogRecord};
 use crate::kafka::native::consume::Inlet;
-use crate::kafka::native::partitions::Entry;
+use crate::kafka::native::partitions::{Entry, PartitionList};
 use crate::kafka::record::Partition;
 
 /// What the program may want to know of its group.
@@ -63,7 +64,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         let again: Vec<Partition> =
             names(partitions).into_iter().filter(|partition| reading.paused.contains(partition)).collect();
         if !again.is_empty() {
-            let _ = inlet.pause(&super::place::list_of(&again));
+            let _ = inlet.pause(&PartitionList::without_offsets(&again));
         }
     }
 
@@ -92,17 +93,17 @@ impl<H: ConsumerHooks> Consumer<H> {
             let mut reading = self.lock(&self.reading);
             offsets.iter().for_each(|entry| reading.offsets.committed(&entry.partition, entry.offset));
         }
+        let result = match worst {
+            Code::NONE => Ok(()),
+            code => Err(refused(offsets.iter().map(|entry| (&entry.partition, entry.offset)), code, code.text())),
+        };
         if !self.shared.hooks.hears_commits() {
-            if worst != Code::NONE {
-                let text = format!("{}. The next commit tries again", refusal(worst, offsets));
+            if let Err(error) = result {
+                let text = format!("{error}. The next commit tries again");
                 self.shared.hooks.log(LogRecord { level: Level::Error, text });
             }
             return Ok(());
         }
-        let result = match worst {
-            Code::NONE => Ok(()),
-            code => Err(Error::Commit { message: refusal(code, offsets), code }),
-        };
         let offsets = offsets.iter().map(|entry| (entry.partition.clone(), entry.offset)).collect();
         self.tell(GroupEvent::Committed { result, offsets })
     }
@@ -116,14 +117,6 @@ impl<H: ConsumerHooks> Shared<H> {
             self.hooks.log(LogRecord { level: Level::Error, text });
         }
     }
-}
-
-fn refusal(code: Code, offsets: &[Entry]) -> String {
-    let names: Vec<String> = offsets
-        .iter()
-        .map(|entry| format!("'{}' [{}] @{}", entry.partition.topic, entry.partition.id, entry.offset))
-        .collect();
-    format!("cannot commit offsets of {}: {} ({})", names.join(", "), code.text(), code.name())
 }
 
 fn names(entries: &[Entry]) -> Vec<Partition> {

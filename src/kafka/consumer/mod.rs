@@ -1,11 +1,13 @@
 //! Reads messages in batches and hands them out one by one, at least once, with every wait bounded.
 //!
-//! `read` fetches and hands out, `group` acts on what a fetch brought besides messages, `place` is where to read, `until` an
-//! end to it, `commit` and `queries` talk to the group and the brokers, `events` is called by librdkafka, `closing` leaves.
+//! `read` hands out what `fetch` took from librdkafka, `group` acts on what came besides messages, `place` is where to read,
+//! `until` an end to it, `commit` and `queries` talk to the group and the brokers, `events` is called by librdkafka, `closing`
+//! leaves.
 
 mod closing;
 mod commit;
 mod events;
+mod fetch;
 mod group;
 mod place;
 mod queries;

@@ -48,8 +48,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         targets.iter().for_each(|(partition, _)| reading.discard(partition));
         let mut left: Vec<&(Partition, i64)> = targets.iter().collect();
         while !left.is_empty() {
-            let mut list = PartitionList::new();
-            left.iter().for_each(|(partition, offset)| list.add(&partition.topic, partition.id, *offset));
+            let list = PartitionList::of(left.iter().map(|(partition, offset)| (partition, *offset)));
             let entries = inlet
                 .seek(&list, deadline.step(TICK))
                 .map_err(|problem| Error::failed("cannot seek", problem.code, &problem.text))?;
@@ -67,14 +66,12 @@ impl<H: ConsumerHooks> Consumer<H> {
                 std::thread::sleep(Duration::from_millis(5));
             }
         }
-        let mut list = PartitionList::new();
         for (partition, offset) in targets {
             reading.offsets.moved(&partition.topic, partition.id, *offset);
             reading.sought.insert(partition.clone(), Sought::now(*offset));
-            list.add(&partition.topic, partition.id, *offset);
         }
         if self.settings.grouped && self.settings.auto_commit {
-            inlet.store_offsets(&list);
+            inlet.store_offsets(&PartitionList::of(targets.iter().map(|(partition, offset)| (partition, *offset))));
         }
         Ok(())
     }
@@ -83,7 +80,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     pub fn pause(&self, partitions: &[Partition]) -> Result<(), Error> {
         let inlet = self.open("pause")?;
         let mut reading = self.control();
-        self.checked("pause", partitions, inlet.pause(&list_of(partitions)))?;
+        self.checked("pause", partitions, inlet.pause(&PartitionList::without_offsets(partitions)))?;
         reading.paused.extend(partitions.iter().cloned());
         let (held, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut reading.buffer)
             .into_iter()
@@ -96,7 +93,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     pub fn resume(&self, partitions: &[Partition]) -> Result<(), Error> {
         let inlet = self.open("resume")?;
         let mut reading = self.control();
-        self.checked("resume", partitions, inlet.resume(&list_of(partitions)))?;
+        self.checked("resume", partitions, inlet.resume(&PartitionList::without_offsets(partitions)))?;
         reading.paused.retain(|partition| !partitions.contains(partition));
         reading.release();
         Ok(())
@@ -121,10 +118,4 @@ impl<H: ConsumerHooks> Consumer<H> {
             None => Ok(()),
         }
     }
-}
-
-pub(super) fn list_of(partitions: &[Partition]) -> PartitionList {
-    let mut list = PartitionList::new();
-    partitions.iter().for_each(|partition| list.add(&partition.topic, partition.id, -1001));
-    list
 }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::place::list_of;
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::code::Code;
 use crate::kafka::error::Error;
@@ -32,9 +31,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
         const OPERATION: &str = "cannot read the group's offsets";
         let entries = ask(&self.shared.brokers, OPERATION, timeout, interrupt, move |step| {
-            let mut list = PartitionList::new();
-            partitions.iter().for_each(|partition| list.add(&partition.topic, partition.id, -1001));
-            inlet.committed(&list, step)
+            inlet.committed(&PartitionList::without_offsets(&partitions), step)
         })?;
         entries
             .into_iter()
@@ -140,7 +137,9 @@ impl<H: ConsumerHooks> Consumer<H> {
         let (mut known, mut unknown) = (HashMap::new(), Vec::new());
         let reading = self.control();
         let inlet = self.open("position")?;
-        let taken = inlet.taken(&list_of(partitions)).map_err(|code| Error::failed("position", code, ""))?;
+        let taken = inlet
+            .taken(&PartitionList::without_offsets(partitions))
+            .map_err(|code| Error::failed("position", code, ""))?;
         for partition in partitions {
             let taken = taken.iter().find(|entry| entry.partition == *partition && entry.offset >= 0);
             match reading.position(partition, taken.map(|entry| entry.offset)) {

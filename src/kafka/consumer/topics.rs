@@ -7,7 +7,7 @@ use super::{Consumer, ConsumerHooks};
 use crate::kafka::code::Code;
 use crate::kafka::error::Error;
 use crate::kafka::native::consume::Inlet;
-use crate::kafka::native::partitions::PartitionList;
+use crate::kafka::native::partitions::{PartitionList, NO_OFFSET};
 use crate::kafka::reachable::ask;
 use crate::kafka::record::Partition;
 use crate::kafka::wait::{check, Interrupt};
@@ -17,10 +17,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How often such a consumer looks whether its topics have grown; members of a group learn that from librdkafka, every
 /// `topic.metadata.refresh.interval.ms` (5 minutes).
 const LOOK_FOR_MORE: Duration = Duration::from_secs(10);
-/// What `OFFSET_BEGINNING`, `OFFSET_END` and `OFFSET_INVALID` (where the group was) are in librdkafka.
+/// What `OFFSET_BEGINNING` and `OFFSET_END` are in librdkafka.
 const BEGINNING: i64 = -2;
 const END: i64 = -1;
-const COMMITTED: i64 = -1001;
 
 impl<H: ConsumerHooks> Consumer<H> {
     pub fn subscribe(&self, topics: Vec<String>, interrupt: Interrupt<'_>) -> Result<(), Error> {
@@ -83,10 +82,8 @@ impl<H: ConsumerHooks> Consumer<H> {
         let inlet = self.open("assign")?;
         let mut reading = self.control();
         self.settle(&mut reading);
-        let mut list = PartitionList::new();
-        for (partition, offset) in &partitions {
-            list.add(&partition.topic, partition.id, offset.unwrap_or_else(|| self.usual_start()));
-        }
+        let from = |offset: Option<i64>| offset.unwrap_or_else(|| self.usual_start());
+        let list = PartitionList::of(partitions.iter().map(|(partition, offset)| (partition, from(*offset))));
         if self.settings.grouped && !self.lock(&self.subscribed).is_empty() {
             inlet.unsubscribe().map_err(|code| Error::failed("cannot unsubscribe", code, ""))?;
         }
@@ -111,7 +108,7 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     fn usual_start(&self) -> i64 {
         match (self.settings.grouped, self.settings.from_end) {
-            (true, _) => COMMITTED,
+            (true, _) => NO_OFFSET,
             (false, true) => END,
             (false, false) => BEGINNING,
         }

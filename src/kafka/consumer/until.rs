@@ -103,8 +103,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         // While an eager group deals anew nobody has anything, and all may come back.
         let dealt = self.lock(&self.reading).assigned;
         until.ends.retain(|partition, _| !dealt || assigned.contains(partition));
-        let mut list = PartitionList::new();
-        until.ends.keys().for_each(|partition| list.add(&partition.topic, partition.id, -1001));
+        let list = PartitionList::without_offsets(until.ends.keys());
         // Behind the last message there may be markers of transactions, which librdkafka passes by itself.
         let taken = inlet.taken(&list).map_err(|code| Error::failed("until_end", code, ""))?;
         let reading = self.lock(&self.reading);

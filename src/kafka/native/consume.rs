@@ -154,10 +154,7 @@ impl Inlet {
 
     /// Takes on or gives up partitions the way the group's protocol wants it: eager replaces all, cooperative changes some.
     pub fn apply_rebalance(&self, assign: bool, partitions: &[Entry]) -> Result<(), Problem> {
-        let mut list = PartitionList::new();
-        for entry in partitions {
-            list.add(&entry.partition.topic, entry.partition.id, entry.offset);
-        }
+        let list = PartitionList::of(partitions.iter().map(|entry| (&entry.partition, entry.offset)));
         let cooperative = self.cooperative();
         // SAFETY: client and list are live; the list is copied.
         unsafe {

@@ -9,6 +9,9 @@ use rdkafka::bindings as rd;
 use crate::kafka::code::Code;
 use crate::kafka::record::Partition;
 
+/// "No offset": where the group was, or a list in which none is meant.
+pub const NO_OFFSET: i64 = rd::RD_KAFKA_OFFSET_INVALID as i64;
+
 pub struct PartitionList {
     raw: *mut rd::rd_kafka_topic_partition_list_t,
 }
@@ -25,6 +28,19 @@ impl PartitionList {
     pub fn new() -> Self {
         // SAFETY: allocates; the result is owned by the new object.
         PartitionList { raw: unsafe { rd::rd_kafka_topic_partition_list_new(8) } }
+    }
+
+    pub fn of<'a>(entries: impl IntoIterator<Item = (&'a Partition, i64)>) -> Self {
+        let mut list = PartitionList::new();
+        for (partition, offset) in entries {
+            list.add(&partition.topic, partition.id, offset);
+        }
+        list
+    }
+
+    /// A list in which no offsets are meant.
+    pub fn without_offsets<'a>(partitions: impl IntoIterator<Item = &'a Partition>) -> Self {
+        Self::of(partitions.into_iter().map(|partition| (partition, NO_OFFSET)))
     }
 
     /// A topic name cannot hold a NUL: such an entry is left out, and the broker would not know it anyway.

@@ -42,8 +42,7 @@ impl Inlet {
 
     /// As `seek`, for partitions that are being read, so that nothing has to be waited for.
     pub fn seek_again(&self, targets: &[(Partition, i64)]) {
-        let mut list = PartitionList::new();
-        targets.iter().for_each(|(partition, offset)| list.add(&partition.topic, partition.id, *offset));
+        let list = PartitionList::of(targets.iter().map(|(partition, offset)| (partition, *offset)));
         let _ = self.seek(&list, Duration::from_millis(200));
     }
 

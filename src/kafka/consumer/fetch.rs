@@ -1,0 +1,157 @@
+//! Fetching: what came from librdkafka is sorted into messages to hand out, messages to hold, and notices to heed.
+
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::read::Reading;
+use super::{Consumer, ConsumerHooks};
+use crate::kafka::code::Code;
+use crate::kafka::error::Error;
+use crate::kafka::native::consume::Inlet;
+use crate::kafka::native::incoming::Incoming;
+use crate::kafka::record::Partition;
+use crate::kafka::wait::Interrupt;
+
+impl Reading {
+    fn seek_what_is_due(&mut self, inlet: &Inlet) {
+        let now = Instant::now();
+        let mut due = Vec::new();
+        for (partition, sought) in &mut self.sought {
+            if sought.again_at.is_some_and(|at| at <= now) {
+                sought.again_at = None;
+                due.push((partition.clone(), sought.offset));
+            }
+        }
+        if !due.is_empty() {
+            inlet.seek_again(&due);
+        }
+    }
+}
+
+impl<H: ConsumerHooks> Consumer<H> {
+    /// Waits for the first message up to `patience`, then takes what else is there. Two calls, because librdkafka waits out
+    /// the whole timeout for a full batch.
+    pub(super) fn fetch(
+        &self,
+        inlet: &Inlet,
+        reading: &mut Reading,
+        patience: Duration,
+        limit: usize,
+        interrupt: Interrupt<'_>,
+    ) -> Result<(), Error> {
+        if !self.settings.grouped {
+            self.look_for_topics(inlet, reading, interrupt)?;
+        }
+        if !reading.sought.is_empty() {
+            reading.seek_what_is_due(inlet);
+        }
+        let first = self.fetch_some(inlet, reading, patience, 1);
+        reading.fetched_at = Some(Instant::now());
+        if reading.buffer.is_empty() || self.shared.has_revocation() {
+            return first;
+        }
+        self.watch.heard();
+        first.and(self.fetch_some(inlet, reading, Duration::ZERO, limit - 1))
+    }
+
+    fn fetch_some(&self, inlet: &Inlet, reading: &mut Reading, patience: Duration, limit: usize) -> Result<(), Error> {
+        let before = reading.buffer.len();
+        inlet.fetch(patience, limit, &mut reading.buffer);
+        let fetched = reading.buffer.split_off(before);
+        let (mut count, mut bytes, mut result) = (0, 0, Ok(()));
+        let mut astray: Vec<(Partition, i64)> = Vec::new();
+        for incoming in fetched {
+            if !(reading.sought.is_empty() && astray.is_empty()) && went_astray(reading, &incoming, &mut astray) {
+                continue;
+            }
+            if incoming.code() != Code::NONE {
+                result = result.and(self.heed(reading, &incoming));
+                continue;
+            }
+            count += 1;
+            bytes += incoming.size() as u64;
+            let paused = !reading.paused.is_empty() && reading.paused.iter().any(|partition| incoming.is_of(partition));
+            if paused {
+                reading.held.push(incoming);
+            } else {
+                reading.buffer.push_back(incoming);
+            }
+        }
+        if !astray.is_empty() {
+            inlet.seek_again(&astray);
+        }
+        self.shared.received.fetch_add(count, Ordering::Relaxed);
+        self.shared.received_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if self.shared.has_revocation() {
+            // Void from now on, before anybody is told.
+            let gone = |message: &Incoming| self.shared.is_revoked(|entry| message.is_of(&entry.partition));
+            reading.give_up(gone);
+        }
+        result
+    }
+
+    /// Passes on what a fetch reported besides messages: an error to raise, a warning to log, or nothing.
+    fn heed(&self, reading: &mut Reading, notice: &Incoming) -> Result<(), Error> {
+        let (code, text, topic) = (notice.code(), notice.reason(), notice.topic());
+        let place =
+            if topic.is_empty() { "the topics".to_owned() } else { format!("'{topic}' [{}]", notice.partition()) };
+        match code {
+            Code::UNKNOWN_TOPIC | Code::UNKNOWN_TOPIC_OR_PART | Code::UNKNOWN_PARTITION => {
+                self.warn_of_missing(reading, topic.into_owned());
+                Ok(())
+            }
+            Code::MAX_POLL_EXCEEDED => {
+                // They are read by others now; the revocation follows.
+                reading.give_up(|_| true);
+                self.shared
+                    .warn(format!("{text}. The group has given this consumer's partitions away; it joins again now"));
+                Ok(())
+            }
+            code if code.is_connection() => {
+                self.shared.brokers.heard(code, &text);
+                Ok(())
+            }
+            code if code.retriable() => {
+                self.shared.warn(format!("reading {place}: {text} ({}); trying again", code.name()));
+                Ok(())
+            }
+            code => Err(Error::failed(&format!("cannot read {place}"), code, &text)),
+        }
+    }
+
+    pub(super) fn require_broker(&self, inlet: &Arc<Inlet>) -> Result<(), Error> {
+        let Some(limit) = self.settings.unreachable_timeout else { return Ok(()) };
+        let asked = inlet.clone();
+        if self.watch.unreachable_for(move |timeout| asked.client().answers(timeout).is_ok()) < limit {
+            return Ok(());
+        }
+        self.watch.begin_again();
+        Err(self.shared.brokers.error(
+            &format!("no Kafka broker could be reached for {} s", limit.as_secs_f64()),
+            "no answer",
+            "Read on to keep waiting: the consumer goes on where it was when a broker is back (unreachable_timeout)",
+        ))
+    }
+}
+
+/// Whether what came of a partition is not from the place that was sought. That place is then sought once more, which is
+/// exact, since nothing is being looked up any more; what comes after that is what there is (offsets may have gaps).
+fn went_astray(reading: &mut Reading, incoming: &Incoming, astray: &mut Vec<(Partition, i64)>) -> bool {
+    if incoming.code() != Code::NONE {
+        return false;
+    }
+    if astray.iter().any(|(partition, _)| incoming.is_of(partition)) {
+        return true;
+    }
+    let sought = reading.sought.iter().find(|(partition, _)| incoming.is_of(partition));
+    let Some((partition, offset)) = sought.map(|(partition, sought)| (partition.clone(), sought.offset)) else {
+        return false;
+    };
+    reading.sought.remove(&partition);
+    if incoming.offset() == offset {
+        return false;
+    }
+    astray.push((partition, offset));
+    true
+}
