@@ -76,7 +76,7 @@ bench-async: $(VENV)/installed
 
 .PHONY: soak ## one million messages sent, with callbacks and failures, and read: memory stays where it was
 soak: $(VENV)/installed
-	KJSON_SOAK=1000000 $(BIN)/python -m pytest tests/test_producer_endurance.py tests/test_consumer_endurance.py -k memory --timeout 1800 $(ARGS)
+	KJSON_SOAK=1000000 $(BIN)/python -m pytest tests/test_producer_endurance.py tests/test_consumer_endurance.py tests/test_async_endurance.py -k memory --timeout 1800 $(ARGS)
 
 .PHONY: kafka ## start an Apache Kafka on a free port of this machine, until Ctrl-C
 kafka: $(VENV)/installed

@@ -18,6 +18,7 @@ import argparse
 import asyncio
 import gc
 import itertools
+import json
 import statistics
 import sys
 import time
@@ -48,13 +49,17 @@ def kjson_producer(servers: str, linger_ms: float = 5) -> kjson.AsyncProducer:
     return kjson.AsyncProducer(servers, linger_ms=linger_ms)
 
 
-def aiokafka_producer(servers: str, linger_ms: float = 5) -> Any:
+def with_json(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def aiokafka_producer(servers: str, linger_ms: float = 5, dumps: Callable[[Any], bytes] = orjson.dumps) -> Any:
     return aiokafka.AIOKafkaProducer(
         bootstrap_servers=servers,
         enable_idempotence=True,
         linger_ms=linger_ms,
         max_batch_size=1_000_000,
-        value_serializer=orjson.dumps,
+        value_serializer=dumps,
     )
 
 
@@ -99,8 +104,8 @@ async def send_kjson_many(load: Load) -> Cost:
         return clock.cost(len(load.values))
 
 
-async def send_aiokafka(load: Load) -> Cost:
-    producer = aiokafka_producer(load.servers)
+async def send_aiokafka(load: Load, dumps: Callable[[Any], bytes] = orjson.dumps) -> Cost:
+    producer = aiokafka_producer(load.servers, dumps=dumps)
     await producer.start()
     try:
         await producer.partitions_for(load.topic)
@@ -179,13 +184,13 @@ async def read_kjson_consume(servers: str, topic: str) -> AsyncIterator[Any]:
                 yield message.value
 
 
-async def read_aiokafka(servers: str, topic: str) -> AsyncIterator[Any]:
+async def read_aiokafka(servers: str, topic: str, loads: Callable[[bytes], Any] = orjson.loads) -> AsyncIterator[Any]:
     consumer = aiokafka.AIOKafkaConsumer(
         topic,
         bootstrap_servers=servers,
         group_id=uuid.uuid4().hex,
         auto_offset_reset="earliest",
-        value_deserializer=orjson.loads,
+        value_deserializer=loads,
     )
     await consumer.start()
     try:
@@ -343,12 +348,14 @@ SENDERS = [
     Client("kjson, next under way", send_kjson_pipelined),
     Client("kjson send_many", send_kjson_many),
     Client("aiokafka orjson", send_aiokafka, 0.2),
+    Client("aiokafka json", lambda load: send_aiokafka(load, with_json), 0.2),
     Client("confluent AIOProducer orjson", send_confluent, 0.1),
 ]
 READERS = [
     Client("kjson async for", read_kjson),
     Client("kjson consume(1000)", read_kjson_consume),
     Client("aiokafka async for, orjson", read_aiokafka, 0.3),
+    Client("aiokafka async for, json", lambda servers, topic: read_aiokafka(servers, topic, json.loads), 0.3),
     Client("confluent AIOConsumer poll", read_confluent, 0.05),
     Client("confluent AIOConsumer consume", read_confluent_consume, 0.5),
 ]
@@ -398,7 +405,7 @@ def run(servers: str, arguments: argparse.Namespace) -> None:
         part = values[: max(TOGETHER, int(count * client.share))]
         sent[client.name].append(asyncio.run(client.run(Load(servers, topic, part))))
         drop_topic(servers, topic)
-    table(f"sending {count:,} messages of 270 bytes, {TOGETHER} awaited together", sent, "aiokafka orjson")
+    table(f"sending {count:,} messages of 270 bytes, {TOGETHER} awaited together", sent, "aiokafka json")
 
     topic = new_topic(servers)
     asyncio.run(send_kjson_many(Load(servers, topic, values)))
@@ -407,7 +414,7 @@ def run(servers: str, arguments: argparse.Namespace) -> None:
         part = max(TOGETHER, int(count * client.share))
         read[client.name].append(asyncio.run(read_timed(client.run, servers, topic, part)))
     drop_topic(servers, topic)
-    table(f"reading {count:,} messages of 270 bytes", read, "aiokafka async for, orjson")
+    table(f"reading {count:,} messages of 270 bytes", read, "aiokafka async for, json")
 
     print(f"\n{'single awaited sends':34} {'p50 ms':>8} {'p99 ms':>8}")
     single: Dict[str, List[List[float]]] = {client.name: [] for client in wanted(SINGLE)}

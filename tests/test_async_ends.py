@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from .children import Finished, run_command, run_program
-from .peers import read_records
+from .peers import committed_offset, read_records
 
 LOUD = {"PYTHONASYNCIODEBUG": "1", "PYTHONWARNINGS": "error", "PYTHONFAULTHANDLER": "1"}
 
@@ -263,3 +263,122 @@ def test_it_works_under_the_plugins_for_pytest(plugin: str, servers: str, topic:
     done = run_command(command, 60, cwd=str(tmp_path))
     assert done.status == 0, done.stdout
     assert "1 passed" in done.stdout
+
+
+def test_consumers_that_are_not_closed_end_with_their_loop_and_the_interpreter(
+    servers: str, topic: str, group: str, loops: str
+) -> None:
+    """One in the middle of a read, one let go of, one that a task still reads from when the loop is closed."""
+    quiet(
+        run_loud(
+            LOOPS
+            + textwrap.dedent("""
+            import contextlib, kjson
+            servers, topic, group = sys.argv[2:]
+
+            async def main():
+                async with kjson.AsyncProducer(servers) as producer:
+                    await (await producer.send_many(topic, range(100)))
+                consumer = kjson.AsyncConsumer(topic, bootstrap_servers=servers, group_id=group)
+                assert (await consumer.__anext__()).value == 0
+                assert (await consumer.__anext__()).value == 1
+                reading = consumer.poll(None)
+                idle = kjson.AsyncConsumer(topic, bootstrap_servers=servers, auto_offset_reset="latest")
+                waiting = idle.poll(None)
+                with contextlib.suppress(StopIteration):
+                    waiting.send(None)
+                gone = kjson.AsyncConsumer(topic, bootstrap_servers=servers)
+                assert (await gone.__anext__()).value == 0
+                del gone
+                main.kept = consumer, reading.close(), idle, waiting
+
+            run(main())
+            """),
+            loops,
+            servers,
+            topic,
+            group,
+        )
+    )
+    # The second message was not worked on to its end, as far as anybody knows.
+    assert committed_offset(servers, group, topic) == 1
+
+
+def test_a_forked_child_may_not_use_its_parents_consumer(servers: str, topic: str, loops: str) -> None:
+    done = run_program(
+        LOOPS
+        + textwrap.dedent("""
+        import os, warnings, kjson
+        warnings.simplefilter("ignore", DeprecationWarning)
+        topic = sys.argv[3]
+        consumer = kjson.AsyncConsumer(topic, bootstrap_servers=sys.argv[2], group_id="g")
+
+        async def first():
+            async with kjson.AsyncProducer(sys.argv[2]) as producer:
+                await (await producer.send_many(topic, range(3)))
+            return (await consumer.__anext__()).value
+
+        async def child():
+            for call in (
+                consumer.__anext__, consumer.poll, consumer.consume, consumer.commit, consumer.close, consumer.start,
+                consumer.seek_to_beginning, consumer.lag, consumer.__aenter__,
+            ):
+                try:
+                    await call()
+                    print("no ForkError", flush=True)
+                except kjson.ForkError as error:
+                    assert "AsyncConsumer" in str(error)
+            async with kjson.AsyncConsumer(topic, bootstrap_servers=sys.argv[2]) as own:
+                assert (await own.__anext__()).value == 0
+
+        run(first())
+        pid = os.fork()
+        if pid == 0:
+            run(child())
+            sys.exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+
+        async def rest():
+            assert (await consumer.__anext__()).value == 1
+            await consumer.close()
+
+        run(rest())
+        print("done")
+        """),
+        loops,
+        servers,
+        topic,
+    )
+    assert (done.stdout, done.status) == ("done\n", 0), done.stderr
+
+
+@pytest.mark.mock_only
+@pytest.mark.parametrize("call", ["consumer.poll(None)", "consumer.__anext__()", "consumer.consume(10, None)"])
+def test_ctrl_c_ends_a_read_that_waits(call: str, cluster: object) -> None:
+    done = run_program(
+        f"""
+        import asyncio, os, signal, sys, threading, time
+        import kjson
+        from kjson.testing import MockCluster
+        cluster = MockCluster(topics={{"t": 1}})
+
+        async def main():
+            async with kjson.AsyncConsumer("t", bootstrap_servers=cluster.bootstrap_servers, group_id="g") as consumer:
+                def interrupt():
+                    main.at = time.monotonic()
+                    os.kill(os.getpid(), signal.SIGINT)
+                threading.Timer(0.5, interrupt).start()
+                try:
+                    await {call}
+                except asyncio.CancelledError:
+                    main.ended = time.monotonic()
+                    raise
+
+        try:
+            asyncio.run(main())
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+        assert sys.version_info < (3, 11) or main.ended - main.at < 0.2
+        """
+    )
+    assert (done.stdout, done.status) == ("interrupted\n", 0), done.stderr
