@@ -266,6 +266,70 @@ def test_a_consumer_that_is_let_go_leaves_its_group(servers: str, topic: str, gr
     assert committed_offset(servers, group, topic) is None
 
 
+@pytest.mark.real_kafka
+@pytest.mark.parametrize("closed", [True, False], ids=["closed", "let-go"])
+@pytest.mark.parametrize("protocol", ["range", "cooperative", "kip-848"])
+def test_a_member_without_partitions_leaves_its_group(
+    servers: str, topic: str, group: str, protocol: str, closed: bool
+) -> None:
+    options = {"bootstrap_servers": servers, "group_id": group, **PROTOCOLS[protocol]}
+    if protocol != "kip-848":
+        options.update(session_timeout_ms=45_000)
+    members = [Consumer(topic, **options) for _ in range(2)]
+
+    def settled() -> bool:
+        for member in members:
+            member.poll(0.05)
+        shares = sorted(len(member.assignment()) for member in members)
+        return shares == sorted(group_members(servers, group) or []) == [0, 1]
+
+    wait_until(settled, "a member with the partition and one without", timeout=40)
+    members.sort(key=lambda member: len(member.assignment()))
+    idle = members.pop(0)
+    if closed:
+        idle.close()
+    del idle
+    gc.collect()
+    # Long before the session times out. The next rebalance would wait for it until then.
+    wait_until(lambda: members[0].poll(0.05) or group_members(servers, group) == [1], "the other alone", timeout=15)
+    members[0].close()
+
+
+@pytest.mark.real_kafka
+def test_a_commit_holds_through_a_cooperative_rebalance(servers: str, new_topic: Callable[..., str], group: str) -> None:
+    topic = new_topic(4)
+    send(servers, topic, 10, 4)
+    options = {
+        "bootstrap_servers": servers, "group_id": group, "enable_auto_commit": False, "session_timeout_ms": 10_000,
+        **COOPERATIVE,
+    }  # fmt: skip
+    # The broker answers the hasty one's JoinGroup, and then its commits behind it, when the slow one has joined too.
+    with Consumer(topic, **options, heartbeat_interval_ms=100) as hasty:
+        with Consumer(topic, **options, heartbeat_interval_ms=3000) as slow:
+            wait_until(
+                lambda: hasty.poll(0.05) or slow.poll(0.05) or len(hasty.assignment()) == len(slow.assignment()) == 2,
+                "two partitions each",
+                timeout=40,
+            )
+            kept = hasty.assignment()[0]
+            with Consumer(topic, **options) as third:
+                longest, offset = 0.0, 0
+
+                def commit() -> bool:
+                    nonlocal longest, offset
+                    for consumer in (hasty, slow, third):
+                        consumer.poll(0)
+                    offset += 1
+                    begun = time.monotonic()
+                    hasty.commit(TopicPartition(topic, hasty.assignment()[0].partition, offset))
+                    longest = max(longest, time.monotonic() - begun)
+                    return bool(third.assignment())
+
+                wait_until(commit, "a partition for the third", timeout=40)
+    assert longest > 0.5, "no commit met the rebalance, so nothing was tested"
+    assert committed_offset(servers, group, topic, kept.partition)
+
+
 def test_another_thread_that_reads_is_refused_and_takes_nothing(servers: str, topic: str, group: str) -> None:
     import threading
 

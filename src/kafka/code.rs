@@ -40,6 +40,8 @@ impl Code {
     pub const ILLEGAL_GENERATION: Code = Code(22);
     pub const UNKNOWN_MEMBER_ID: Code = Code(25);
     pub const REBALANCE_IN_PROGRESS: Code = Code(27);
+    /// KIP-848's word for an older generation.
+    pub const STALE_MEMBER_EPOCH: Code = Code(113);
     pub const TOPIC_AUTHORIZATION_FAILED: Code = Code(29);
     pub const GROUP_AUTHORIZATION_FAILED: Code = Code(30);
     pub const CLUSTER_AUTHORIZATION_FAILED: Code = Code(31);
@@ -76,7 +78,10 @@ impl Code {
 
     /// Whether the group is sharing out its partitions anew, and the same commit may succeed after that.
     pub fn is_rebalance(self) -> bool {
-        [Code::ILLEGAL_GENERATION, Code::UNKNOWN_MEMBER_ID, Code::REBALANCE_IN_PROGRESS].contains(&self)
+        matches!(
+            self,
+            Code::ILLEGAL_GENERATION | Code::UNKNOWN_MEMBER_ID | Code::REBALANCE_IN_PROGRESS | Code::STALE_MEMBER_EPOCH
+        )
     }
 
     /// Whether the code says that no connection could be had, rather than that a broker refused something.

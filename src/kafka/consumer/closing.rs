@@ -15,6 +15,9 @@ use crate::kafka::native::incoming::Incoming;
 use crate::kafka::reaper;
 use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
 
+/// How long a request may lie with librdkafka before a broker's thread sends it.
+const UNSENT: Duration = Duration::from_millis(50);
+
 impl<H: ConsumerHooks> Consumer<H> {
     /// Commits what is done, leaves the group and ends the client. Closing again does nothing.
     pub fn close(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
@@ -44,7 +47,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         self.shared.quiet.store(true, Ordering::Relaxed);
         let ended = reaper::run({
             let shared = self.shared.clone();
-            move || leave_quietly(&shared, &inlet, Duration::from_millis(500))
+            move || shared.leave_quietly(&inlet, Duration::from_millis(500))
         });
         if left.is_ok() {
             reaper::wait(&ended, Deadline::after(Some(Duration::from_secs(1))), interrupt)?;
@@ -59,40 +62,80 @@ impl<H: ConsumerHooks> Consumer<H> {
             reading.handed_out.clear();
             reading.give_up(|_| true);
         }
-        if inlet.closed() || inlet.begin_close().is_err() {
-            return Ok(());
-        }
-        let mut discarded = VecDeque::new();
         let mut told = Ok(());
-        while !inlet.closed() && !deadline.passed() {
-            inlet.fetch(deadline.step(TICK), 1, &mut discarded);
+        self.shared.leave(inlet, deadline, |discarded| {
             discarded.retain(|message: &Incoming| message.code() == Code::NONE);
             let mut reading = self.control();
-            reading.buffer.append(&mut discarded);
+            reading.buffer.append(discarded);
             reading.give_up(|_| true);
             drop(reading);
-            told = told.and(self.act_on_notices(inlet));
-            check(interrupt)?;
-        }
+            let result = std::mem::replace(&mut told, Ok(()));
+            told = result.and(self.act_on_notices(inlet));
+            check(interrupt)
+        })?;
         told
     }
 }
 
-/// Leaves the group without a word to the program.
-fn leave_quietly<H: ConsumerHooks>(shared: &Shared<H>, inlet: &Inlet, timeout: Duration) {
-    let deadline = Deadline::after(Some(timeout));
-    if inlet.closed() || inlet.begin_close().is_err() {
-        return;
-    }
-    let mut discarded = VecDeque::new();
-    while !inlet.closed() && !deadline.passed() {
-        inlet.fetch(deadline.step(TICK), 1, &mut discarded);
-        discarded.clear();
-        while let Some(notice) = shared.next_notice() {
-            if let Notice::Rebalance { assign, partitions } = notice {
-                shared.apply(inlet, assign, &partitions);
+impl<H: ConsumerHooks> Shared<H> {
+    /// Leaves the group. `serve` gets what came meanwhile, acts on notices, and may break off.
+    fn leave(
+        &self,
+        inlet: &Inlet,
+        deadline: Deadline,
+        mut serve: impl FnMut(&mut VecDeque<Incoming>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut came = VecDeque::new();
+        let mut until = |over: &dyn Fn() -> bool| {
+            while !over() && !deadline.passed() {
+                inlet.fetch(deadline.step(TICK / 5), 1, &mut came);
+                serve(&mut came)?;
             }
+            Ok(())
+        };
+        if inlet.closed() {
+            return Ok(());
         }
+        if self.resigns {
+            self.resign(inlet, &mut until)?;
+        }
+        if inlet.begin_close().is_err() {
+            return Ok(());
+        }
+        until(&|| inlet.closed())
+    }
+
+    /// Has a member without partitions leave. librdkafka 2.12 ends two kinds of them without a LeaveGroup, and the group,
+    /// which waits for all its members in a rebalance, waits for these until the session times out, 45 s by default:
+    /// - a cooperative one that has joined (rd_kafka_cgrp_revoke_all_rejoin, "skipping rejoin");
+    /// - one whose first request to join is not answered: it is a member by the id in the answer (KIP-394).
+    fn resign(
+        &self,
+        inlet: &Inlet,
+        until: &mut impl FnMut(&dyn Fn() -> bool) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let idle = || inlet.assignment().is_ok_and(|partitions| partitions.is_empty());
+        // Unsubscribing waits for a rebalance that is under way, which may bring partitions: then they are given back.
+        if !idle() || inlet.unsubscribe().is_err() {
+            return Ok(());
+        }
+        let unsent = Deadline::after(Some(UNSENT));
+        let member = || self.joining.load(Ordering::SeqCst) || !inlet.member_id().is_empty();
+        until(&|| !idle() || !(member() || !unsent.passed()))
+    }
+
+    /// Leaves the group without a word to the program.
+    fn leave_quietly(&self, inlet: &Inlet, timeout: Duration) {
+        let deadline = Deadline::after(Some(timeout));
+        let _ = self.leave(inlet, deadline, |came| {
+            came.clear();
+            while let Some(notice) = self.next_notice() {
+                if let Notice::Rebalance { assign, partitions } = notice {
+                    self.apply(inlet, assign, &partitions);
+                }
+            }
+            Ok(())
+        });
     }
 }
 
@@ -110,6 +153,6 @@ impl<H: ConsumerHooks> Drop for Consumer<H> {
         // Leaves the group, or its partitions would lie idle until the session timeout. Nothing more is committed.
         self.shared.quiet.store(true, Ordering::Relaxed);
         let shared: Arc<Shared<H>> = self.shared.clone();
-        drop(reaper::run(move || leave_quietly(&shared, &inlet, Duration::from_secs(5))));
+        drop(reaper::run(move || shared.leave_quietly(&inlet, Duration::from_secs(5))));
     }
 }

@@ -13,10 +13,6 @@ use crate::kafka::native::transact::GroupMetadata;
 use crate::kafka::record::Partition;
 use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
 
-/// How long `close` waits for the answer to a commit before it sends it again: one that was sent while the group was shared
-/// out anew may have none.
-const ATTEMPT: Duration = Duration::from_secs(2);
-
 impl<H: ConsumerHooks> Consumer<H> {
     /// The membership that a transaction names beside its offsets.
     pub fn group_metadata(&self) -> Result<GroupMetadata, Error> {
@@ -41,7 +37,21 @@ impl<H: ConsumerHooks> Consumer<H> {
     ) -> Result<(), Error> {
         let inlet = self.open("commit")?;
         let offsets = self.to_commit(offsets)?;
-        self.commit_offsets(&inlet, &offsets, deadline, interrupt, || {})
+        loop {
+            let result = self.commit_offsets(&inlet, &offsets, deadline, interrupt, || {});
+            // A cooperative member keeps its partitions while the group is shared out anew, and they are still its own to
+            // commit when that is over: nothing is given up before the next read.
+            let may_hold = |code: Code| code.is_rebalance() && code != Code::UNKNOWN_MEMBER_ID;
+            match &result {
+                Err(Error::Commit { code, .. }) if may_hold(*code) && !inlet.assignment_lost() => {}
+                _ => return result,
+            }
+            if deadline.passed() {
+                return result;
+            }
+            std::thread::sleep(deadline.step(TICK));
+            check(interrupt)?;
+        }
     }
 
     /// Sends a commit and does not wait. The answer comes with a later read.
@@ -100,18 +110,16 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     /// Commits all that is done, through a rebalance if there is one.
     pub(super) fn commit_done(&self, inlet: &Inlet, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
-        // While a group is shared out anew, the answer may wait for the partitions that this member has to give up first.
+        // A broker answers the requests of a connection in order, and the answer to JoinGroup waits for all members. So a
+        // commit behind it may wait for the partitions that this member has to give up first.
         let take_part = |patience| {
             let fetched = self.fetch(inlet, &mut self.control(), patience, BATCH, interrupt);
             let _ = self.act_on_notices(inlet).and(fetched);
         };
         loop {
             let offsets = self.control().offsets.to_commit();
-            let meanwhile = || take_part(Duration::ZERO);
-            let attempt = Deadline::after(Some(deadline.step(ATTEMPT)));
-            let result = self.commit_offsets(inlet, &offsets, attempt, interrupt, meanwhile);
+            let result = self.commit_offsets(inlet, &offsets, deadline, interrupt, || take_part(Duration::ZERO));
             match &result {
-                Err(Error::Commit { code: Code::TIMED_OUT, .. }) if !deadline.passed() => {}
                 Err(Error::Commit { code, .. }) if code.is_rebalance() && !deadline.passed() => {}
                 _ => return result,
             }

@@ -65,4 +65,8 @@ impl<H: ConsumerHooks> Callbacks for Shared<H> {
             self.keep(Notice::Committed { code, offsets: offsets.to_vec() });
         }
     }
+
+    fn joining(&self, under_way: bool) {
+        self.joining.store(under_way, Ordering::SeqCst);
+    }
 }

@@ -76,6 +76,10 @@ struct Shared<H> {
     received: AtomicU64,
     received_bytes: AtomicU64,
     rebalances: AtomicU64,
+    /// A request to join the group is under way.
+    joining: AtomicBool,
+    /// Has to be unsubscribed to leave its group without partitions (`Shared::resign`).
+    resigns: bool,
 }
 
 impl<H: ConsumerHooks> Shared<H> {
@@ -114,6 +118,9 @@ impl<H: ConsumerHooks> Consumer<H> {
             config.set_default("session.timeout.ms", "2000");
             config.set_default("heartbeat.interval.ms", "200");
         }
+        // A static member is expected back (KIP-345); with KIP-848 there is neither JoinGroup nor LeaveGroup.
+        let classic = config.get("group.protocol") != Some("consumer");
+        let resigns = settings.grouped && classic && config.get("group.instance.id").is_none();
         let conf = config.build()?;
         let brokers = Arc::new(Brokers::new(config.bootstrap_addresses()));
         let shared = Arc::new(Shared {
@@ -125,6 +132,8 @@ impl<H: ConsumerHooks> Consumer<H> {
             received: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
             rebalances: AtomicU64::new(0),
+            joining: AtomicBool::new(false),
+            resigns,
         });
         let client = Client::consumer(conf, shared.clone()).map_err(|why| Error::Config {
             message: format!("Consumer: librdkafka refused the options: {}", config.redacted(&why)),

@@ -1,6 +1,6 @@
 //! `rd_kafka_t`: made, asked for metadata, destroyed, and its callbacks led to a `Callbacks` object.
 
-use std::ffi::{c_char, c_int, c_void, CString};
+use std::ffi::{c_char, c_int, c_void, CStr, CString};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,8 @@ pub trait Callbacks: Send + Sync + 'static {
     fn statistics(&self, json: &str);
     fn rebalance(&self, _client: &Client, _code: Code, _partitions: &[Entry]) {}
     fn committed(&self, _code: Code, _offsets: &[Entry]) {}
+    /// On a broker's thread: a request to join the group was sent, or is over.
+    fn joining(&self, _under_way: bool) {}
 }
 
 type Shared = Arc<dyn Callbacks>;
@@ -52,6 +54,7 @@ impl Client {
         unsafe {
             rd::rd_kafka_conf_set_rebalance_cb(conf.raw(), Some(on_rebalance));
             rd::rd_kafka_conf_set_offset_commit_cb(conf.raw(), Some(on_commit));
+            rd::rd_kafka_conf_interceptor_add_on_new(conf.raw(), NAME.as_ptr(), Some(on_new), std::ptr::null_mut());
         }
         Self::new(rd::rd_kafka_type_t::RD_KAFKA_CONSUMER, conf, callbacks)
     }
@@ -180,6 +183,11 @@ impl Drop for Client {
     }
 }
 
+/// What librdkafka knows our interceptors by.
+const NAME: &CStr = c"kjson";
+/// https://kafka.apache.org/protocol#protocol_api_keys
+const JOIN_GROUP: i16 = 11;
+
 pub(super) fn c_string(text: &str) -> Result<CString, Code> {
     CString::new(text).map_err(|_| Code::INVALID_ARG)
 }
@@ -237,4 +245,53 @@ unsafe extern "C" fn on_commit(
     opaque: *mut c_void,
 ) {
     guarded(|| shared(opaque).committed(code(error), &read(offsets)));
+}
+
+unsafe extern "C" fn on_new(
+    raw: *mut rd::rd_kafka_t,
+    _: *const rd::rd_kafka_conf_t,
+    _: *mut c_void,
+    _: *mut c_char,
+    _: usize,
+) -> rd::rd_kafka_resp_err_t {
+    let opaque = rd::rd_kafka_opaque(raw);
+    rd::rd_kafka_interceptor_add_on_request_sent(raw, NAME.as_ptr(), Some(on_request), opaque);
+    rd::rd_kafka_interceptor_add_on_response_received(raw, NAME.as_ptr(), Some(on_response), opaque)
+}
+
+unsafe extern "C" fn on_request(
+    _: *mut rd::rd_kafka_t,
+    _: c_int,
+    _: *const c_char,
+    _: i32,
+    api_key: i16,
+    _: i16,
+    _: i32,
+    _: usize,
+    opaque: *mut c_void,
+) -> rd::rd_kafka_resp_err_t {
+    if api_key == JOIN_GROUP {
+        guarded(|| shared(opaque).joining(true));
+    }
+    rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+}
+
+/// Called for requests that fail, too.
+unsafe extern "C" fn on_response(
+    _: *mut rd::rd_kafka_t,
+    _: c_int,
+    _: *const c_char,
+    _: i32,
+    api_key: i16,
+    _: i16,
+    _: i32,
+    _: usize,
+    _: i64,
+    _: rd::rd_kafka_resp_err_t,
+    opaque: *mut c_void,
+) -> rd::rd_kafka_resp_err_t {
+    if api_key == JOIN_GROUP {
+        guarded(|| shared(opaque).joining(false));
+    }
+    rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
 }

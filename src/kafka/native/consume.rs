@@ -84,6 +84,19 @@ impl Inlet {
         }
     }
 
+    /// What the group knows this member by; empty if it has not joined.
+    pub fn member_id(&self) -> String {
+        // SAFETY: the client is live; the text is ours, null or NUL-terminated, and given back once.
+        unsafe {
+            let raw = rd::rd_kafka_memberid(self.client.raw());
+            let id = text(raw);
+            if !raw.is_null() {
+                rd::rd_kafka_mem_free(self.client.raw(), raw.cast());
+            }
+            id
+        }
+    }
+
     /// Begins to leave the group; go on with `fetch` until `closed`.
     pub fn begin_close(&self) -> Result<(), Problem> {
         // SAFETY: client and queue are live.
