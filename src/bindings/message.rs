@@ -39,14 +39,17 @@ pub struct Message {
     /// The exception that decoding raised, where the consumer was told to hand such messages out.
     #[pyo3(get)]
     error: Option<Py<PyAny>>,
-    raw_key: Option<Box<[u8]>>,
-    raw_value: Option<Box<[u8]>>,
+    #[pyo3(get)]
+    raw_key: Option<Py<PyBytes>>,
+    #[pyo3(get)]
+    raw_value: Option<Py<PyBytes>>,
     raw_headers: Vec<Header>,
     headers: PyOnceLock<Py<PyTuple>>,
 }
 
 impl Message {
     pub fn new(
+        py: Python<'_>,
         topic: Py<PyString>,
         incoming: &Incoming,
         key: Py<PyAny>,
@@ -61,8 +64,9 @@ impl Message {
             key,
             value,
             error,
-            raw_key: incoming.key().map(Into::into),
-            raw_value: incoming.value().map(Into::into),
+            // Small ones cost half of what malloc takes: Python's allocator is made for many of a size.
+            raw_key: incoming.key().map(|key| PyBytes::new(py, key).unbind()),
+            raw_value: incoming.value().map(|value| PyBytes::new(py, value).unbind()),
             raw_headers: incoming.headers(),
             headers: PyOnceLock::new(),
         }
@@ -95,8 +99,15 @@ pub fn header_pairs<'py>(py: Python<'py>, headers: &[Header]) -> PyResult<Bound<
     PyTuple::new(py, headers.iter().map(|(name, value)| (name, value.as_ref().map(|value| PyBytes::new(py, value)))))
 }
 
-fn bytes_of(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Box<[u8]>>> {
-    value.map(|value| Ok(value.cast::<PyBytes>()?.as_bytes().into())).transpose()
+fn bytes_of(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Py<PyBytes>>> {
+    value.map(|value| Ok(value.cast::<PyBytes>()?.clone().unbind())).transpose()
+}
+
+fn same_bytes(py: Python<'_>, one: &Option<Py<PyBytes>>, other: &Option<Py<PyBytes>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.as_bytes(py) == other.as_bytes(py),
+        (one, other) => one.is_none() && other.is_none(),
+    }
 }
 
 #[pymethods]
@@ -121,10 +132,10 @@ impl Message {
         error: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let options = EncodeOptions { default: None, nan: NanPolicy::Allow };
-        let encoded = |value: &Bound<'_, PyAny>| -> PyResult<Box<[u8]>> {
+        let encoded = |value: &Bound<'_, PyAny>| -> PyResult<Py<PyBytes>> {
             let mut out = Vec::new();
             json::encode(value, &options, &mut out)?;
-            Ok(out.into())
+            Ok(PyBytes::new(py, &out).unbind())
         };
         let raw_value = match (bytes_of(raw_value)?, value) {
             (None, Some(value)) => Some(encoded(value)?),
@@ -132,7 +143,7 @@ impl Message {
         };
         let raw_key = match (bytes_of(raw_key)?, key) {
             (None, Some(key)) => Some(match outgoing::raw_bytes(key)? {
-                Some(bytes) => bytes.into_owned().into(),
+                Some(bytes) => PyBytes::new(py, &bytes).unbind(),
                 None => encoded(key)?,
             }),
             (raw, _) => raw,
@@ -165,16 +176,6 @@ impl Message {
         Ok(made.bind(py).clone())
     }
 
-    #[getter]
-    fn raw_key<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
-        self.raw_key.as_ref().map(|bytes| PyBytes::new(py, bytes))
-    }
-
-    #[getter]
-    fn raw_value<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
-        self.raw_value.as_ref().map(|bytes| PyBytes::new(py, bytes))
-    }
-
     /// Whether the message has no value, which a compacted topic takes as "forget this key".
     #[getter]
     fn is_tombstone(&self) -> bool {
@@ -187,8 +188,8 @@ impl Message {
         let equal = self.partition == other.partition
             && self.offset == other.offset
             && self.timestamp_ms == other.timestamp_ms
-            && self.raw_key == other.raw_key
-            && self.raw_value == other.raw_value
+            && same_bytes(py, &self.raw_key, &other.raw_key)
+            && same_bytes(py, &self.raw_value, &other.raw_value)
             && self.raw_headers == other.raw_headers
             && self.topic.bind(py).as_any().eq(other.topic.bind(py))?
             && self.value.bind(py).eq(other.value.bind(py))?;
@@ -220,7 +221,7 @@ impl Message {
         let state = (
             (&this.topic, this.partition, this.offset, this.timestamp_ms),
             (&this.key, &this.value, &this.error),
-            (this.raw_key(py), this.raw_value(py), this.headers(py)?),
+            (&this.raw_key, &this.raw_value, this.headers(py)?),
         );
         (slf.get_type().getattr("_restore")?, (state,)).into_pyobject(py)
     }
@@ -241,8 +242,8 @@ impl Message {
             key,
             value,
             error,
-            raw_key: raw_key.map(Into::into),
-            raw_value: raw_value.map(Into::into),
+            raw_key,
+            raw_value,
             raw_headers: headers,
             headers: PyOnceLock::new(),
         })
@@ -252,5 +253,5 @@ impl Message {
 type RestoredMessage = (
     (Py<PyString>, i32, i64, Option<i64>),
     (Py<PyAny>, Py<PyAny>, Option<Py<PyAny>>),
-    (Option<Vec<u8>>, Option<Vec<u8>>, Vec<Header>),
+    (Option<Py<PyBytes>>, Option<Py<PyBytes>>, Vec<Header>),
 );

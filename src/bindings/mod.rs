@@ -3,6 +3,7 @@
 pub mod aio;
 pub mod blocking;
 pub mod codec;
+mod collector;
 pub mod consumer;
 mod events;
 mod forward;

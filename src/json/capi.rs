@@ -2,7 +2,7 @@
 //!
 //! `PyUnicode_AsUTF8AndSize` is exported by every CPython since 3.3, but belongs to the limited API only from 3.10:
 //! calling it by address borrows a string's text, 1.6 ns, where the limited API makes a `bytes` object of it first. The
-//! other two save a dict's growth and a decoder's. Where a name is missing, a slower function of the limited API takes over.
+//! others save a dict's growth, and a decoder's work where it is known that a text is ASCII. Where a name is missing, a slower function of the limited API takes over.
 //!
 //! `unsafe`: foreign functions called through their address, with the signatures of CPython's headers.
 #![allow(unsafe_code)]
@@ -18,6 +18,7 @@ use super::wide_text;
 
 type AsUtf8 = unsafe extern "C" fn(*mut PyObject, *mut Py_ssize_t) -> *const c_char;
 type FromKindAndData = unsafe extern "C" fn(c_int, *const u8, Py_ssize_t) -> *mut PyObject;
+type NewUnicode = unsafe extern "C" fn(Py_ssize_t, u32) -> *mut PyObject;
 type NewPresized = unsafe extern "C" fn(Py_ssize_t) -> *mut PyObject;
 
 /// Addresses of the functions that this interpreter has.
@@ -25,6 +26,14 @@ pub(super) struct CApi {
     as_utf8: Option<AsUtf8>,
     from_kind_and_data: Option<FromKindAndData>,
     new_presized: Option<NewPresized>,
+    new_ascii: Option<NewAscii>,
+}
+
+/// Makes a str of ASCII characters without any, and where in it these belong.
+#[derive(Clone, Copy)]
+struct NewAscii {
+    new: NewUnicode,
+    text_at: usize,
 }
 
 static CAPI: PyOnceLock<CApi> = PyOnceLock::new();
@@ -44,20 +53,24 @@ impl CApi {
         // SAFETY: these are functions of CPython, unchanged since 3.3 (Include/cpython/unicodeobject.h) with exactly
         // these signatures; a pointer to a function and one to data have the same size wherever dlsym exists.
         unsafe {
+            let as_utf8 = address(c"PyUnicode_AsUTF8AndSize")
+                .map(|found| std::mem::transmute::<*mut libc::c_void, AsUtf8>(found));
+            let new =
+                address(c"PyUnicode_New").map(|found| std::mem::transmute::<*mut libc::c_void, NewUnicode>(found));
             CApi {
-                as_utf8: address(c"PyUnicode_AsUTF8AndSize")
-                    .map(|found| std::mem::transmute::<*mut libc::c_void, AsUtf8>(found)),
+                as_utf8,
                 from_kind_and_data: address(c"PyUnicode_FromKindAndData")
                     .map(|found| std::mem::transmute::<*mut libc::c_void, FromKindAndData>(found)),
                 new_presized: address(c"_PyDict_NewPresized")
                     .map(|found| std::mem::transmute::<*mut libc::c_void, NewPresized>(found)),
+                new_ascii: as_utf8.zip(new).and_then(|(as_utf8, new)| NewAscii::look_up(as_utf8, new)),
             }
         }
     }
 
     #[cfg(not(unix))]
     fn look_up() -> CApi {
-        CApi { as_utf8: None, from_kind_and_data: None, new_presized: None }
+        CApi { as_utf8: None, from_kind_and_data: None, new_presized: None, new_ascii: None }
     }
 
     /// The UTF-8 text of a `str` or of a subclass, borrowed from it. None, with no exception set, where the function is
@@ -98,6 +111,8 @@ impl CApi {
             if let Some(object) = self.new_wide_text(text) {
                 return object;
             }
+        } else if let Some(object) = self.new_ascii.and_then(|ascii| ascii.text(text)) {
+            return object;
         }
         // SAFETY: reads `text`, which is as long as it says; the GIL is held wherever a CApi is used.
         unsafe { ffi::PyUnicode_FromStringAndSize(text.as_ptr().cast(), text.len() as Py_ssize_t) }
@@ -121,6 +136,50 @@ impl CApi {
             Some(new_presized) if length > 5 => unsafe { new_presized(length as Py_ssize_t) },
             // SAFETY: as above.
             _ => unsafe { ffi::PyDict_New() },
+        }
+    }
+}
+
+impl NewAscii {
+    /// Finds the place on a str that has been made: a str of ASCII characters holds its text itself (PEP 393), and that is
+    /// its UTF-8 text, too.
+    #[cfg(unix)]
+    fn look_up(as_utf8: AsUtf8, new: NewUnicode) -> Option<Self> {
+        const LENGTH: usize = 32;
+        // SAFETY: the functions are CPython's, and the GIL is held; the object is given back once.
+        unsafe {
+            let object = new(LENGTH as Py_ssize_t, 127);
+            if object.is_null() {
+                ffi::PyErr_Clear();
+                return None;
+            }
+            let mut size = 0;
+            let text = as_utf8(object, &mut size);
+            let text_at = (text as usize).checked_sub(object as usize);
+            ffi::Py_DECREF(object);
+            // A str is a struct of some words. Anything else is no layout that this was written for.
+            text_at
+                .filter(|at| size == LENGTH as Py_ssize_t && (16..=128).contains(at))
+                .map(|text_at| NewAscii { new, text_at })
+        }
+    }
+
+    /// None for the shortest, of which Python keeps one each, and when memory runs out: then the slower way has the reason.
+    #[inline(always)]
+    fn text(self, text: &[u8]) -> Option<*mut PyObject> {
+        if text.len() < 2 {
+            return None;
+        }
+        // SAFETY: the new str is nobody else's yet, and has room for so many bytes at `text_at`; its end is written already.
+        // The caller knows that all are ASCII, and the GIL is held.
+        unsafe {
+            let object = (self.new)(text.len() as Py_ssize_t, 127);
+            if object.is_null() {
+                ffi::PyErr_Clear();
+                return None;
+            }
+            std::ptr::copy_nonoverlapping(text.as_ptr(), object.cast::<u8>().add(self.text_at), text.len());
+            Some(object)
         }
     }
 }

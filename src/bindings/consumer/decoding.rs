@@ -117,11 +117,16 @@ impl Decoder {
         Decoder { key_type, options, form, topic: Mutex::new(None) }
     }
 
+    /// Whether no code of the user's has a part in it.
+    pub fn is_plain(&self) -> bool {
+        matches!(self.form, Form::Json) && self.options.parse_float.is_none()
+    }
+
     #[inline]
     pub fn message(&self, py: Python<'_>, incoming: &Incoming) -> Result<Message, Box<Fault>> {
         let value = self.value(py, incoming)?;
         let key = self.key(py, incoming)?;
-        Ok(Message::new(self.topic(py, incoming), incoming, key, value, None))
+        Ok(Message::new(py, self.topic(py, incoming), incoming, key, value, None))
     }
 
     /// A message that could not be decoded, with a value from elsewhere. A key that cannot be decoded either is None.
@@ -133,7 +138,7 @@ impl Decoder {
         error: Option<Py<PyAny>>,
     ) -> Message {
         let key = self.key(py, incoming).unwrap_or_else(|_| py.None());
-        Message::new(self.topic(py, incoming), incoming, key, value, error)
+        Message::new(py, self.topic(py, incoming), incoming, key, value, error)
     }
 
     fn value(&self, py: Python<'_>, incoming: &Incoming) -> Decoded {

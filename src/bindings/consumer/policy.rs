@@ -56,6 +56,13 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// Whether neither the user's code nor a broker has a part in it.
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Policy::Raise | Policy::Skip | Policy::Yield)
+    }
+}
+
 /// What to do next with a message.
 pub enum Step {
     /// Hand it out.

@@ -2,6 +2,7 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 
 use crate::bindings::blocking::{deadline, seconds};
 use crate::bindings::message::Message;
@@ -22,7 +23,7 @@ impl Consumer {
 
     /// Up to `max_messages`: waits for the first, and takes what is there. Asking again means that all are worked on.
     #[pyo3(signature = (max_messages=500, timeout=Some(1.0)), text_signature = "($self, max_messages=500, timeout=1.0)")]
-    fn consume(slf: &Bound<'_, Self>, max_messages: usize, timeout: Option<f64>) -> PyResult<Vec<Py<Message>>> {
+    fn consume(slf: &Bound<'_, Self>, max_messages: usize, timeout: Option<f64>) -> PyResult<Py<PyList>> {
         if max_messages == 0 {
             return Err(PyValueError::new_err("consume: max_messages must be at least 1"));
         }
@@ -32,16 +33,16 @@ impl Consumer {
         loop {
             let mut incoming = core.next(slf, max_messages, deadline)?.into_iter();
             if incoming.len() == 0 {
-                return Ok(Vec::new());
+                return Ok(PyList::empty(py).unbind());
             }
-            let mut batch = Batch::with_capacity(incoming.len());
+            let mut batch = Batch::of(core, incoming.len());
             let raised = batch.fill(py, core, &mut incoming);
             let raised = raised.and(batch.await_dead_letters(py, core));
-            core.consumer.give_back(batch.unread.into_iter().chain(incoming));
-            core.consumer.handed_out(batch.taken);
+            core.consumer.give_back(std::mem::take(&mut batch.unread).into_iter().chain(incoming));
+            core.consumer.handed_out(std::mem::take(&mut batch.taken));
             raised?;
             if !batch.messages.is_empty() || row.over(py, || deadline)? {
-                return Ok(batch.messages);
+                return batch.into_list(py);
             }
         }
     }
