@@ -26,15 +26,16 @@ use super::{DecodeError, DecodeOptions};
 struct Workroom {
     keys: KeyCache,
     objects: Vec<*mut PyObject>,
+    names: Vec<*mut PyObject>,
     text: Vec<u8>,
 }
 
-// SAFETY: `objects` is empty between calls, and `keys` is Send.
+// SAFETY: `objects` and `names` are empty between calls, and `keys` is Send.
 unsafe impl Send for Workroom {}
 
 impl Workroom {
     const fn new() -> Self {
-        Workroom { keys: KeyCache::new(), objects: Vec::new(), text: Vec::new() }
+        Workroom { keys: KeyCache::new(), objects: Vec::new(), names: Vec::new(), text: Vec::new() }
     }
 
     /// Larger vectors are given back after use: one large message must not hold on to memory for ever.
@@ -42,6 +43,9 @@ impl Workroom {
         const KEPT: usize = 1 << 16;
         if self.objects.capacity() > KEPT {
             self.objects = Vec::new();
+        }
+        if self.names.capacity() > KEPT {
+            self.names = Vec::new();
         }
         if self.text.capacity() > KEPT {
             self.text = Vec::new();
@@ -104,10 +108,9 @@ fn decode_from<'py>(
         }
         None => &mut own,
     };
-    let stack = stack::Stack::new(py, &mut room.objects);
-    let value = reader::Reader::new(bytes, start, options, stack, &mut room.keys, &mut room.text)
-        .read()
-        .map_err(|halt| halt.into_error(bytes));
+    let stack = stack::Stack::new(py, &mut room.objects, &mut room.names, &mut room.keys);
+    let value =
+        reader::Reader::new(bytes, start, options, stack, &mut room.text).read().map_err(|halt| halt.into_error(bytes));
     room.tidy();
     value
 }

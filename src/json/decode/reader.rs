@@ -6,13 +6,12 @@
 
 use pyo3::prelude::*;
 
-use crate::json::key_cache::KeyCache;
 use crate::json::{DecodeOptions, MAX_DEPTH};
 
 use super::halt::{Halt, Read};
 use super::scan::{self, Number};
 use super::slow;
-use super::stack::Stack;
+use super::stack::{Mark, Stack};
 
 pub(super) struct Reader<'a, 'py> {
     py: Python<'py>,
@@ -20,7 +19,6 @@ pub(super) struct Reader<'a, 'py> {
     pub(super) at: usize,
     depth: usize,
     pub(super) stack: Stack<'a, 'py>,
-    keys: &'a mut KeyCache,
     /// Strings with escapes are put together here.
     text: &'a mut Vec<u8>,
     parse_float: Option<&'a Py<PyAny>>,
@@ -32,10 +30,9 @@ impl<'a, 'py> Reader<'a, 'py> {
         at: usize,
         options: &'a DecodeOptions,
         stack: Stack<'a, 'py>,
-        keys: &'a mut KeyCache,
         text: &'a mut Vec<u8>,
     ) -> Self {
-        Reader { py: stack.py(), bytes, at, depth: 0, stack, keys, text, parse_float: options.parse_float.as_ref() }
+        Reader { py: stack.py(), bytes, at, depth: 0, stack, text, parse_float: options.parse_float.as_ref() }
     }
 
     pub(super) fn read(mut self) -> Read<Bound<'py, PyAny>> {
@@ -100,13 +97,13 @@ impl<'a, 'py> Reader<'a, 'py> {
     }
 
     #[inline(always)]
-    fn enter(&mut self) -> Read<usize> {
+    fn enter(&mut self) -> Read<Mark> {
         if self.depth == MAX_DEPTH {
             return Err(self.too_deep());
         }
         self.depth += 1;
         self.at += 1;
-        Ok(self.stack.len())
+        Ok(self.stack.mark())
     }
 
     fn array(&mut self) -> Read<()> {
@@ -158,10 +155,12 @@ impl<'a, 'py> Reader<'a, 'py> {
         let start = self.at + 1;
         let run = scan::plain_run(self.bytes, start);
         if self.bytes.get(run.end) != Some(&b'"') {
-            return self.escaped_string(run.end);
+            self.escaped_string(run.end)?;
+            self.stack.text_is_key();
+            return Ok(());
         }
         let text = &self.bytes[start..run.end];
-        if !self.stack.push_key(self.keys, text) {
+        if !self.stack.push_key(text) {
             return Err(self.bad_text(start, run.end));
         }
         self.at = run.end + 1;

@@ -1,4 +1,5 @@
-//! The objects that are read but not yet in their container: a list or a dict is made once its length is known.
+//! The objects that are read but not yet in their container: a list or a dict is made once its length is known. Keys lie
+//! apart from values, because they are borrowed from the cache.
 //!
 //! `unsafe`: owns references and builds objects through the C API. Every object is pushed the moment it is made, so an
 //! error on the way frees them all when the stack is dropped.
@@ -11,17 +12,31 @@ use pyo3::prelude::*;
 use crate::json::capi::CApi;
 use crate::json::key_cache::KeyCache;
 
-/// Owns one reference for each entry of `objects`.
+/// Owns one reference for each entry of `objects`, and borrows `names` from `keys`.
 pub(super) struct Stack<'a, 'py> {
     py: Python<'py>,
     capi: &'static CApi,
     objects: &'a mut Vec<*mut PyObject>,
+    names: &'a mut Vec<*mut PyObject>,
+    keys: &'a mut KeyCache,
+}
+
+/// How much lay on the stack when a container began.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    objects: usize,
+    names: usize,
 }
 
 impl<'a, 'py> Stack<'a, 'py> {
-    /// `objects` is room to work in, and empty.
-    pub(super) fn new(py: Python<'py>, objects: &'a mut Vec<*mut PyObject>) -> Self {
-        Stack { py, capi: CApi::get(py), objects }
+    /// `objects` and `names` are room to work in, and empty.
+    pub(super) fn new(
+        py: Python<'py>,
+        objects: &'a mut Vec<*mut PyObject>,
+        names: &'a mut Vec<*mut PyObject>,
+        keys: &'a mut KeyCache,
+    ) -> Self {
+        Stack { py, capi: CApi::get(py), objects, names, keys }
     }
 
     pub(super) fn py(&self) -> Python<'py> {
@@ -29,8 +44,8 @@ impl<'a, 'py> Stack<'a, 'py> {
     }
 
     #[inline(always)]
-    pub(super) fn len(&self) -> usize {
-        self.objects.len()
+    pub(super) fn mark(&self) -> Mark {
+        Mark { objects: self.objects.len(), names: self.names.len() }
     }
 
     pub(super) fn push(&mut self, object: Bound<'py, PyAny>) {
@@ -96,14 +111,22 @@ impl<'a, 'py> Stack<'a, 'py> {
 
     /// The same for a key, which the cache may know.
     #[inline(always)]
-    pub(super) fn push_key(&mut self, keys: &mut KeyCache, text: &[u8]) -> bool {
+    pub(super) fn push_key(&mut self, text: &[u8]) -> bool {
         // SAFETY: the GIL is held, and new_text gives a new reference to the str of `text`, or NULL.
-        let object = unsafe { keys.get(text, |text| self.capi.new_text(text, text.is_ascii())) };
+        let object = unsafe { self.keys.get(text, |text| self.capi.new_text(text, text.is_ascii())) };
         if object.is_null() {
             return false;
         }
-        self.objects.push(object);
+        self.names.push(object);
         true
+    }
+
+    /// The text that was pushed last is a key.
+    pub(super) fn text_is_key(&mut self) {
+        if let Some(object) = self.objects.pop() {
+            // SAFETY: the reference moves from the stack to the cache.
+            self.names.push(unsafe { self.keys.lend(object) });
+        }
     }
 
     /// Clears the exception that a push left behind, if it is about the encoding; any other is given back.
@@ -115,10 +138,10 @@ impl<'a, 'py> Stack<'a, 'py> {
         }
     }
 
-    /// Puts the objects from `start` on into a list, which takes their place.
+    /// Puts the objects since `start` into a list, which takes their place.
     #[inline(always)]
-    pub(super) fn close_list(&mut self, start: usize) -> PyResult<()> {
-        let items = &self.objects[start..];
+    pub(super) fn close_list(&mut self, start: Mark) -> PyResult<()> {
+        let items = &self.objects[start.objects..];
         // SAFETY: the list has room for every item, and each reference moves into it; the stack forgets them at once.
         unsafe {
             let list = ffi::PyList_New(items.len() as Py_ssize_t);
@@ -128,29 +151,30 @@ impl<'a, 'py> Stack<'a, 'py> {
             for (index, item) in items.iter().enumerate() {
                 ffi::PyList_SetItem(list, index as Py_ssize_t, *item);
             }
-            self.objects.truncate(start);
+            self.objects.truncate(start.objects);
             self.objects.push(list);
         }
         Ok(())
     }
 
-    /// Puts the keys and values from `start` on into a dict, which takes their place. The last of two equal keys wins.
+    /// Puts the keys and values since `start` into a dict, which takes their place. The last of two equal keys wins.
     #[inline(always)]
-    pub(super) fn close_dict(&mut self, start: usize) -> PyResult<()> {
-        let pairs = self.objects[start..].chunks_exact(2);
+    pub(super) fn close_dict(&mut self, start: Mark) -> PyResult<()> {
+        let names = &self.names[start.names..];
         // SAFETY: PyDict_SetItem takes references of its own; the stack's are given back after it.
         unsafe {
-            let dict = self.capi.new_dict(pairs.len());
+            let dict = self.capi.new_dict(names.len());
             if dict.is_null() {
                 return Err(PyErr::fetch(self.py));
             }
-            for pair in pairs {
-                if ffi::PyDict_SetItem(dict, pair[0], pair[1]) != 0 {
+            for (name, value) in names.iter().zip(&self.objects[start.objects..]) {
+                if ffi::PyDict_SetItem(dict, *name, *value) != 0 {
                     ffi::Py_DECREF(dict);
                     return Err(PyErr::fetch(self.py));
                 }
             }
-            for object in self.objects.drain(start..) {
+            self.names.truncate(start.names);
+            for object in self.objects.drain(start.objects..) {
                 ffi::Py_DECREF(object);
             }
             self.objects.push(dict);
@@ -161,9 +185,14 @@ impl<'a, 'py> Stack<'a, 'py> {
 
 impl Drop for Stack<'_, '_> {
     fn drop(&mut self) {
-        for object in self.objects.drain(..) {
-            // SAFETY: the stack owns the reference, and `py` proves that the GIL is held.
-            unsafe { ffi::Py_DECREF(object) };
+        self.names.clear();
+        // SAFETY: the stack owns the references of `objects`, and `py` proves that the GIL is held. Dicts that have taken
+        // names on hold them themselves.
+        unsafe {
+            self.keys.let_go();
+            for object in self.objects.drain(..) {
+                ffi::Py_DECREF(object);
+            }
         }
     }
 }
