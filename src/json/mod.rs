@@ -7,7 +7,9 @@ mod encode;
 mod error;
 mod key_cache;
 mod reference;
+mod value_cache;
 mod wide_text;
+mod words;
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;

@@ -20,22 +20,30 @@ use pyo3::types::PyString;
 
 use super::capi::CApi;
 use super::key_cache::KeyCache;
+use super::value_cache::ValueCache;
 use super::{DecodeError, DecodeOptions};
 
 /// What calls share, so that a small message allocates nothing but its objects.
 struct Workroom {
     keys: KeyCache,
+    values: ValueCache,
     objects: Vec<*mut PyObject>,
     names: Vec<*mut PyObject>,
     text: Vec<u8>,
 }
 
-// SAFETY: `objects` and `names` are empty between calls, and `keys` is Send.
+// SAFETY: `objects` and `names` are empty between calls, and the caches are Send.
 unsafe impl Send for Workroom {}
 
 impl Workroom {
     const fn new() -> Self {
-        Workroom { keys: KeyCache::new(), objects: Vec::new(), names: Vec::new(), text: Vec::new() }
+        Workroom {
+            keys: KeyCache::new(),
+            values: ValueCache::new(),
+            objects: Vec::new(),
+            names: Vec::new(),
+            text: Vec::new(),
+        }
     }
 
     /// Larger vectors are given back after use: one large message must not hold on to memory for ever.
@@ -104,11 +112,12 @@ fn decode_from<'py>(
     let room = match shared.as_deref_mut() {
         Some(room) => {
             room.keys.prepare();
+            room.values.prepare();
             room
         }
         None => &mut own,
     };
-    let stack = stack::Stack::new(py, &mut room.objects, &mut room.names, &mut room.keys);
+    let stack = stack::Stack::new(py, &mut room.objects, &mut room.names, &mut room.keys, &mut room.values);
     let value =
         reader::Reader::new(bytes, start, options, stack, &mut room.text).read().map_err(|halt| halt.into_error(bytes));
     room.tidy();

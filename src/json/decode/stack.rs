@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 
 use crate::json::capi::CApi;
 use crate::json::key_cache::KeyCache;
+use crate::json::value_cache::ValueCache;
 
 /// Owns one reference for each entry of `objects`, and borrows `names` from `keys`.
 pub(super) struct Stack<'a, 'py> {
@@ -19,6 +20,7 @@ pub(super) struct Stack<'a, 'py> {
     objects: &'a mut Vec<*mut PyObject>,
     names: &'a mut Vec<*mut PyObject>,
     keys: &'a mut KeyCache,
+    values: &'a mut ValueCache,
 }
 
 /// How much lay on the stack when a container began.
@@ -35,8 +37,9 @@ impl<'a, 'py> Stack<'a, 'py> {
         objects: &'a mut Vec<*mut PyObject>,
         names: &'a mut Vec<*mut PyObject>,
         keys: &'a mut KeyCache,
+        values: &'a mut ValueCache,
     ) -> Self {
-        Stack { py, capi: CApi::get(py), objects, names, keys }
+        Stack { py, capi: CApi::get(py), objects, names, keys, values }
     }
 
     pub(super) fn py(&self) -> Python<'py> {
@@ -101,7 +104,12 @@ impl<'a, 'py> Stack<'a, 'py> {
     /// Pushes the str of `text`. False, with an exception set, if it is no UTF-8 or memory ran out.
     #[inline(always)]
     pub(super) fn push_text(&mut self, text: &[u8], is_ascii: bool) -> bool {
-        let object = self.capi.new_text(text, is_ascii);
+        let object = if is_ascii {
+            // SAFETY: the GIL is held, and new_text gives a new reference to the str of `text`, or NULL.
+            unsafe { self.values.get(text, |text| self.capi.new_text(text, true)) }
+        } else {
+            self.capi.new_text(text, false)
+        };
         if object.is_null() {
             return false;
         }
