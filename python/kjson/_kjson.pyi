@@ -1103,6 +1103,21 @@ class AsyncConsumer(Generic[_T]):
         As `Consumer.until_end`.
         """
 
+    @classmethod
+    def peek(
+        cls,
+        topic: str,
+        n: int = 5,
+        *,
+        bootstrap_servers: Union[str, Sequence[str]] = "localhost:9092",
+        timeout: float = 10.0,
+        **options: Any,
+    ) -> Operation[List[Message[Any]]]:
+        """The newest `n` messages of a topic, in the order of their timestamps. Joins no group, commits nothing, and ends.
+
+        As `Consumer.peek`. Cancelling leaves nothing behind.
+        """
+
     def values(self) -> AsyncIterator[_T]:
         """Iterate over the values alone."""
 
