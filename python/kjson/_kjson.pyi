@@ -1012,7 +1012,8 @@ class AsyncConsumer(Generic[_T]):
 
     `on_assign`, `on_revoke`, `on_lost` and `on_commit` are called on the loop, by the read or the `close`, and may be `async
     def`: the rebalance waits for their end. There they may await everything but the reading methods and `close`. The
-    callable of `on_decode_error` and the `handler` of a `DeadLetter` are called on the loop too, and are not awaited.
+    callable of `on_decode_error` and the `handler` of a `DeadLetter` are called on the loop too; as nobody awaits them, an `async
+    def` is refused.
     """
 
     def __new__(

@@ -2,6 +2,7 @@
 
 pub mod aio;
 pub mod blocking;
+mod callables;
 pub mod codec;
 pub mod consumer;
 mod events;
