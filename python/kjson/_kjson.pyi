@@ -825,6 +825,9 @@ class Consumer(Generic[_T]):
         the rest is left to that member. What arrives later is left for the next read. With
         `isolation_level="read_committed"` the end is the last stable offset.
 
+        Ends too where nothing is left before the end, because it was aborted or deleted: about a second after the last
+        message, since that takes a look by a client of its own. A paused partition is waited for.
+
         Raises what `poll` raises, and `KafkaTimeoutError` if no partitions were assigned in time.
         """
 
