@@ -111,6 +111,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             let places = self.drop_reached(until)?;
             self.look_ahead(until, places)?;
             if until.ends.is_empty() {
+                until.lull.scout = None;
                 self.lock(&self.reading).release();
                 return Ok(false);
             }
