@@ -11,7 +11,7 @@ from typing import Callable, Iterator, List
 import pytest
 
 from . import peers
-from .drivers import DrivenDeadLetter, Driver
+from .drivers import DrivenConsumers, DrivenDeadLetter, Driver
 from .kafka import Broker, BrokerError, missing_prerequisites, port_is_free
 
 DEFAULT_PORT = 9092
@@ -110,7 +110,7 @@ def calling(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     driver = Driver()
     for name, driven in (
         ("Producer", driver.producer),
-        ("Consumer", driver.consumer),
+        ("Consumer", DrivenConsumers(driver)),
         ("DeadLetter", DrivenDeadLetter),
     ):
         monkeypatch.setattr(request.module, name, driven, raising=False)

@@ -10,7 +10,7 @@ from typing import Any, Coroutine, Optional, Type
 
 import kjson
 
-__all__ = ["DrivenDeadLetter", "Driver"]
+__all__ = ["DrivenConsumers", "DrivenDeadLetter", "Driver"]
 
 
 class Driver:
@@ -42,6 +42,9 @@ class Driver:
         made = DrivenConsumer(self, kjson.AsyncConsumer(*topics, **options))
         self.run(made.wrapped.start())
         return made
+
+    def peek(self, *arguments: Any, **options: Any) -> Any:
+        return self.run(_called(kjson.AsyncConsumer.peek, arguments, options))
 
 
 async def _awaited(work: Any) -> Any:
@@ -120,6 +123,17 @@ class DrivenConsumer(DrivenClient, DrivenIterator):
 
     def values(self) -> Any:
         return DrivenIterator(self.driver, self.wrapped.values())
+
+
+class DrivenConsumers:
+    """The class: made by calling it, and with the methods that take no consumer."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+        self.peek = driver.peek
+
+    def __call__(self, *topics: Any, **options: Any) -> DrivenConsumer:
+        return self.driver.consumer(*topics, **options)
 
 
 class Outcome(Wrapper):

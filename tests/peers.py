@@ -12,6 +12,7 @@ __all__ = [
     "Record",
     "committed_offset",
     "create_topic",
+    "delete_records",
     "group_members",
     "read_records",
     "write_with_confluent",
@@ -49,6 +50,13 @@ def create_topic(
             return
         if time.monotonic() > deadline:
             raise AssertionError(f"{topic} has no leader for each of {partitions} partitions: {found}")
+
+
+def delete_records(bootstrap_servers: str, topic: str, before: int, *, partition: int = 0) -> None:
+    """Has the broker delete what lies before an offset, as it does when a retention time is over."""
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    [deleted] = admin.delete_records([confluent_kafka.TopicPartition(topic, partition, before)]).values()
+    assert deleted.result(20).low_watermark == before
 
 
 def read_records(

@@ -132,6 +132,7 @@ def test_values_are_the_values(servers: str, topic: str) -> None:
         assert list(consumer.values()) == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.usefixtures("calling")
 def test_peek_shows_the_newest_messages_in_the_order_of_time(servers: str, new_topic: Callable[..., str]) -> None:
     topic = new_topic(3)
     with Producer(servers) as producer:
@@ -142,6 +143,7 @@ def test_peek_shows_the_newest_messages_in_the_order_of_time(servers: str, new_t
     assert len(Consumer.peek(topic, n=1000, bootstrap_servers=servers)) == 60
 
 
+@pytest.mark.usefixtures("calling")
 def test_peek_always_ends(servers: str, topic: str) -> None:
     assert Consumer.peek(topic, bootstrap_servers=servers) == []
     with pytest.raises(UnknownTopicError, match="no-such-topic"):
@@ -152,6 +154,7 @@ def test_peek_always_ends(servers: str, topic: str) -> None:
         Consumer.peek(topic, bootstrap_servers=servers, group_id="g")
 
 
+@pytest.mark.usefixtures("calling")
 @pytest.mark.real_kafka
 def test_peek_looks_further_back_where_transactions_left_gaps(servers: str, topic: str) -> None:
     fill(servers, topic, 5)
@@ -176,6 +179,7 @@ def test_a_consumer_that_is_closed_ends_its_iterators(servers: str, topic: str) 
             next(iterator)
 
 
+@pytest.mark.usefixtures("calling")
 def test_peek_shows_what_cannot_be_decoded(servers: str, topic: str) -> None:
     from .peers import write_with_confluent
 

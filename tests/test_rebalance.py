@@ -296,7 +296,9 @@ def test_a_member_without_partitions_leaves_its_group(
 
 
 @pytest.mark.real_kafka
-def test_a_commit_holds_through_a_cooperative_rebalance(servers: str, new_topic: Callable[..., str], group: str) -> None:
+def test_a_commit_holds_through_a_cooperative_rebalance(
+    servers: str, new_topic: Callable[..., str], group: str
+) -> None:
     topic = new_topic(4)
     send(servers, topic, 10, 4)
     options = {
@@ -304,28 +306,29 @@ def test_a_commit_holds_through_a_cooperative_rebalance(servers: str, new_topic:
         **COOPERATIVE,
     }  # fmt: skip
     # The broker answers the hasty one's JoinGroup, and then its commits behind it, when the slow one has joined too.
-    with Consumer(topic, **options, heartbeat_interval_ms=100) as hasty:
-        with Consumer(topic, **options, heartbeat_interval_ms=3000) as slow:
-            wait_until(
-                lambda: hasty.poll(0.05) or slow.poll(0.05) or len(hasty.assignment()) == len(slow.assignment()) == 2,
-                "two partitions each",
-                timeout=40,
-            )
-            kept = hasty.assignment()[0]
-            with Consumer(topic, **options) as third:
-                longest, offset = 0.0, 0
+    with Consumer(topic, **options, heartbeat_interval_ms=100) as hasty, Consumer(
+        topic, **options, heartbeat_interval_ms=3000
+    ) as slow:
+        wait_until(
+            lambda: hasty.poll(0.05) or slow.poll(0.05) or len(hasty.assignment()) == len(slow.assignment()) == 2,
+            "two partitions each",
+            timeout=40,
+        )
+        kept = hasty.assignment()[0]
+        with Consumer(topic, **options) as third:
+            longest, offset = 0.0, 0
 
-                def commit() -> bool:
-                    nonlocal longest, offset
-                    for consumer in (hasty, slow, third):
-                        consumer.poll(0)
-                    offset += 1
-                    begun = time.monotonic()
-                    hasty.commit(TopicPartition(topic, hasty.assignment()[0].partition, offset))
-                    longest = max(longest, time.monotonic() - begun)
-                    return bool(third.assignment())
+            def commit() -> bool:
+                nonlocal longest, offset
+                for consumer in (hasty, slow, third):
+                    consumer.poll(0)
+                offset += 1
+                begun = time.monotonic()
+                hasty.commit(TopicPartition(topic, hasty.assignment()[0].partition, offset))
+                longest = max(longest, time.monotonic() - begun)
+                return bool(third.assignment())
 
-                wait_until(commit, "a partition for the third", timeout=40)
+            wait_until(commit, "a partition for the third", timeout=40)
     assert longest > 0.5, "no commit met the rebalance, so nothing was tested"
     assert committed_offset(servers, group, topic, kept.partition)
 

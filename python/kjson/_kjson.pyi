@@ -825,6 +825,9 @@ class Consumer(Generic[_T]):
         the rest is left to that member. What arrives later is left for the next read. With
         `isolation_level="read_committed"` the end is the last stable offset.
 
+        Ends too where nothing is left before the end, because it was aborted or deleted: about a second after the last
+        message, since that takes a look by a client of its own. A paused partition is waited for.
+
         Raises what `poll` raises, and `KafkaTimeoutError` if no partitions were assigned in time.
         """
 
@@ -1012,7 +1015,8 @@ class AsyncConsumer(Generic[_T]):
 
     `on_assign`, `on_revoke`, `on_lost` and `on_commit` are called on the loop, by the read or the `close`, and may be `async
     def`: the rebalance waits for their end. There they may await everything but the reading methods and `close`. The
-    callable of `on_decode_error` and the `handler` of a `DeadLetter` are called on the loop too, and are not awaited.
+    callable of `on_decode_error` and the `handler` of a `DeadLetter` are called on the loop too; as nobody awaits them, an `async
+    def` is refused.
     """
 
     def __new__(
@@ -1101,6 +1105,21 @@ class AsyncConsumer(Generic[_T]):
         """Iterate over the messages up to the end that each partition has when the first is asked for.
 
         As `Consumer.until_end`.
+        """
+
+    @classmethod
+    def peek(
+        cls,
+        topic: str,
+        n: int = 5,
+        *,
+        bootstrap_servers: Union[str, Sequence[str]] = "localhost:9092",
+        timeout: float = 10.0,
+        **options: Any,
+    ) -> Operation[List[Message[Any]]]:
+        """The newest `n` messages of a topic, in the order of their timestamps. Joins no group, commits nothing, and ends.
+
+        As `Consumer.peek`. Cancelling leaves nothing behind.
         """
 
     def values(self) -> AsyncIterator[_T]:

@@ -8,6 +8,8 @@ use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString};
 
 use crate::json::{self, DecodeOptions, EncodeOptions, NanPolicy};
 
+use super::callables::{refuse_async_argument, Known};
+
 /// The output grows here before Python gets its copy, so that only the first calls allocate.
 static BUFFER: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
@@ -26,6 +28,10 @@ const KEPT: usize = 1 << 20;
 #[pyfunction]
 #[pyo3(signature = (obj, *, default=None, nan="error"))]
 pub fn dumps<'py>(obj: &Bound<'py, PyAny>, default: Option<Py<PyAny>>, nan: &str) -> PyResult<Bound<'py, PyBytes>> {
+    if let Some(default) = &default {
+        static KNOWN: Known = Known::nothing();
+        refuse_async_argument("dumps", "default", default.bind(obj.py()), "dumps calls", &KNOWN)?;
+    }
     let options = EncodeOptions { default, nan: nan_policy(nan)? };
     // A `default` that calls `dumps`, or another thread meanwhile, finds the buffer taken and uses its own.
     let mut own = Vec::new();
@@ -52,6 +58,10 @@ pub fn dumps<'py>(obj: &Bound<'py, PyAny>, default: Option<Py<PyAny>>, nan: &str
 #[pyo3(signature = (data, *, parse_float=None))]
 pub fn loads<'py>(data: &Bound<'py, PyAny>, parse_float: Option<Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {
     let py = data.py();
+    if let Some(parse_float) = &parse_float {
+        static KNOWN: Known = Known::nothing();
+        refuse_async_argument("loads", "parse_float", parse_float.bind(py), "loads calls", &KNOWN)?;
+    }
     let options = DecodeOptions { parse_float };
     if let Ok(bytes) = data.cast::<PyBytes>() {
         Ok(json::decode(py, bytes.as_bytes(), &options)?)

@@ -2,6 +2,7 @@
 
 pub mod aio;
 pub mod blocking;
+mod callables;
 pub mod codec;
 mod collector;
 pub mod consumer;

@@ -14,6 +14,7 @@ impl Code {
     pub const TRANSPORT: Code = Code(-195);
     pub const RESOLVE: Code = Code(-193);
     pub const MSG_TIMED_OUT: Code = Code(-192);
+    pub const PARTITION_EOF: Code = Code(-191);
     pub const UNKNOWN_PARTITION: Code = Code(-190);
     pub const UNKNOWN_TOPIC: Code = Code(-188);
     pub const ALL_BROKERS_DOWN: Code = Code(-187);

@@ -7,6 +7,7 @@ use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::bindings::blocking::seconds;
+use crate::bindings::callables::{refuse_async_argument, Known};
 use crate::bindings::forward::{Forwarded, Forwarder};
 use crate::error::Error;
 use crate::kafka::{Config, Deadline, Header, Incoming, Role};
@@ -74,7 +75,10 @@ impl DeadLetter {
                     "DeadLetter: retries are tries of the handler, and there is none. Decoding again changes nothing",
                 ));
             }
-            _ => {}
+            Some(handler) => {
+                refuse_async_argument("DeadLetter", "handler", handler, "consumers call", &Known::nothing())?;
+            }
+            None => {}
         }
         let backoff = seconds("retry_backoff_ms / 1000", Some(retry_backoff_ms / 1000.0))?;
         let patience = seconds("timeout", Some(timeout))?.filter(|timeout| !timeout.is_zero());

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::bindings::blocking::seconds;
+use crate::bindings::callables::refuse_async;
 use crate::bindings::events::Events;
 use crate::bindings::message::KeyType;
 use crate::bindings::options;
@@ -48,6 +49,7 @@ pub struct Given<'a, 'py> {
 
 impl Given<'_, '_> {
     pub fn make(self, py: Python<'_>, asynchronous: bool) -> PyResult<Core> {
+        self.refuse_async(py, asynchronous)?;
         let topics = topic_names(self.topics.as_any())?;
         let mut config = options::config(Role::Consumer, self.bootstrap_servers, self.config, self.options)?;
         if let Some(group_id) = self.group_id {
@@ -83,6 +85,30 @@ impl Given<'_, '_> {
             aio: Aio::new(asynchronous),
             consumer: kafka::Consumer::new(config, settings, hooks).map_err(Error::from)?,
         })
+    }
+}
+
+impl Given<'_, '_> {
+    fn refuse_async(&self, py: Python<'_>, asynchronous: bool) -> PyResult<()> {
+        let client = if asynchronous { "AsyncConsumer" } else { "Consumer" };
+        let called = [
+            ("on_decode_error", self.on_decode_error.map(Bound::as_unbound)),
+            ("value_deserializer", self.value_deserializer.as_ref()),
+            ("parse_float", self.parse_float.as_ref()),
+            ("on_error", self.on_error.as_ref()),
+            ("on_stats", self.on_stats.as_ref()),
+        ];
+        refuse_async(py, client, &called, "Give a plain function")?;
+        if asynchronous {
+            return Ok(());
+        }
+        let awaited = [
+            ("on_assign", self.on_assign.as_ref()),
+            ("on_revoke", self.on_revoke.as_ref()),
+            ("on_lost", self.on_lost.as_ref()),
+            ("on_commit", self.on_commit.as_ref()),
+        ];
+        refuse_async(py, client, &awaited, "Give a plain function, or use AsyncConsumer, which awaits it")
     }
 }
 

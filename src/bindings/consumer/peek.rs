@@ -1,6 +1,7 @@
-//! A look at the newest messages of a topic, without a group and without leaving a trace.
+//! A look at the newest messages of a topic, without a group and without leaving a trace. Both classes take these steps.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -8,12 +9,123 @@ use pyo3::types::{PyDict, PyType};
 
 use crate::bindings::blocking::{deadline, detached, seconds};
 use crate::bindings::message::Message;
-use crate::bindings::partitions::TopicPartition;
-use crate::kafka::{Partition, Watermark};
+use crate::kafka::{self, Interrupt, Partition, Watermark};
 
+use super::plan::Engine;
 use super::Consumer;
 
-type Found = HashMap<i32, Vec<Py<Message>>>;
+/// The arguments of `peek`, read before a client is made.
+pub struct Wanted {
+    pub topic: String,
+    pub n: usize,
+    /// For each step.
+    pub patience: Duration,
+    /// What the client is made with.
+    pub options: Py<PyDict>,
+}
+
+impl Wanted {
+    pub fn new(
+        py: Python<'_>,
+        topic: &str,
+        n: usize,
+        bootstrap_servers: Option<&Bound<'_, PyAny>>,
+        timeout: f64,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let given = match options {
+            Some(options) => options.copy()?,
+            None => PyDict::new(py),
+        };
+        if n == 0 {
+            return Err(PyValueError::new_err("peek: n must be at least 1"));
+        }
+        let patience = seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX);
+        if given.contains("group_id")? || given.contains("group.id")? {
+            return Err(PyTypeError::new_err("peek reads without a group: leave out group_id"));
+        }
+        if let Some(servers) = bootstrap_servers {
+            given.set_item("bootstrap_servers", servers)?;
+        }
+        for (name, value) in [("connect_timeout", timeout), ("unreachable_timeout", timeout)] {
+            if !given.contains(name)? {
+                given.set_item(name, value)?;
+            }
+        }
+        if !given.contains("on_decode_error")? {
+            given.set_item("on_decode_error", "yield")?;
+        }
+        Ok(Wanted { topic: topic.to_owned(), n, patience, options: given.unbind() })
+    }
+}
+
+/// How far the look back has come.
+pub struct Search {
+    topic: String,
+    n: usize,
+    /// Of each partition that has something: its number, where it begins, and where it ends.
+    bounds: Vec<(i32, i64, i64)>,
+    found: HashMap<i32, Vec<Message>>,
+    /// How far back from the ends the last round went; 0 before the first.
+    window: i64,
+}
+
+impl Search {
+    /// Asks where the partitions begin and end.
+    pub fn begin(
+        engine: &Engine,
+        topic: String,
+        n: usize,
+        patience: Duration,
+        interrupt: Interrupt<'_>,
+    ) -> Result<Self, kafka::Error> {
+        let count = i32::try_from(engine.partition_count(&topic, patience, interrupt)?).unwrap_or(i32::MAX);
+        let ask = |watermark| {
+            let wanted: Vec<_> =
+                (0..count).map(|id| (Partition { topic: topic.as_str().into(), id }, watermark)).collect();
+            engine.offsets("peek", &wanted, patience, interrupt)
+        };
+        let (firsts, ends) = (ask(Watermark::Beginning)?, ask(Watermark::End)?);
+        let bounds = ends
+            .into_iter()
+            .map(|(partition, (end, _))| (partition.id, firsts.get(&partition).map_or(0, |first| first.0), end))
+            .filter(|(_, first, end)| first < end)
+            .collect();
+        Ok(Search { topic, n, bounds, found: HashMap::new(), window: 0 })
+    }
+
+    /// What to read next, up to the ends; nothing when all is found. Offsets may have gaps (transactions, compaction): where
+    /// n of them held fewer messages, it goes on further back.
+    pub fn round(&mut self) -> Vec<(Partition, Option<i64>)> {
+        let last = self.window;
+        self.window = if last == 0 { i64::try_from(self.n).unwrap_or(i64::MAX) } else { last.saturating_mul(8) };
+        let (found, n, window) = (&mut self.found, self.n, self.window);
+        let short = self.bounds.iter().filter(|(id, first, end)| match found.get(id) {
+            None => true,
+            Some(messages) => messages.len() < n && end.saturating_sub(last) > *first,
+        });
+        let from = |(id, first, end): &(i32, i64, i64)| (*id, end.saturating_sub(window).max(*first));
+        let round: Vec<(i32, i64)> = short.map(from).collect();
+        for (id, _) in &round {
+            found.insert(*id, Vec::new());
+        }
+        round
+            .into_iter()
+            .map(|(id, offset)| (Partition { topic: self.topic.as_str().into(), id }, Some(offset)))
+            .collect()
+    }
+
+    pub fn found(&mut self, message: Message) {
+        self.found.entry(message.position().1).or_default().push(message);
+    }
+
+    /// The newest n of all that was found, in the order of their timestamps.
+    pub fn newest(self) -> Vec<Message> {
+        let mut messages: Vec<Message> = self.found.into_values().flatten().collect();
+        messages.sort_by_key(|message| (message.moment_ms(), message.position().1, message.position().2));
+        messages.split_off(messages.len().saturating_sub(self.n))
+    }
+}
 
 #[pymethods]
 impl Consumer {
@@ -30,32 +142,10 @@ impl Consumer {
         bootstrap_servers: Option<&Bound<'_, PyAny>>,
         timeout: f64,
         options: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Vec<Py<Message>>> {
-        let py = class.py();
-        let given = match options {
-            Some(options) => options.copy()?,
-            None => PyDict::new(py),
-        };
-        if n == 0 {
-            return Err(PyValueError::new_err("peek: n must be at least 1"));
-        }
-        seconds("timeout", Some(timeout))?;
-        if given.contains("group_id")? || given.contains("group.id")? {
-            return Err(PyTypeError::new_err("peek reads without a group: leave out group_id"));
-        }
-        if let Some(servers) = bootstrap_servers {
-            given.set_item("bootstrap_servers", servers)?;
-        }
-        for (name, value) in [("connect_timeout", timeout), ("unreachable_timeout", timeout)] {
-            if !given.contains(name)? {
-                given.set_item(name, value)?;
-            }
-        }
-        if !given.contains("on_decode_error")? {
-            given.set_item("on_decode_error", "yield")?;
-        }
-        let consumer = class.call((), Some(&given))?.cast_into::<Consumer>()?;
-        let found = newest(&consumer, topic, n, timeout);
+    ) -> PyResult<Vec<Message>> {
+        let wanted = Wanted::new(class.py(), topic, n, bootstrap_servers, timeout, options)?;
+        let consumer = class.call((), Some(wanted.options.bind(class.py())))?.cast_into::<Consumer>()?;
+        let found = look(&consumer, wanted);
         let closed = consumer.get().core.close_for(&consumer, deadline(Some(timeout))?);
         let messages = found?;
         closed?;
@@ -63,57 +153,19 @@ impl Consumer {
     }
 }
 
-fn newest(consumer: &Bound<'_, Consumer>, topic: &str, n: usize, timeout: f64) -> PyResult<Vec<Py<Message>>> {
+fn look(consumer: &Bound<'_, Consumer>, wanted: Wanted) -> PyResult<Vec<Message>> {
     let (py, engine) = (consumer.py(), &consumer.get().core.consumer);
-    let patience = seconds("timeout", Some(timeout))?.unwrap_or(std::time::Duration::MAX);
-    let (firsts, ends) = detached(py, |interrupt| {
-        let count = i32::try_from(engine.partition_count(topic, patience, interrupt)?).unwrap_or(i32::MAX);
-        let ask = |watermark| {
-            let wanted: Vec<_> = (0..count).map(|id| (Partition { topic: topic.into(), id }, watermark)).collect();
-            engine.offsets("peek", &wanted, patience, interrupt)
-        };
-        Ok((ask(Watermark::Beginning)?, ask(Watermark::End)?))
-    })?;
-    let bounds: Vec<(i32, i64, i64)> = ends
-        .into_iter()
-        .map(|(partition, (end, _))| (partition.id, firsts.get(&partition).map_or(0, |first| first.0), end))
-        .filter(|(_, first, end)| first < end)
-        .collect();
-    let mut found: Found = HashMap::new();
-    let mut window = i64::try_from(n).unwrap_or(i64::MAX);
+    let Wanted { topic, n, patience, .. } = wanted;
+    let mut search = detached(py, |interrupt| Search::begin(engine, topic, n, patience, interrupt))?;
     loop {
-        // Offsets may have gaps (transactions, compaction): where n of them held fewer messages, look further back.
-        let short: Vec<TopicPartition> = bounds
-            .iter()
-            .filter(|(id, first, end)| match found.get(id) {
-                None => true,
-                Some(messages) => messages.len() < n && end.saturating_sub(window / 8).max(*first) > *first,
-            })
-            .map(|(id, first, end)| TopicPartition {
-                topic: topic.to_owned(),
-                partition: *id,
-                offset: Some(end.saturating_sub(window).max(*first)),
-            })
-            .collect();
-        if short.is_empty() {
-            break;
+        let round = search.round();
+        if round.is_empty() {
+            return Ok(search.newest());
         }
-        for partition in &short {
-            found.insert(partition.partition, Vec::new());
+        detached(py, |_| engine.assign(round))?;
+        let mut messages = Consumer::until_end_within(consumer, patience)?;
+        while let Some(message) = messages.next(py)? {
+            search.found(message);
         }
-        consumer.call_method1("assign", (short,))?;
-        let options = PyDict::new(py);
-        options.set_item("timeout", timeout)?;
-        for message in consumer.call_method("until_end", (), Some(&options))?.try_iter()? {
-            let message = message?.cast_into::<Message>()?;
-            found.entry(message.get().position().1).or_default().push(message.unbind());
-        }
-        window = window.saturating_mul(8);
     }
-    let mut messages: Vec<Py<Message>> = found.into_values().flatten().collect();
-    messages.sort_by_key(|message| {
-        let message = message.get();
-        (message.moment_ms(), message.position().1, message.position().2)
-    });
-    Ok(messages.split_off(messages.len().saturating_sub(n)))
 }

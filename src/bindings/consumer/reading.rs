@@ -1,5 +1,7 @@
 //! The ways to read: iteration, `poll`, `consume`, `until_end` and `values`.
 
+use std::time::Duration;
+
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -59,15 +61,20 @@ impl Consumer {
     /// Iterate over the messages up to the end that each partition has now.
     #[pyo3(signature = (*, timeout=30.0))]
     fn until_end(slf: &Bound<'_, Self>, timeout: f64) -> PyResult<MessagesUntilEnd> {
-        let core = &slf.get().core;
-        let patience = seconds("timeout", Some(timeout))?.unwrap_or(std::time::Duration::MAX);
-        let until = core.acting(slf, |interrupt| core.consumer.until_end(patience, interrupt))?;
-        Ok(MessagesUntilEnd { consumer: slf.clone().unbind(), until })
+        Self::until_end_within(slf, seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX))
     }
 
     /// Iterate over the values alone.
     fn values(slf: Bound<'_, Self>) -> Values {
         Values { consumer: slf.unbind() }
+    }
+}
+
+impl Consumer {
+    pub fn until_end_within(slf: &Bound<'_, Self>, patience: Duration) -> PyResult<MessagesUntilEnd> {
+        let core = &slf.get().core;
+        let until = core.acting(slf, |interrupt| core.consumer.until_end(patience, interrupt))?;
+        Ok(MessagesUntilEnd { consumer: slf.clone().unbind(), until })
     }
 }
 
@@ -85,6 +92,12 @@ impl MessagesUntilEnd {
     }
 
     fn __next__(&mut self, py: Python<'_>) -> PyResult<Option<Message>> {
+        self.next(py)
+    }
+}
+
+impl MessagesUntilEnd {
+    pub fn next(&mut self, py: Python<'_>) -> PyResult<Option<Message>> {
         let consumer = self.consumer.bind(py);
         let core = &consumer.get().core;
         loop {

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::bindings::blocking::{detached, seconds};
+use crate::bindings::callables::{refuse_async, Known};
 use crate::bindings::codec::nan_policy;
 use crate::bindings::events::Events;
 use crate::bindings::shutdown::{self, Closable};
@@ -27,6 +28,8 @@ pub struct Core {
     pub value_serializer: Option<Py<PyAny>>,
     pub key_serializer: Option<Py<PyAny>>,
     pub has_on_delivery: bool,
+    /// Of the messages' own `on_delivery`.
+    pub callbacks: Known,
     /// The topic of the last message. Programs send to the same `str` object again and again, and knowing it by its
     /// address saves reading its text and looking that up.
     pub last_topic: Mutex<Option<(Py<PyString>, TopicId)>>,
@@ -51,7 +54,17 @@ pub struct Given<'a, 'py> {
 
 impl Core {
     /// A producer that is not connected yet.
-    pub fn new(given: Given<'_, '_>, asynchronous: bool) -> PyResult<Self> {
+    pub fn new(py: Python<'_>, given: Given<'_, '_>, asynchronous: bool) -> PyResult<Self> {
+        let called = [
+            ("default", given.default.as_ref()),
+            ("value_serializer", given.value_serializer.as_ref()),
+            ("key_serializer", given.key_serializer.as_ref()),
+            ("on_delivery", given.on_delivery.as_ref()),
+            ("on_error", given.on_error.as_ref()),
+            ("on_stats", given.on_stats.as_ref()),
+        ];
+        let client = if asynchronous { "AsyncProducer" } else { "Producer" };
+        refuse_async(py, client, &called, "Give a plain function")?;
         let config = options::config(Role::Producer, given.bootstrap_servers, given.config, given.options)?;
         let encode = EncodeOptions { default: given.default, nan: nan_policy(given.nan)? };
         let max_block = seconds("max_block_ms / 1000", Some(given.max_block_ms / 1000.0))?;
@@ -86,6 +99,7 @@ impl Core {
             value_serializer: None,
             key_serializer: None,
             has_on_delivery,
+            callbacks: Known::nothing(),
             last_topic: Mutex::default(),
             aio: Aio::new(asynchronous, rounds),
         })

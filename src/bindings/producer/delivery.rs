@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::bindings::blocking::{deadline, detached};
+use crate::bindings::callables::refuse_async_argument;
 use crate::bindings::outgoing::datetime_of;
 use crate::error::{delivery_error, Error};
 use crate::kafka::{Delivered, Failure, Report};
@@ -132,6 +133,8 @@ impl Delivery {
     // Of an `AsyncProducer`, in a running loop: on that loop.
     #[pyo3(signature = (callback, *, context=None))]
     fn add_done_callback(slf: &Bound<'_, Self>, callback: Py<PyAny>, context: Option<Py<PyAny>>) -> PyResult<()> {
+        let known = &slf.get().core().callbacks;
+        refuse_async_argument("add_done_callback", "callback", callback.bind(slf.py()), "deliveries call", known)?;
         if Self::call_on_loop(slf, &callback, context)? {
             return Ok(());
         }

@@ -7,6 +7,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
+use crate::bindings::callables::refuse_async_argument;
 use crate::bindings::outgoing;
 use crate::error::Error;
 use crate::json;
@@ -79,6 +80,9 @@ impl Core {
     pub fn prepare(&self, parts: &Parts<'_, '_>, buffer: &mut Vec<u8>) -> PyResult<Encoded> {
         self.usable()?;
         let topic = self.topic(parts.topic)?;
+        if let Some(callback) = parts.on_delivery {
+            refuse_async_argument("send", "on_delivery", callback, "producers call", &self.callbacks)?;
+        }
         let (value_end, has_value, has_key) = self.encode(parts.value, parts.key, buffer)?;
         let given = parts.on_delivery.map(|callback| Callback::OnDelivery(callback.clone().unbind()));
         Ok(Encoded {

@@ -72,7 +72,7 @@ impl Producer {
             config,
             options,
         };
-        let core = Arc::new(Core::new(given, false)?);
+        let core = Arc::new(Core::new(py, given, false)?);
         let producer = Producer { core };
         producer.connect(py)?;
         producer.core.close_at_end();

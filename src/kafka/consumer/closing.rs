@@ -121,7 +121,7 @@ impl<H: ConsumerHooks> Shared<H> {
         }
         let unsent = Deadline::after(Some(UNSENT));
         let member = || self.joining.load(Ordering::SeqCst) || !inlet.member_id().is_empty();
-        until(&|| !idle() || !(member() || !unsent.passed()))
+        until(&|| !idle() || (!member() && unsent.passed()))
     }
 
     /// Leaves the group without a word to the program.

@@ -1,7 +1,7 @@
 //! Reads messages in batches and hands them out one by one, at least once, with every wait bounded.
 //!
 //! `read` hands out what `fetch` took from librdkafka, `group` acts on what came besides messages, `place` is where to read,
-//! `until` an end to it, `commit` and `queries` talk to the group and the brokers, `events` is called by librdkafka, `closing`
+//! `until` an end to it, `scout` looks for one, `commit` and `queries` talk to the group and the brokers, `events` is called by librdkafka, `closing`
 //! leaves.
 
 mod closing;
@@ -12,6 +12,7 @@ mod group;
 mod place;
 mod queries;
 mod read;
+mod scout;
 mod topics;
 mod until;
 
@@ -32,6 +33,7 @@ use crate::kafka::reachable::{ask, connect, Watch};
 use crate::kafka::wait::Interrupt;
 use events::Notice;
 use read::{Aside, Reading};
+use scout::Scout;
 
 pub use group::GroupEvent;
 pub use queries::Watermark;
@@ -106,6 +108,8 @@ pub struct Consumer<H: ConsumerHooks> {
     /// How many wait to have a word between two fetches.
     waiting: AtomicUsize,
     settings: ConsumerSettings,
+    /// What `Scout`s are made with.
+    scouting: Config,
     forks: u32,
 }
 
@@ -155,6 +159,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             in_hook: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
             settings,
+            scouting: Scout::options(&config),
             forks: forks(),
         })
     }

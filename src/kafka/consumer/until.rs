@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::scout::Scout;
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::error::Error;
 use crate::kafka::native::incoming::Incoming;
@@ -12,9 +13,31 @@ use crate::kafka::native::place::OffsetSpec;
 use crate::kafka::record::Partition;
 use crate::kafka::wait::{Deadline, Interrupt, TICK};
 
+/// How long nothing comes before a scout is sent. Longer than brokers wait with an answer (`fetch.wait.max.ms`).
+const LULL: Duration = Duration::from_secs(1);
+/// A scout that found something to wait for is followed by another one after twice the time, up to this.
+const LONGEST_LULL: Duration = Duration::from_secs(60);
+
 /// The offsets to stop at, of the partitions that have something left before them.
 pub struct Until {
     ends: HashMap<Partition, i64>,
+    /// Where the partitions were read from.
+    starts: HashMap<Partition, i64>,
+    lull: Lull,
+}
+
+/// A time in which reading did not come further.
+struct Lull {
+    since: Instant,
+    places: HashMap<Partition, i64>,
+    patience: Duration,
+    scout: Option<Scout>,
+}
+
+impl Lull {
+    fn at(places: HashMap<Partition, i64>) -> Self {
+        Lull { since: Instant::now(), places, patience: LULL, scout: None }
+    }
 }
 
 impl Until {
@@ -44,7 +67,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             .map(|(partition, (end, _))| (partition, end))
             .filter(|(partition, end)| left(partition, *end))
             .collect();
-        Ok(Until { ends })
+        Ok(Until { ends, starts, lull: Lull::at(HashMap::new()) })
     }
 
     /// The next message before the ends, or None when there is none left. Those behind them wait for the next other read.
@@ -85,8 +108,10 @@ impl<H: ConsumerHooks> Consumer<H> {
             if self.lock(&self.reading).buffer.iter().any(|message| until.covers(message)) {
                 return Ok(true);
             }
-            self.drop_reached(until)?;
+            let places = self.drop_reached(until)?;
+            self.look_ahead(until, places)?;
             if until.ends.is_empty() {
+                until.lull.scout = None;
                 self.lock(&self.reading).release();
                 return Ok(false);
             }
@@ -96,21 +121,53 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
-    /// Forgets the partitions that were read to their ends, and those that went to other members.
-    fn drop_reached(&self, until: &mut Until) -> Result<(), Error> {
+    /// Forgets the partitions that were read to their ends, and those that went to other members. Where the others are read
+    /// next, without those that wait for `resume`, or for the group.
+    fn drop_reached(&self, until: &mut Until) -> Result<HashMap<Partition, i64>, Error> {
         let inlet = self.open("until_end")?;
         let assigned = self.assignment()?;
         // While an eager group deals anew nobody has anything, and all may come back.
         let dealt = self.lock(&self.reading).assigned;
-        until.ends.retain(|partition, _| !dealt || assigned.contains(partition));
-        let list = PartitionList::without_offsets(until.ends.keys());
+        let Until { ends, starts, .. } = until;
+        ends.retain(|partition, _| !dealt || assigned.contains(partition));
+        let list = PartitionList::without_offsets(ends.keys());
         // Behind the last message there may be markers of transactions, which librdkafka passes by itself.
         let taken = inlet.taken(&list).map_err(|code| Error::failed("until_end", code, ""))?;
+        let taken: HashMap<Partition, i64> =
+            taken.into_iter().filter(|entry| entry.offset >= 0).map(|entry| (entry.partition, entry.offset)).collect();
         let reading = self.lock(&self.reading);
-        until.ends.retain(|partition, end| {
-            let passed = taken.iter().any(|entry| entry.partition == *partition && entry.offset >= *end);
+        ends.retain(|partition, end| {
+            let passed = taken.get(partition).is_some_and(|taken| *taken >= *end);
             !passed && reading.position(partition, None).is_none_or(|next| next < *end)
         });
+        let place = |partition: &Partition| {
+            let known = reading.position(partition, taken.get(partition).copied());
+            Some((partition.clone(), known.or_else(|| starts.get(partition).copied())?))
+        };
+        Ok(ends.keys().filter(|partition| dealt && !reading.paused.contains(*partition)).filter_map(place).collect())
+    }
+
+    /// Where reading does not come further, has a scout find out what there is, and forgets the partitions that have nothing
+    /// left before their ends.
+    fn look_ahead(&self, until: &mut Until, places: HashMap<Partition, i64>) -> Result<(), Error> {
+        let Until { ends, lull, .. } = until;
+        if places.iter().any(|(partition, place)| lull.places.get(partition) != Some(place)) {
+            *lull = Lull::at(places);
+            return Ok(());
+        }
+        if let Some(scout) = &mut lull.scout {
+            for (partition, first) in scout.told() {
+                if ends.get(&partition).is_some_and(|end| first >= *end) {
+                    ends.remove(&partition);
+                }
+            }
+            if scout.is_done() {
+                (lull.scout, lull.since) = (None, Instant::now());
+            }
+        } else if !places.is_empty() && lull.since.elapsed() >= lull.patience {
+            lull.patience = (lull.patience * 2).min(LONGEST_LULL);
+            lull.scout = Some(Scout::send(&self.scouting, &places)?);
+        }
         Ok(())
     }
 }

@@ -52,7 +52,7 @@ impl AsyncConsumer {
     }
 
     /// Commits, leaves the group and ends the clients, on a thread that has the group's callbacks called on the loop.
-    async fn end(consumer: Py<Self>, timeout: Option<Duration>) -> Result<(), Error> {
+    pub async fn end(consumer: Py<Self>, timeout: Option<Duration>) -> Result<(), Error> {
         let core = consumer.get().core.clone();
         core.usable()?;
         let deadline = Deadline::after(timeout);

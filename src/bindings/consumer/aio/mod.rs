@@ -7,6 +7,7 @@ mod fetch;
 mod many;
 mod offsets;
 mod one;
+mod peek;
 mod until;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -170,7 +170,7 @@ impl<S: Source> Attempt for Next<S> {
     }
 }
 
-async fn next<S: Source>(
+pub async fn next<S: Source>(
     source: &S,
     timeout: Option<Duration>,
     mut slow: Option<(Held, Step)>,

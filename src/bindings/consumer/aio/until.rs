@@ -20,6 +20,12 @@ pub struct Bounded {
     patience: Duration,
 }
 
+impl Bounded {
+    pub fn new(consumer: Arc<Py<AsyncConsumer>>, patience: Duration) -> Self {
+        Bounded { consumer, until: Arc::default(), patience }
+    }
+}
+
 impl Source for Bounded {
     fn consumer(&self) -> &Py<AsyncConsumer> {
         &self.consumer
@@ -55,7 +61,7 @@ pub struct AsyncMessagesUntilEnd {
 
 impl AsyncMessagesUntilEnd {
     pub fn new(consumer: Py<AsyncConsumer>, patience: Duration) -> Self {
-        AsyncMessagesUntilEnd { source: Bounded { consumer: Arc::new(consumer), until: Arc::default(), patience } }
+        AsyncMessagesUntilEnd { source: Bounded::new(Arc::new(consumer), patience) }
     }
 }
 

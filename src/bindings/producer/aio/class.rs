@@ -137,7 +137,7 @@ impl AsyncProducer {
             config,
             options,
         };
-        let core = Arc::new(Core::new(given, true)?);
+        let core = Arc::new(Core::new(py, given, true)?);
         core.close_at_end();
         Ok(AsyncProducer { producer: Py::new(py, Producer::of(core.clone()))?, core })
     }
