@@ -204,6 +204,9 @@ class Broker:
             "broker.heartbeat.interval.ms": "500",
             "broker.session.timeout.ms": "3000",  # 9,000 by default: a killed broker cannot come back earlier
             "group.initial.rebalance.delay.ms": "0",
+            # KIP-848 members learn with their heartbeats what they have: every 5 s by default.
+            "group.consumer.min.heartbeat.interval.ms": "500",
+            "group.consumer.heartbeat.interval.ms": "500",
             "group.min.session.timeout.ms": "500",
             "log.retention.ms": "-1",  # records that a test dates back to last year are no less wanted
             "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),  # taken from the heap at the start
