@@ -1,6 +1,7 @@
 """AsyncProducer on event loops: what tests that run with both classes cannot show."""
 
 import asyncio
+import contextvars
 import gc
 import json
 import time
@@ -166,6 +167,28 @@ def test_callbacks_are_called_on_the_loop_and_can_be_taken_back(servers: str, to
             await asyncio.sleep(0.1)
             assert called == [(delivery, True)] * 2
             assert delivery.result().offset == 0
+
+    run(main)
+
+
+def test_a_callback_runs_in_the_context_that_it_was_given_in(servers: str, topic: str, run: Run) -> None:
+    async def main() -> None:
+        variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
+        seen: List[str] = []
+        async with AsyncProducer(servers) as producer:
+            delivery = await producer.send(topic, 1)
+            for name in ("first", "second"):
+                variable.set(name)
+                delivery.add_done_callback(lambda _: seen.append(variable.get()))
+            other = contextvars.copy_context()
+            other.run(variable.set, "other")
+            delivery.add_done_callback(lambda _: seen.append(variable.get()), context=other)
+            variable.set("later")
+            gathered = asyncio.gather(delivery, return_exceptions=True)
+            gathered.add_done_callback(lambda _: seen.append(variable.get()))
+            await gathered
+            await asyncio.sleep(0)
+        assert seen == ["first", "second", "other", "later"]
 
     run(main)
 

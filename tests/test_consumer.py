@@ -1,5 +1,6 @@
 """Consumer: what it reads, how one asks for it, and what it has committed by the time it is closed."""
 
+import gc
 import time
 from typing import Any, List
 
@@ -103,6 +104,48 @@ def test_consume_returns_at_most_max_messages(servers: str, topic: str) -> None:
             read += batch
         assert consumer.consume(10, timeout=0.2) == []
     assert [message.value["n"] for message in read] == list(range(25))
+
+
+def test_consume_takes_no_more_than_one_mebibyte_beyond_the_first_message(servers: str, topic: str) -> None:
+    texts = ["x" * 1_500_000] + [f"{n:010000}" for n in range(300)]
+    with Producer(servers, message_max_bytes=2_000_000) as producer:
+        for text in texts[1:151] + texts[:1] + texts[151:]:
+            producer.send(topic, text)
+    lots: List[List[Any]] = []
+    with Consumer(topic, bootstrap_servers=servers) as consumer:
+        while sum(map(len, lots)) < 301:
+            lots.append([message.value for message in consumer.consume(1000)])
+    assert [text for lot in lots for text in lot] == texts[1:151] + texts[:1] + texts[151:]
+    sizes = [sum(map(len, lot[1:])) for lot in lots if lot]
+    assert max(sizes) <= 1 << 20
+
+
+@pytest.mark.mock_only
+@pytest.mark.sync_only
+@pytest.mark.parametrize("enabled", [True, False])
+def test_consume_does_not_run_the_collector_and_leaves_it_as_it_was(servers: str, topic: str, enabled: bool) -> None:
+    write_with_confluent(servers, topic, [b'{"nested": {"n": [%d]}}' % n for n in range(1000)])
+    runs: List[str] = []
+
+    def notice(phase: str, details: Any) -> None:
+        runs.append(phase)
+
+    with Consumer(topic, bootstrap_servers=servers) as consumer:
+        first = next(consumer)
+        assert consumer.metrics()["buffered"] > 300
+        (gc.enable if enabled else gc.disable)()
+        gc.collect()
+        gc.callbacks.append(notice)
+        try:
+            messages = consumer.consume(1000)
+            during = len(runs)  # a list would be reason enough for a run
+            assert gc.isenabled() == enabled
+        finally:
+            gc.callbacks.remove(notice)
+            gc.enable()
+    assert [message.value["nested"]["n"][0] for message in [first, *messages]] == list(range(len(messages) + 1))
+    assert len(messages) > 300
+    assert during == 0
 
 
 def test_consume_hands_out_what_is_there_without_waiting_for_more(servers: str, topic: str) -> None:

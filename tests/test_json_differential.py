@@ -117,3 +117,13 @@ def test_lone_surrogates_in_escapes_are_kept_as_json_keeps_them(text):
 def test_parse_float_gets_the_text_of_each_float(value):
     text = as_json(value)
     assert same(kjson.loads(text, parse_float=str), json.loads(text, parse_float=str))
+
+
+def test_short_values_that_repeat_and_meet_in_the_cache_stay_themselves():
+    # 20,000 values for 512 places: each is met before, between and after others of its place.
+    texts = [f"{n:x}"[: n % 17] + "é" * (n % 101 == 0) for n in range(20_000)]
+    for _ in range(3):
+        for start in range(0, len(texts), 50):
+            row = texts[start : start + 50]
+            document = json.dumps([row, row, {"a": row}], ensure_ascii=False).encode()
+            assert kjson.loads(document) == [row, row, {"a": row}]

@@ -813,6 +813,7 @@ class Consumer(Generic[_T]):
     def consume(self, max_messages: int = 500, timeout: Optional[float] = 1.0) -> List[Message[_T]]:
         """Up to `max_messages`: waits for the first, and takes what is there. Asking again means that all are worked on.
 
+        A call takes no more than 1 MiB of keys and values beyond the first message: as objects they are 5 to 10 times as large.
         Raises what `poll` raises. Good messages before one that is not JSON are returned first; the next call raises.
         """
 
@@ -872,6 +873,7 @@ class Consumer(Generic[_T]):
         Raises:
             CommitError: It was refused, or `timeout` seconds were not enough.
 
+        While a cooperative group is shared out anew the answer waits for the other members, a heartbeat interval (3 s) or more.
         Ctrl-C ends the wait; whether the commit was made is open then.
         """
 
