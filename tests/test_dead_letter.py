@@ -197,7 +197,7 @@ class TestUndelivered:
     ) -> None:
         write_with_confluent(servers, topic, [b"0", b"bad", b"2"])
         with MockCluster(topics={"dead": 1}) as elsewhere, Producer(
-            elsewhere.bootstrap_servers, delivery_timeout_ms=1000
+            elsewhere.bootstrap_servers, delivery_timeout_ms=1000, reconnect_backoff_max_ms=100
         ) as producer:
             letters = DeadLetter("dead", producer=producer, timeout=5)
             consumer: Any = Consumer(
@@ -223,7 +223,7 @@ class TestUndelivered:
     def test_consume_hands_out_the_good_ones_before_it_first(self, servers: str, topic: str) -> None:
         write_with_confluent(servers, topic, [b"0", b"1", b"bad", b"3", b"bad", b"5"])
         with MockCluster(topics={"dead": 1}) as elsewhere, Producer(
-            elsewhere.bootstrap_servers, delivery_timeout_ms=1000
+            elsewhere.bootstrap_servers, delivery_timeout_ms=1000, reconnect_backoff_max_ms=100
         ) as producer:
             letters = DeadLetter("dead", producer=producer, timeout=5)
             with Consumer(topic, bootstrap_servers=servers, on_decode_error=letters) as consumer:
