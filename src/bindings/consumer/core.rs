@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::kafka::{self, Deadline, Incoming, Interrupt, Level, LogRecord};
 
 use super::aio::Aio;
+use super::batch::Anchors;
 use super::dead_letter::{DeadLetter, Letter};
 use super::decoding::Decoder;
 use super::group::{Acting, ConsumerEvents, GroupCallbacks};
@@ -41,6 +42,7 @@ pub struct Core {
     pub group_id: Option<String>,
     /// How long iteration waits for a message before it ends.
     pub idle: Option<Duration>,
+    pub anchors: Anchors,
     pub aio: Aio,
 }
 
@@ -251,6 +253,7 @@ impl Core {
 
     /// After the consumer, which may not commit what has not arrived; everything has by now.
     fn end_dead_letters(&self, py: Python<'_>, deadline: Deadline, closed: Result<(), Error>) -> Result<(), Error> {
+        self.anchors.weigh();
         self.faults.log_rest();
         closed.and(self.faults.post.close(py, deadline))
     }

@@ -16,6 +16,7 @@ use crate::json::DecodeOptions;
 use crate::kafka::{self, ConsumerSettings, Role};
 
 use super::aio::Aio;
+use super::batch::Anchors;
 use super::core::Core;
 use super::decoding::{Decoder, Form};
 use super::group::{ConsumerEvents, GroupCallbacks};
@@ -82,6 +83,7 @@ impl Given<'_, '_> {
             group_id,
             group,
             topics,
+            anchors: Anchors::default(),
             aio: Aio::new(asynchronous),
             consumer: kafka::Consumer::new(config, settings, hooks).map_err(Error::from)?,
         })

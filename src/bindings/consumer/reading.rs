@@ -44,7 +44,7 @@ impl Consumer {
             core.consumer.handed_out(std::mem::take(&mut batch.taken));
             raised?;
             if !batch.messages.is_empty() || row.over(py, || deadline)? {
-                return batch.into_list(py);
+                return batch.into_list(py, &core.anchors);
             }
         }
     }
