@@ -313,11 +313,13 @@ def _hints(kind: Any) -> Dict[str, Any]:
     try:
         if sys.version_info >= (3, 9):
             return typing.get_type_hints(kind, include_extras=True)
+        # A class of a module that is nowhere, as code has that was run by exec: 3.9 takes its globals for empty.
+        known: Optional[Dict[str, Any]] = None if all(base.__module__ in sys.modules for base in kind.__mro__) else {}
         try:
             from typing_extensions import get_type_hints
         except ImportError:
-            return typing.get_type_hints(kind)
-        return dict(get_type_hints(kind, include_extras=True))
+            return typing.get_type_hints(kind, known)
+        return dict(get_type_hints(kind, known, include_extras=True))
     except Exception as error:
         raise _unsupported(kind, f": its annotations cannot be read: {error}") from error
 
