@@ -3,6 +3,7 @@
 import contextlib
 import queue
 import threading
+import time
 from typing import Any, Callable, Iterator, List, Optional, TypeVar
 
 import pytest
@@ -182,6 +183,8 @@ def topic_of_two_passes(real_kafka_installed: None) -> Iterator[Any]:
         with Producer(servers) as producer:
             for n in range(100):
                 producer.send(topic, None if n >= 50 else n, key=f"k{n % 10}").result(20)
+                if n % 10 == 9:
+                    time.sleep(0.06)  # by the clock a segment ends, and the last one is never cleaned
 
         def compacted() -> bool:
             with Consumer(topic, bootstrap_servers=servers, consumer_timeout_ms=300) as consumer:
