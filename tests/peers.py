@@ -37,7 +37,7 @@ def create_topic(
     bootstrap_servers: str,
     topic: str,
     partitions: int = 1,
-    timeout: float = 60.0,
+    timeout: float = 20.0,
     config: Optional[Dict[str, str]] = None,
 ) -> None:
     """Creates the topic and returns when every partition has a leader."""

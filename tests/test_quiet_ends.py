@@ -146,8 +146,7 @@ def test_a_broker_that_is_slow_is_waited_for(own_broker: Broker) -> None:
         messages = consumer.until_end()
         assert next(messages).offset == 0
         own_broker.pause()
-        # Longer than a lull, and shorter than the time after which the controller gives up on the broker.
-        resumer = threading.Timer(2.5, own_broker.resume)
+        resumer = threading.Timer(4.0, own_broker.resume)  # longer than a lull, twice
         resumer.start()
         try:
             consumer.seek(TopicPartition("t", 0), 0)
