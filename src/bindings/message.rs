@@ -103,11 +103,8 @@ fn bytes_of(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Py<PyBytes>>> {
     value.map(|value| Ok(value.cast::<PyBytes>()?.clone().unbind())).transpose()
 }
 
-fn same_bytes(py: Python<'_>, one: &Option<Py<PyBytes>>, other: &Option<Py<PyBytes>>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => one.as_bytes(py) == other.as_bytes(py),
-        (one, other) => one.is_none() && other.is_none(),
-    }
+fn slice_of<'a>(py: Python<'a>, raw: &'a Option<Py<PyBytes>>) -> Option<&'a [u8]> {
+    raw.as_ref().map(|raw| raw.as_bytes(py))
 }
 
 #[pymethods]
@@ -188,8 +185,8 @@ impl Message {
         let equal = self.partition == other.partition
             && self.offset == other.offset
             && self.timestamp_ms == other.timestamp_ms
-            && same_bytes(py, &self.raw_key, &other.raw_key)
-            && same_bytes(py, &self.raw_value, &other.raw_value)
+            && slice_of(py, &self.raw_key) == slice_of(py, &other.raw_key)
+            && slice_of(py, &self.raw_value) == slice_of(py, &other.raw_value)
             && self.raw_headers == other.raw_headers
             && self.topic.bind(py).as_any().eq(other.topic.bind(py))?
             && self.value.bind(py).eq(other.value.bind(py))?;

@@ -2,7 +2,8 @@
 //!
 //! `PyUnicode_AsUTF8AndSize` is exported by every CPython since 3.3, but belongs to the limited API only from 3.10:
 //! calling it by address borrows a string's text, 1.6 ns, where the limited API makes a `bytes` object of it first. The
-//! others save a dict's growth, and a decoder's work where it is known that a text is ASCII. Where a name is missing, a slower function of the limited API takes over.
+//! others save a dict's growth, and a decoder's work where it is known that a text is ASCII. Where a name is missing, a
+//! slower function of the limited API takes over.
 //!
 //! `unsafe`: foreign functions called through their address, with the signatures of CPython's headers.
 #![allow(unsafe_code)]

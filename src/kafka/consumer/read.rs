@@ -30,7 +30,7 @@ pub(super) struct Reading {
     pub(super) held: Vec<Incoming>,
     /// Something may be held by an `until`.
     pub(super) bounded: bool,
-    /// Handed out, and done when the next one is asked for.
+    /// Handed out, and done when the next one is asked for: the last of each row.
     pub(super) handed_out: Vec<Incoming>,
     pub(super) offsets: Offsets,
     pub(super) paused: HashSet<Partition>,
@@ -123,16 +123,6 @@ impl Reading {
             held.into_iter().partition(|message| paused.iter().any(|partition| message.is_of(partition)));
         self.held = stays;
         put_first(&mut self.buffer, back);
-    }
-}
-
-impl Reading {
-    /// Of a row of one partition the last stands for all.
-    fn hand_out(&mut self, message: Incoming) {
-        match self.handed_out.last_mut() {
-            Some(last) if last.is_next_to(&message) => *last = message,
-            _ => self.handed_out.push(message),
-        }
     }
 }
 
@@ -233,7 +223,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     /// The caller passed these messages on; they are done when the next one is asked for.
     pub fn handed_out(&self, messages: impl IntoIterator<Item = Incoming>) {
         match self.reading_now() {
-            Some(mut reading) => messages.into_iter().for_each(|message| reading.hand_out(message)),
+            Some(mut reading) => messages.into_iter().for_each(|message| message.add_to(&mut reading.handed_out)),
             None => self.put_aside(|aside| aside.handed_out.extend(messages)),
         }
     }
@@ -253,7 +243,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         if aside.abandoned {
             reading.handed_out.clear();
         }
-        aside.handed_out.into_iter().for_each(|message| reading.hand_out(message));
+        aside.handed_out.into_iter().for_each(|message| message.add_to(&mut reading.handed_out));
         put_first(&mut reading.buffer, aside.given_back);
     }
 

@@ -76,9 +76,17 @@ impl Incoming {
     }
 
     /// Whether both are of one partition.
-    pub fn is_next_to(&self, other: &Incoming) -> bool {
+    fn is_next_to(&self, other: &Incoming) -> bool {
         // Both are alive and keep their topics, so one address is one topic.
         self.partition() == other.partition() && self.message().rkt == other.message().rkt
+    }
+
+    /// Adds it to messages that stand for themselves and those before them: of a row of one partition the last is kept.
+    pub fn add_to(self, rows: &mut Vec<Incoming>) {
+        match rows.last_mut() {
+            Some(last) if last.is_next_to(&self) => *last = self,
+            _ => rows.push(self),
+        }
     }
 
     pub fn is_of(&self, partition: &Partition) -> bool {
