@@ -1,8 +1,13 @@
-//! Has the linker put `src/kafka/native/pacing.rs` around a function of librdkafka. What it is for is said there.
+//! Has the linker put functions of ours around others: `src/kafka/native/pacing.rs` around one of librdkafka, and
+//! `src/allocator.rs` around those with which native code asks for memory. What it is for is said there.
+
+const WRAPPED: [&str; 6] = ["rd_kafka_msgq_allow_wakeup_at", "malloc", "calloc", "realloc", "posix_memalign", "free"];
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
-        println!("cargo:rustc-link-arg=-Wl,--wrap=rd_kafka_msgq_allow_wakeup_at");
+        for function in WRAPPED {
+            println!("cargo:rustc-link-arg=-Wl,--wrap={function}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! kjson: the Kafka client for Python programs whose messages are JSON. This file is the public list and nothing else.
 #![deny(unsafe_code)]
 
+#[cfg(target_os = "linux")]
+mod allocator;
 mod bindings;
 mod error;
 mod json;
@@ -43,6 +45,8 @@ mod _kjson {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        #[cfg(target_os = "linux")]
+        crate::allocator::set_up();
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("librdkafka_version", crate::kafka::librdkafka_version())?;
         crate::bindings::shutdown::install(module.py())

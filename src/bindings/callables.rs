@@ -21,16 +21,18 @@ pub fn refuse_async(py: Python<'_>, client: &str, options: &[(&str, Option<&Py<P
     Ok(())
 }
 
-/// The same for one argument of a call. `caller_calls` says who would call it, such as "consumers call".
-pub fn refuse_async_argument(
+/// The same for one argument of a call. `caller_calls` says who would call it, such as "consumers call". Returns the code
+/// of a function that is written in Python.
+pub fn refuse_async_argument<'py>(
     operation: &str,
     name: &str,
-    function: &Bound<'_, PyAny>,
+    function: &Bound<'py, PyAny>,
     caller_calls: &str,
     known: &Known,
-) -> PyResult<()> {
-    if !known.is_async(function)? {
-        return Ok(());
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let (found, code) = known.is_async(function)?;
+    if !found {
+        return Ok(code);
     }
     Err(PyTypeError::new_err(refusal(operation, name, caller_calls, "Give a plain function")))
 }
@@ -48,24 +50,25 @@ impl Known {
         Known(Mutex::new(None))
     }
 
-    fn is_async(&self, function: &Bound<'_, PyAny>) -> PyResult<bool> {
+    /// Whether it is one, and its code.
+    fn is_async<'py>(&self, function: &Bound<'py, PyAny>) -> PyResult<(bool, Option<Bound<'py, PyAny>>)> {
         if function.is_instance_of::<PyCFunction>() || function.is_instance_of::<PyType>() {
-            return Ok(false);
+            return Ok((false, None));
         }
         let name = intern!(function.py(), "__code__");
         let code = function.getattr(name).or_else(|_| function.get_type().getattr("__call__")?.getattr(name));
-        let Ok(code) = code else { return is_async(function) };
+        let Ok(code) = code else { return Ok((is_async(function)?, None)) };
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.as_ref().is_some_and(|known| known.is(&code)) {
-            return Ok(false);
+            return Ok((false, Some(code)));
         }
         drop(known);
         let found = is_async(function)?;
         if !found {
-            let replaced = self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(code.unbind());
+            let replaced = self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(code.clone().unbind());
             drop(replaced);
         }
-        Ok(found)
+        Ok((found, Some(code)))
     }
 }
 

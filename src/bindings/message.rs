@@ -39,12 +39,30 @@ pub struct Message {
     /// The exception that decoding raised, where the consumer was told to hand such messages out.
     #[pyo3(get)]
     error: Option<Py<PyAny>>,
-    #[pyo3(get)]
-    raw_key: Option<Py<PyBytes>>,
+    raw_key: RawKey,
     #[pyo3(get)]
     raw_value: Option<Py<PyBytes>>,
     raw_headers: Vec<Header>,
     headers: PyOnceLock<Py<PyTuple>>,
+}
+
+/// A key and the bytes that it was: of most keys the bytes are the text's, and are made when they are asked for.
+pub struct Key {
+    pub object: Py<PyAny>,
+    pub raw: RawKey,
+}
+
+pub enum RawKey {
+    None,
+    /// The UTF-8 of the key, which is a str.
+    OfText,
+    Bytes(Py<PyBytes>),
+}
+
+impl RawKey {
+    fn new(bytes: Option<Py<PyBytes>>) -> Self {
+        bytes.map_or(RawKey::None, RawKey::Bytes)
+    }
 }
 
 impl Message {
@@ -52,7 +70,7 @@ impl Message {
         py: Python<'_>,
         topic: Py<PyString>,
         incoming: &Incoming,
-        key: Py<PyAny>,
+        key: Key,
         value: Py<PyAny>,
         error: Option<Py<PyAny>>,
     ) -> Self {
@@ -61,11 +79,11 @@ impl Message {
             partition: incoming.partition(),
             offset: incoming.offset(),
             timestamp_ms: incoming.timestamp_ms(),
-            key,
+            key: key.object,
             value,
             error,
-            // Small ones cost half of what malloc takes: Python's allocator is made for many of a size.
-            raw_key: incoming.key().map(|key| PyBytes::new(py, key).unbind()),
+            raw_key: key.raw,
+            // A small one costs half of what malloc takes: Python's allocator is made for many of a size.
             raw_value: incoming.value().map(|value| PyBytes::new(py, value).unbind()),
             raw_headers: incoming.headers(),
             headers: PyOnceLock::new(),
@@ -154,7 +172,7 @@ impl Message {
             key: object(key),
             value: object(value),
             error,
-            raw_key,
+            raw_key: RawKey::new(raw_key),
             raw_value,
             raw_headers: headers.map_or_else(|| Ok(Vec::new()), outgoing::headers)?,
             headers: PyOnceLock::new(),
@@ -165,6 +183,15 @@ impl Message {
     #[getter]
     fn timestamp<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.timestamp_ms.map(|millis| outgoing::datetime_of(py, millis)).transpose()
+    }
+
+    #[getter]
+    fn raw_key<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        match &self.raw_key {
+            RawKey::None => Ok(None),
+            RawKey::OfText => Ok(Some(self.key.bind(py).cast::<PyString>()?.encode_utf8()?)),
+            RawKey::Bytes(bytes) => Ok(Some(bytes.bind(py).clone())),
+        }
     }
 
     #[getter]
@@ -182,10 +209,11 @@ impl Message {
     fn __eq__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let Ok(other) = other.cast::<Message>() else { return Ok(py.NotImplemented()) };
         let other = other.get();
+        let (raw_key, raw_key_of_other) = (self.raw_key(py)?, other.raw_key(py)?);
         let equal = self.partition == other.partition
             && self.offset == other.offset
             && self.timestamp_ms == other.timestamp_ms
-            && slice_of(py, &self.raw_key) == slice_of(py, &other.raw_key)
+            && raw_key.as_ref().map(|raw| raw.as_bytes()) == raw_key_of_other.as_ref().map(|raw| raw.as_bytes())
             && slice_of(py, &self.raw_value) == slice_of(py, &other.raw_value)
             && self.raw_headers == other.raw_headers
             && self.topic.bind(py).as_any().eq(other.topic.bind(py))?
@@ -218,7 +246,7 @@ impl Message {
         let state = (
             (&this.topic, this.partition, this.offset, this.timestamp_ms),
             (&this.key, &this.value, &this.error),
-            (&this.raw_key, &this.raw_value, this.headers(py)?),
+            (this.raw_key(py)?, &this.raw_value, this.headers(py)?),
         );
         (slf.get_type().getattr("_restore")?, (state,)).into_pyobject(py)
     }
@@ -239,7 +267,7 @@ impl Message {
             key,
             value,
             error,
-            raw_key,
+            raw_key: RawKey::new(raw_key),
             raw_value,
             raw_headers: headers,
             headers: PyOnceLock::new(),

@@ -144,6 +144,26 @@ impl<C> Report<C> {
         self.lock().pop()
     }
 
+    /// What `pick` returns of the callbacks that are to be called.
+    pub fn owed<T>(&self, pick: impl FnMut(&C) -> Option<T>) -> Vec<T> {
+        self.lock().as_slice().iter().filter_map(pick).collect()
+    }
+
+    /// Forgets all callbacks but those that `keep` wants.
+    pub fn keep_owed(&self, mut keep: impl FnMut(&C) -> bool) {
+        let mut callbacks = self.lock();
+        let list = match std::mem::replace(&mut *callbacks, Callbacks::None) {
+            Callbacks::None => return,
+            Callbacks::One(callback) => vec![callback],
+            Callbacks::Many(list) => list,
+        };
+        let (kept, forgotten) = list.into_iter().partition::<Vec<_>, _>(|callback| keep(callback));
+        *callbacks = Callbacks::Many(kept);
+        drop(callbacks);
+        // Whatever their end does is not done under the lock.
+        drop(forgotten);
+    }
+
     pub(super) fn delivered(&self, at: Delivered) -> Callbacks<C> {
         self.partition.store(at.partition, Ordering::Relaxed);
         self.offset.store(at.offset, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyException;
@@ -23,6 +23,8 @@ pub trait Call: Send + Sync {
 }
 
 pub struct Port {
+    /// No other port has had it, nor will.
+    pub id: u64,
     calls: Mutex<Vec<Arc<dyn Call>>>,
     /// A byte is under way to the loop.
     rung: AtomicBool,
@@ -62,6 +64,9 @@ pub fn loop_here(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
 }
 
 impl Port {
+    /// The id of no port.
+    pub const NONE: u64 = 0;
+
     /// The port of the loop that runs on this thread, which is made when it is first needed.
     pub fn current(py: Python<'_>) -> PyResult<Arc<Self>> {
         Self::of(&running_loop(py)?)
@@ -90,7 +95,9 @@ impl Port {
         bell.set_nonblocking(true)?;
         ear.set_nonblocking(true)?;
         let descriptor = ear.as_raw_fd();
-        let port = Arc::new(Port { calls: Mutex::default(), rung: AtomicBool::new(false), bell, ear });
+        static IDS: AtomicU64 = AtomicU64::new(Port::NONE + 1);
+        let id = IDS.fetch_add(1, Ordering::Relaxed);
+        let port = Arc::new(Port { id, calls: Mutex::default(), rung: AtomicBool::new(false), bell, ear });
         running.call_method1(intern!(py, "add_reader"), (descriptor, Reader { port: port.clone() }))?;
         // Python code may run while references are looked at, and let another thread in here: not under the lock.
         let mut living = std::mem::take(&mut *lock(&PORTS));

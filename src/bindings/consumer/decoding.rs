@@ -1,12 +1,13 @@
 //! From the bytes of a message to its Python objects, with where it lay in every error.
 
+use std::str::Utf8Error;
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-use crate::bindings::message::{header_pairs, KeyType, Message};
+use crate::bindings::message::{header_pairs, Key, KeyType, Message, RawKey};
 use crate::error::{raise, Error};
 use crate::json::{self, DecodeError, DecodeOptions};
 use crate::kafka::Incoming;
@@ -137,7 +138,10 @@ impl Decoder {
         value: Py<PyAny>,
         error: Option<Py<PyAny>>,
     ) -> Message {
-        let key = self.key(py, incoming).unwrap_or_else(|_| py.None());
+        let key = self.key(py, incoming).unwrap_or_else(|_| {
+            let raw = incoming.key().map_or(RawKey::None, |bytes| RawKey::Bytes(PyBytes::new(py, bytes).unbind()));
+            Key { object: py.None(), raw }
+        });
         Message::new(py, self.topic(py, incoming), incoming, key, value, error)
     }
 
@@ -157,17 +161,27 @@ impl Decoder {
         }
     }
 
-    fn key(&self, py: Python<'_>, incoming: &Incoming) -> Decoded {
-        let Some(bytes) = incoming.key() else { return Ok(py.None()) };
-        let text = || std::str::from_utf8(bytes).map(|text| PyString::new(py, text).into_any().unbind());
+    fn key(&self, py: Python<'_>, incoming: &Incoming) -> Result<Key, Box<Fault>> {
+        let Some(bytes) = incoming.key() else { return Ok(Key { object: py.None(), raw: RawKey::None }) };
+        let text = || {
+            let text = PyString::new(py, std::str::from_utf8(bytes)?);
+            Ok(Key { object: text.into_any().unbind(), raw: RawKey::OfText })
+        };
+        let same = || {
+            let raw = PyBytes::new(py, bytes).unbind();
+            Key { object: raw.clone_ref(py).into_any(), raw: RawKey::Bytes(raw) }
+        };
         match self.key_type {
-            KeyType::Bytes => Ok(PyBytes::new(py, bytes).into_any().unbind()),
-            KeyType::Json => json::decode(py, bytes, &self.options).map(Bound::unbind).map_err(|error| {
-                let mut fault = Box::<Fault>::from(error);
-                fault.message.insert_str(0, "the key: ");
-                fault
-            }),
-            KeyType::Auto => Ok(text().unwrap_or_else(|_| PyBytes::new(py, bytes).into_any().unbind())),
+            KeyType::Bytes => Ok(same()),
+            KeyType::Json => match json::decode(py, bytes, &self.options) {
+                Ok(key) => Ok(Key { object: key.unbind(), ..same() }),
+                Err(error) => {
+                    let mut fault = Box::<Fault>::from(error);
+                    fault.message.insert_str(0, "the key: ");
+                    Err(fault)
+                }
+            },
+            KeyType::Auto => Ok(text().unwrap_or_else(|_: Utf8Error| same())),
             KeyType::Text => text().map_err(|error| {
                 let message = format!("the key is not UTF-8: {error}. Use key_type=\"bytes\" or \"auto\"");
                 Box::new(Fault { message, position: None, cause: None, quotes: false })

@@ -1,5 +1,6 @@
 //! `Delivery` and `RecordMetadata`: what became of a message, for Python.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -12,7 +13,7 @@ use crate::bindings::outgoing::datetime_of;
 use crate::error::{delivery_error, Error};
 use crate::kafka::{Delivered, Failure, Report};
 
-use super::aio::{refuse_on_loop, too_late, Waits};
+use super::aio::{refuse_on_loop, too_late, DoneCall};
 use super::core::Core;
 use super::Producer;
 
@@ -26,13 +27,15 @@ pub enum Callback {
     Done(Py<PyAny>, Py<Delivery>),
     /// Somebody who waits on an event loop; needs no Python.
     Wake(Waker),
+    /// `add_done_callback(fn)` on an event loop.
+    OnLoop(Arc<DoneCall>),
 }
 
 impl Callback {
     /// What the user's code raises goes to `sys.unraisablehook` and harms nothing here.
     pub fn call(&self, py: Python<'_>, report: &Report<Callback>, topic: &str, default: Option<&Py<PyAny>>) {
         let function = match (self, default) {
-            (Callback::Default, None) | (Callback::Wake(_), _) => return,
+            (Callback::Default, None) | (Callback::Wake(_) | Callback::OnLoop(_), _) => return,
             (Callback::Default, Some(function)) => function,
             (Callback::OnDelivery(function) | Callback::Done(function, _), _) => function,
         };
@@ -62,12 +65,13 @@ pub struct Delivery {
     pub report: Arc<Report<Callback>>,
     /// Counted by Python, which is cheaper than an atomic count.
     pub producer: Py<Producer>,
-    pub waits: Waits,
+    /// Waits by callback were cancelled, and nobody waits anew.
+    pub cancelled: AtomicBool,
 }
 
 impl Delivery {
     pub fn new(report: Arc<Report<Callback>>, producer: Py<Producer>) -> Self {
-        Delivery { report, producer, waits: Waits::default() }
+        Delivery { report, producer, cancelled: AtomicBool::new(false) }
     }
 
     pub fn core(&self) -> &Arc<Core> {
@@ -134,8 +138,9 @@ impl Delivery {
     #[pyo3(signature = (callback, *, context=None))]
     fn add_done_callback(slf: &Bound<'_, Self>, callback: Py<PyAny>, context: Option<Py<PyAny>>) -> PyResult<()> {
         let known = &slf.get().core().callbacks;
-        refuse_async_argument("add_done_callback", "callback", callback.bind(slf.py()), "deliveries call", known)?;
-        if Self::call_on_loop(slf, &callback, context)? {
+        let function = callback.bind(slf.py());
+        let code = refuse_async_argument("add_done_callback", "callback", function, "deliveries call", known)?;
+        if Self::call_on_loop(slf, &callback, code.as_ref(), context)? {
             return Ok(());
         }
         let report = &slf.get().report;

@@ -1,6 +1,7 @@
 //! What a producer's engine tells Python: delivery callbacks here, errors, statistics and the log as for every client.
 
 use std::sync::Arc;
+use std::task::Wake;
 
 use pyo3::prelude::*;
 
@@ -32,6 +33,7 @@ impl ProducerHooks for ProducerEvents {
             for callback in batch.iter().flat_map(|(_, callbacks)| callbacks.as_slice()) {
                 match callback {
                     Callback::Wake(waker) => waker.wake_by_ref(),
+                    Callback::OnLoop(call) => call.wake_by_ref(),
                     _ => python = true,
                 }
             }

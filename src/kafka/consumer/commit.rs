@@ -1,6 +1,7 @@
 //! Commits: answered by the broker, or an error.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::read::BATCH;
@@ -109,7 +110,12 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// Commits all that is done, through a rebalance if there is one.
-    pub(super) fn commit_done(&self, inlet: &Inlet, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
+    pub(super) fn commit_done(
+        &self,
+        inlet: &Arc<Inlet>,
+        deadline: Deadline,
+        interrupt: Interrupt<'_>,
+    ) -> Result<(), Error> {
         // A broker answers the requests of a connection in order, and the answer to JoinGroup waits for all members. So a
         // commit behind it may wait for the partitions that this member has to give up first.
         let take_part = |patience| {

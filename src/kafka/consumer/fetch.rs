@@ -11,7 +11,7 @@ use crate::kafka::error::Error;
 use crate::kafka::native::consume::Inlet;
 use crate::kafka::native::incoming::Incoming;
 use crate::kafka::record::Partition;
-use crate::kafka::wait::Interrupt;
+use crate::kafka::wait::{Deadline, Interrupt};
 
 impl Reading {
     fn seek_what_is_due(&mut self, inlet: &Inlet) {
@@ -34,14 +34,14 @@ impl<H: ConsumerHooks> Consumer<H> {
     /// the whole timeout for a full batch.
     pub(super) fn fetch(
         &self,
-        inlet: &Inlet,
+        inlet: &Arc<Inlet>,
         reading: &mut Reading,
         patience: Duration,
         limit: usize,
         interrupt: Interrupt<'_>,
     ) -> Result<(), Error> {
         if !self.settings.grouped {
-            self.look_for_topics(inlet, reading, interrupt)?;
+            self.look_for_topics(inlet, reading, Deadline::after(Some(Duration::ZERO)), interrupt)?;
         }
         if !reading.sought.is_empty() {
             reading.seek_what_is_due(inlet);

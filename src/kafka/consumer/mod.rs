@@ -1,14 +1,15 @@
 //! Reads messages in batches and hands them out one by one, at least once, with every wait bounded.
 //!
 //! `read` hands out what `fetch` took from librdkafka, `group` acts on what came besides messages, `place` is where to read,
-//! `until` an end to it, `scout` looks for one, `commit` and `queries` talk to the group and the brokers, `events` is called by librdkafka, `closing`
-//! leaves.
+//! `until` an end to it, `scout` looks for one, `lookup` for partitions, `commit` and `queries` talk to the group and the
+//! brokers, `events` is called by librdkafka, `closing` leaves.
 
 mod closing;
 mod commit;
 mod events;
 mod fetch;
 mod group;
+mod lookup;
 mod place;
 mod queries;
 mod read;

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::lookup::Lookup;
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::error::Error;
 use crate::kafka::native::incoming::Incoming;
@@ -46,6 +47,8 @@ pub(super) struct Reading {
     pub(super) fetched_at: Option<Instant>,
     /// Topics of a groupless consumer that have not been found yet.
     pub(super) missing: Vec<String>,
+    pub(super) lookup: Option<Lookup>,
+    /// When a lookup ended.
     pub(super) looked_at: Option<Instant>,
     pub(super) warned: HashSet<String>,
 }

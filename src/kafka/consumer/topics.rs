@@ -1,7 +1,9 @@
 //! Which topics are read: subscription, and the partitions of a consumer without a group, which finds them itself.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::lookup::{Lookup, Next};
 use super::read::Reading;
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::code::Code;
@@ -10,13 +12,17 @@ use crate::kafka::native::consume::Inlet;
 use crate::kafka::native::partitions::{PartitionList, NO_OFFSET};
 use crate::kafka::reachable::ask;
 use crate::kafka::record::Partition;
-use crate::kafka::wait::{check, Interrupt};
+use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
 
 /// How often a topic that does not exist is looked for again, by a consumer without a group.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How soon it asks again where no broker answered in time.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// How often such a consumer looks whether its topics have grown; members of a group learn that from librdkafka, every
 /// `topic.metadata.refresh.interval.ms` (5 minutes).
 const LOOK_FOR_MORE: Duration = Duration::from_secs(10);
+/// How long `subscribe` waits for brokers to answer that are not far away.
+const NEAR: Duration = Duration::from_millis(150);
 /// What `OFFSET_BEGINNING` and `OFFSET_END` are in librdkafka.
 const BEGINNING: i64 = -2;
 const END: i64 = -1;
@@ -32,9 +38,8 @@ impl<H: ConsumerHooks> Consumer<H> {
         } else {
             let taken = self.lock(&self.subscribed).clone();
             reading.missing = topics.iter().filter(|topic| !taken.contains(topic)).cloned().collect();
-            reading.looked_at = None;
-            self.look_for_topics(&inlet, &mut reading, interrupt)?;
-            reading.assigned = true;
+            (reading.lookup, reading.looked_at, reading.assigned) = (None, None, false);
+            self.look_for_topics(&inlet, &mut reading, Deadline::after(Some(NEAR)), interrupt)?;
         }
         *self.lock(&self.subscribed) = topics;
         Ok(())
@@ -50,6 +55,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
         reading.buffer.clear();
         reading.held.clear();
+        (reading.lookup, reading.assigned) = (None, false);
         reading.missing.clear();
         self.lock(&self.subscribed).clear();
         Ok(())
@@ -115,53 +121,70 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// Without a group: finds the partitions of topics that are still missing, and of those that have grown, and begins to
-    /// read them.
+    /// read them. Waits for an answer so long. They count as assigned when the cluster has answered for each topic.
     pub(super) fn look_for_topics(
         &self,
-        inlet: &Inlet,
+        inlet: &Arc<Inlet>,
         reading: &mut Reading,
+        patience: Deadline,
         interrupt: Interrupt<'_>,
     ) -> Result<(), Error> {
-        let patience = if reading.missing.is_empty() { LOOK_FOR_MORE } else { LOOK_AGAIN };
-        if reading.looked_at.is_some_and(|at| at.elapsed() < patience) {
+        let Some(mut lookup) = reading.lookup.take().or_else(|| self.begin_lookup(inlet, reading)) else {
             return Ok(());
-        }
-        let again = reading.looked_at.is_some() && reading.missing.is_empty();
-        reading.looked_at = Some(Instant::now());
-        let (topics, known) = if again {
-            (self.subscription(), self.assignment()?)
-        } else {
-            (std::mem::take(&mut reading.missing), Vec::new())
         };
-        let mut list = PartitionList::new();
-        for topic in topics {
-            check(interrupt)?;
-            match inlet.client().metadata(Some(&topic), Duration::from_millis(150)) {
-                Ok(Ok(count)) => {
+        let known = if lookup.again { self.assignment()? } else { Vec::new() };
+        let (mut list, mut result) = (PartitionList::new(), Ok(()));
+        let over = loop {
+            match lookup.next(patience.step(TICK)) {
+                Next::Answer((topic, Ok(Ok(count)))) => {
                     // What is new has been written since: none of it may be missed.
-                    let start = if again { BEGINNING } else { self.usual_start() };
+                    let start = if lookup.again { BEGINNING } else { self.usual_start() };
                     for id in 0..i32::try_from(count).unwrap_or(i32::MAX) {
                         if !known.iter().any(|partition| partition.id == id && *partition.topic == *topic) {
                             list.add(&topic, id, start);
                         }
                     }
+                    reading.missing.retain(|missing| *missing != topic);
                 }
-                Ok(Err(code)) if !code.retriable() || code == Code::UNKNOWN_TOPIC_OR_PART => {
-                    if code != Code::UNKNOWN_TOPIC_OR_PART {
-                        return Err(Error::failed(&format!("cannot read '{topic}'"), code, ""));
-                    }
-                    self.warn_of_missing(reading, topic.clone());
-                    if !again {
-                        reading.missing.push(topic);
-                    }
+                Next::Answer((topic, Ok(Err(Code::UNKNOWN_TOPIC_OR_PART)))) => self.warn_of_missing(reading, topic),
+                Next::Answer((topic, Ok(Err(code)))) if !code.retriable() => {
+                    result = Err(Error::failed(&format!("cannot read '{topic}'"), code, ""));
                 }
-                _ if again => {}
-                _ => reading.missing.push(topic),
+                Next::Answer(_) => lookup.answered = false,
+                Next::Over => break true,
+                Next::Later if patience.passed() => break false,
+                Next::Later => {}
             }
-        }
+            if let Err(interrupted) = check(interrupt) {
+                result = Err(interrupted);
+                break false;
+            }
+        };
         inlet
             .assign_more(&list)
-            .map_err(|problem| Error::failed("cannot take on partitions", problem.code, &problem.text))
+            .map_err(|problem| Error::failed("cannot take on partitions", problem.code, &problem.text))?;
+        if over {
+            reading.assigned |= lookup.answered;
+            reading.looked_at = Some(Instant::now());
+        } else {
+            reading.lookup = Some(lookup);
+        }
+        result
+    }
+
+    /// Begins to look for topics where it is time for that.
+    fn begin_lookup(&self, inlet: &Arc<Inlet>, reading: &Reading) -> Option<Lookup> {
+        let patience = match (reading.assigned, reading.missing.is_empty()) {
+            (false, _) => ASK_AGAIN,
+            (true, false) => LOOK_AGAIN,
+            (true, true) => LOOK_FOR_MORE,
+        };
+        if reading.looked_at.is_some_and(|at| at.elapsed() < patience) {
+            return None;
+        }
+        let again = reading.missing.is_empty();
+        let topics = if again { self.subscription() } else { reading.missing.clone() };
+        (!topics.is_empty()).then(|| Lookup::begin(inlet, topics, again))
     }
 
     pub(super) fn warn_of_missing(&self, reading: &mut Reading, topic: String) {

@@ -5,8 +5,8 @@
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Poll, Wake, Waker};
+use std::sync::Arc;
+use std::task::{Poll, Wake};
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -24,34 +24,8 @@ use crate::kafka::Report;
 use super::rounds::Whole;
 use super::{hurry, Core};
 
-/// Those who wait for a delivery by callback on a loop. Most deliveries have none.
-#[derive(Default)]
-pub struct Waits(OnceLock<Box<Waiting>>);
-
-#[derive(Default)]
-struct Waiting {
-    calls: Mutex<Vec<Arc<DoneCall>>>,
-    cancelled: AtomicBool,
-}
-
-impl Waits {
-    fn get(&self) -> Option<&Waiting> {
-        self.0.get().map(|waiting| &**waiting)
-    }
-
-    pub fn cancelled(&self) -> bool {
-        self.get().is_some_and(|waiting| waiting.cancelled.load(Ordering::Relaxed))
-    }
-}
-
-impl Waiting {
-    fn calls(&self) -> MutexGuard<'_, Vec<Arc<DoneCall>>> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// A callback that is owed to a loop.
-struct DoneCall {
+pub struct DoneCall {
     port: Arc<Port>,
     delivery: Py<Delivery>,
     function: Py<PyAny>,
@@ -62,9 +36,20 @@ struct DoneCall {
 
 impl Wake for DoneCall {
     fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
         if !self.left.swap(true, Ordering::AcqRel) {
-            self.port.clone().leave(self);
+            self.port.leave(self.clone());
         }
+    }
+}
+
+fn on_loop(callback: &Callback) -> Option<Arc<DoneCall>> {
+    match callback {
+        Callback::OnLoop(call) => Some(call.clone()),
+        _ => None,
     }
 }
 
@@ -78,11 +63,11 @@ impl Call for DoneCall {
     }
 }
 
-/// Whether a callback is that of `asyncio.gather`, which counts and sets a result. A context for each of a thousand messages
+/// Whether code is that of the callback of `asyncio.gather`, which counts and sets a result. A context for each of a thousand messages
 /// costs more than the rest of their wait: 0.3 us to copy, to enter, and for the garbage collector to look through.
-fn is_of_gather(function: &Bound<'_, PyAny>) -> bool {
+fn is_of_gather(code: &Bound<'_, PyAny>) -> bool {
     static CODE: PyOnceLock<Option<Py<PyAny>>> = PyOnceLock::new();
-    let py = function.py();
+    let py = code.py();
     let find = || -> PyResult<Option<Py<PyAny>>> {
         let constants = py.import("asyncio")?.getattr("gather")?.getattr("__code__")?.getattr("co_consts")?;
         let named = |constant: &Bound<'_, PyAny>| {
@@ -90,8 +75,7 @@ fn is_of_gather(function: &Bound<'_, PyAny>) -> bool {
         };
         Ok(constants.try_iter()?.filter_map(Result::ok).find(named).map(Bound::unbind))
     };
-    let Some(code) = CODE.get_or_init(py, || find().unwrap_or(None)) else { return false };
-    function.getattr(intern!(py, "__code__")).is_ok_and(|this| this.is(code))
+    CODE.get_or_init(py, || find().unwrap_or(None)).as_ref().is_some_and(|gather| code.is(gather))
 }
 
 fn asyncio(py: Python<'_>, name: &'static str) -> PyResult<PyErr> {
@@ -159,34 +143,35 @@ impl Delivery {
     #[pyo3(signature = (msg=None))]
     fn cancel(&self, msg: Option<&Bound<'_, PyAny>>) -> bool {
         let _ = msg;
-        let Some(waiting) = self.waits.get().filter(|_| self.report.completion().is_none()) else { return false };
-        let calls = std::mem::take(&mut *waiting.calls());
+        if self.report.completion().is_some() {
+            return false;
+        }
+        let calls = self.report.owed(on_loop);
+        self.report.keep_owed(|callback| !matches!(callback, Callback::OnLoop(_)));
         if calls.is_empty() {
             return false;
         }
-        waiting.cancelled.store(true, Ordering::Relaxed);
+        self.cancelled.store(true, Ordering::Relaxed);
         calls.into_iter().for_each(Wake::wake);
         true
     }
 
     /// For asyncio: whether `cancel` ended a wait, and nobody waited since.
     fn cancelled(&self) -> bool {
-        self.report.completion().is_none() && self.waits.cancelled()
+        self.report.completion().is_none() && self.cancelled.load(Ordering::Relaxed)
     }
 
     /// For asyncio: forget a callback of `add_done_callback`.
     fn remove_done_callback(&self, py: Python<'_>, callback: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let Some(waiting) = self.waits.get() else { return Ok(0) };
+        let mut removed = 0;
         // Comparing runs Python code: not under the lock.
-        let calls = waiting.calls().clone();
-        let mut removed = Vec::new();
-        for call in calls {
+        for call in self.report.owed(on_loop) {
             if call.function.bind(py).eq(callback)? && !call.left.swap(true, Ordering::AcqRel) {
-                removed.push(call);
+                removed += 1;
             }
         }
-        waiting.calls().retain(|call| !removed.iter().any(|removed| Arc::ptr_eq(removed, call)));
-        Ok(removed.len())
+        self.report.keep_owed(|callback| on_loop(callback).is_none_or(|call| !call.left.load(Ordering::Acquire)));
+        Ok(removed)
     }
 
     fn _make_cancelled_error(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
@@ -202,14 +187,20 @@ impl Delivery {
 impl Delivery {
     /// What waits by callback sees a wait that was cancelled as CancelledError, until somebody waits anew.
     pub fn raise_cancelled(&self, py: Python<'_>) -> PyResult<()> {
-        if self.waits.cancelled() {
+        if self.cancelled() {
             return Err(asyncio(py, "CancelledError")?);
         }
         Ok(())
     }
 
-    /// Has `function` called on the loop that runs on this thread. False where a callback belongs to a thread of ours.
-    pub fn call_on_loop(slf: &Bound<'_, Self>, function: &Py<PyAny>, context: Option<Py<PyAny>>) -> PyResult<bool> {
+    /// Has `function`, whose code is known, called on the loop that runs on this thread. False where a callback belongs to a
+    /// thread of ours.
+    pub fn call_on_loop(
+        slf: &Bound<'_, Self>,
+        function: &Py<PyAny>,
+        code: Option<&Bound<'_, PyAny>>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<bool> {
         let (py, this) = (slf.py(), slf.get());
         if !this.core().aio.asynchronous {
             return Ok(false);
@@ -217,31 +208,20 @@ impl Delivery {
         let Some(running) = loop_here(py)? else { return Ok(false) };
         let port = Port::of(&running)?;
         let context = match context {
-            None if is_of_gather(function.bind(py)) => None,
+            None if code.is_some_and(is_of_gather) => None,
             None => {
                 static COPY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
                 Some(COPY.import(py, "contextvars", "copy_context")?.call0()?.unbind())
             }
             given => given,
         };
-        let call = Arc::new(DoneCall {
-            port: port.clone(),
-            delivery: slf.clone().unbind(),
-            function: function.clone_ref(py),
-            context,
-            left: AtomicBool::new(false),
-        });
-        if this.report.when_done(Callback::Wake(Waker::from(call.clone()))).is_err() {
-            call.wake();
-            return Ok(true);
+        let (delivery, function) = (slf.clone().unbind(), function.clone_ref(py));
+        let call = Arc::new(DoneCall { port, delivery, function, context, left: AtomicBool::new(false) });
+        this.cancelled.store(false, Ordering::Relaxed);
+        match this.report.when_done(Callback::OnLoop(call.clone())) {
+            Ok(()) => hurry(&call.port, this.core()),
+            Err(_) => call.wake(),
         }
-        let waiting = this.waits.0.get_or_init(Box::default);
-        waiting.cancelled.store(false, Ordering::Relaxed);
-        let mut calls = waiting.calls();
-        calls.retain(|call| !call.left.load(Ordering::Relaxed));
-        calls.push(call);
-        drop(calls);
-        hurry(&port, this.core());
         Ok(true)
     }
 }

@@ -7,9 +7,8 @@ mod rounds;
 mod send_many;
 mod transaction;
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
 
@@ -21,7 +20,7 @@ use crate::kafka;
 use super::core::Core;
 
 pub use class::AsyncProducer;
-pub use delivery::{done, refuse_on_loop, too_late, Waits};
+pub use delivery::{done, refuse_on_loop, too_late, DoneCall};
 pub use room::when_room;
 pub use rounds::Rounds;
 pub use transaction::AsyncTransaction;
@@ -36,7 +35,8 @@ pub struct Aio {
     pub transacting: Mutex<()>,
     /// A commit went through, and nobody has learned of it.
     pub committed: AtomicBool,
-    wished: Mutex<Option<Instant>>,
+    /// The loop that has it in hand to `hurry`, or `Port::NONE`.
+    hurrying: AtomicU64,
     /// Messages that were sent since somebody awaited one.
     since: AtomicU32,
 }
@@ -50,7 +50,7 @@ impl Aio {
             connection,
             transacting: Mutex::default(),
             committed: AtomicBool::new(false),
-            wished: Mutex::default(),
+            hurrying: AtomicU64::new(Port::NONE),
             since: AtomicU32::new(u32::MAX / 2),
         }
     }
@@ -83,14 +83,10 @@ impl Connects for Core {
 /// Has what waits for `linger_ms` sent, when the loop is through with the tasks that are ready now: of a thousand
 /// deliveries that are awaited together the first does not go alone.
 pub fn hurry(port: &Arc<Port>, core: &Arc<Core>) {
-    /// A loop that ended before it came to it is not waited for any longer.
-    const STALE: Duration = Duration::from_millis(20);
-    let mut wished = core.aio.wished.lock().unwrap_or_else(PoisonError::into_inner);
-    if wished.is_some_and(|wished| wished.elapsed() < STALE) {
+    // Another loop may have stopped before it came to it.
+    if core.aio.hurrying.swap(port.id, Ordering::Relaxed) == port.id {
         return;
     }
-    *wished = Some(Instant::now());
-    drop(wished);
     core.aio.since.store(0, Ordering::Relaxed);
     port.leave(Arc::new(Push { core: core.clone() }));
 }
@@ -101,7 +97,7 @@ struct Push {
 
 impl Call for Push {
     fn run(&self, _py: Python<'_>) -> PyResult<()> {
-        *self.core.aio.wished.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.core.aio.hurrying.store(Port::NONE, Ordering::Relaxed);
         self.core.producer.hurry();
         Ok(())
     }
