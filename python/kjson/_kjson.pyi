@@ -1367,6 +1367,19 @@ class MockCluster:
     def round_trip_time(self, ms: int, broker: Optional[int] = None) -> None:
         """Delay each answer by `ms`, of one broker or of all."""
 
+    def move_coordinator(self, name: str, broker: int) -> None:
+        """Have another broker coordinate a group, or a transactional id.
+
+        Clients learn of it when the one that they ask says NOT_COORDINATOR. Before, the name decides which broker it is.
+
+        Args:
+            name: The group id or transactional id.
+            broker: Its id.
+
+        Raises:
+            KafkaError: There is no such broker.
+        """
+
     def fail_requests(self, api: str, error: Union[str, int], times: int = 1) -> None:
         """Answer the next requests of a kind with an error.
 

@@ -102,6 +102,12 @@ impl MockCluster {
         Ok(py.detach(set).map_err(Error::from)?)
     }
 
+    /// Have another broker coordinate a group, or a transactional id.
+    fn move_coordinator(&self, py: Python<'_>, name: &str, broker: i32) -> PyResult<()> {
+        let cluster = self.usable()?;
+        Ok(py.detach(|| cluster.move_coordinator(name, broker)).map_err(Error::from)?)
+    }
+
     /// Answer the next requests of a kind with an error.
     #[pyo3(signature = (api, error, times=1))]
     fn fail_requests(&self, py: Python<'_>, api: &str, error: &Bound<'_, PyAny>, times: usize) -> PyResult<()> {

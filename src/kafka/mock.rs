@@ -82,6 +82,19 @@ impl MockCluster {
         })
     }
 
+    /// Has another broker coordinate a group, and the transactions of the same name.
+    pub fn move_coordinator(&self, name: &str, broker: i32) -> Result<(), Error> {
+        if !(1..=i32::from(self.brokers)).contains(&broker) {
+            return Err(self.no_such_broker("move_coordinator", broker, Code::INVALID_ARG));
+        }
+        self.with("move_coordinator", |cluster| {
+            [c"group", c"transaction"]
+                .iter()
+                .try_for_each(|kind| cluster.set_coordinator(kind, name, broker))
+                .map_err(|code| self.no_such_broker("move_coordinator", broker, code))
+        })
+    }
+
     /// The next `times` requests of one kind are answered with `code`.
     pub fn fail_requests(&self, api_key: i16, code: Code, times: usize) -> Result<(), Error> {
         let error =

@@ -1,6 +1,6 @@
 //! librdkafka's mock cluster: brokers on loopback sockets, in this process.
 
-use std::ffi::c_int;
+use std::ffi::{c_int, CStr};
 use std::sync::Arc;
 
 use rdkafka::bindings as rd;
@@ -56,6 +56,13 @@ impl Cluster {
     pub fn set_round_trip_time(&self, id: i32, millis: i32) -> Result<(), Code> {
         // SAFETY: the cluster is live; an unknown id is an error code.
         result(unsafe { rd::rd_kafka_mock_broker_set_rtt(self.raw, id, millis) })
+    }
+
+    /// `kind` is `group` or `transaction`.
+    pub fn set_coordinator(&self, kind: &CStr, key: &str, id: i32) -> Result<(), Code> {
+        let key = c_string(key)?;
+        // SAFETY: the cluster is live and the texts NUL-terminated; an unknown id is an error code.
+        result(unsafe { rd::rd_kafka_mock_coordinator_set(self.raw, kind.as_ptr(), key.as_ptr(), id) })
     }
 
     pub fn push_errors(&self, api_key: i16, errors: &[rd::rd_kafka_resp_err_t]) {
