@@ -14,7 +14,13 @@ pub struct Pause<'py> {
 }
 
 impl<'py> Pause<'py> {
-    pub fn begin(py: Python<'py>) -> PyResult<Self> {
+    /// While so many messages become objects; a few are not worth it.
+    pub fn for_messages(py: Python<'py>, count: usize) -> PyResult<Option<Self>> {
+        const MANY: usize = 50;
+        (count >= MANY).then(|| Self::begin(py)).transpose()
+    }
+
+    fn begin(py: Python<'py>) -> PyResult<Self> {
         static IS_ENABLED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         static DISABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let was_on = IS_ENABLED.import(py, "gc", "isenabled")?.call0()?.is_truthy()?;

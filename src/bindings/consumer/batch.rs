@@ -16,9 +16,6 @@ use super::dead_letter::Letter;
 use super::decoding::Fault;
 use super::policy::Step;
 
-/// From so many messages on Python's collector is held off.
-const MANY: usize = 50;
-
 #[derive(Default)]
 pub struct Batch {
     pub messages: Vec<Py<Message>>,
@@ -134,7 +131,11 @@ impl Batch {
     }
 
     fn pause<'py>(&self, py: Python<'py>, count: usize) -> PyResult<Option<Pause<'py>>> {
-        (self.plain && count >= MANY).then(|| Pause::begin(py)).transpose()
+        if self.plain {
+            Pause::for_messages(py, count)
+        } else {
+            Ok(None)
+        }
     }
 
     pub fn into_list(mut self, py: Python<'_>, anchors: &Anchors) -> PyResult<Py<PyList>> {

@@ -9,6 +9,8 @@ use pyo3::prelude::*;
 
 use crate::bindings::aio::connection::connect;
 use crate::bindings::aio::turn;
+use crate::bindings::collector::Pause;
+use crate::bindings::consumer::policy::Step;
 use crate::bindings::message::Message;
 use crate::kafka::{Deadline, Incoming};
 
@@ -28,6 +30,31 @@ impl Taken {
     fn next(&mut self) -> Option<&Incoming> {
         self.current = self.rest.pop_front();
         self.current.as_ref()
+    }
+
+    /// Decodes as far as all is well, for as long as the loop can wait since `begun`: None. What is not well comes back as what is to be
+    /// done about it, and is the current one.
+    fn decode_good(
+        &mut self,
+        py: Python<'_>,
+        messages: &mut Vec<Py<Message>>,
+        begun: Instant,
+    ) -> PyResult<Option<Step>> {
+        /// The clock costs a third of what a short message does.
+        const SOME: usize = 16;
+        let core = self.core.clone();
+        let _pause = if core.decoder.is_plain() { Pause::for_messages(py, self.rest.len())? } else { None };
+        while let Some(incoming) = self.next() {
+            match core.decoder.message(py, incoming) {
+                Ok(message) => messages.push(Py::new(py, message)?),
+                Err(fault) => return Ok(Some(core.faults.step(py, &core.decoder, incoming, fault, 0))),
+            }
+            self.deal_with();
+            if messages.len() % SOME == 0 && begun.elapsed() > turn::SLICE {
+                break;
+            }
+        }
+        Ok(None)
     }
 
     fn deal_with(&mut self) {
@@ -81,24 +108,14 @@ pub async fn consume(
 async fn decode(core: &Arc<Core>, rest: VecDeque<Incoming>) -> PyResult<Vec<Py<Message>>> {
     let mut messages = Vec::with_capacity(rest.len());
     let mut taken = Taken { core: core.clone(), dealt_with: Vec::with_capacity(rest.len()), current: None, rest };
-    let mut slice = Instant::now();
-    while let Some(incoming) = taken.next() {
-        let decoded = Python::attach(|py| match core.decoder.message(py, incoming) {
-            Ok(message) => Py::new(py, message).map(Ok),
-            Err(fault) => Ok(Err(core.faults.step(py, &core.decoder, incoming, fault, 0))),
-        });
-        let step = match decoded? {
-            Ok(message) => {
-                messages.push(message);
-                taken.deal_with();
-                if slice.elapsed() > turn::SLICE {
-                    turn::give().await;
-                    slice = Instant::now();
-                }
-                continue;
-            }
-            Err(step) => step,
-        };
+    let mut begun = Instant::now();
+    while !taken.rest.is_empty() {
+        if begun.elapsed() > turn::SLICE {
+            turn::give().await;
+            begun = Instant::now();
+        }
+        let found = Python::attach(|py| taken.decode_good(py, &mut messages, begun))?;
+        let (Some(step), Some(incoming)) = (found, &taken.current) else { continue };
         match carry_out(core, incoming, step).await {
             Ok(Ok(message)) => {
                 taken.deal_with();
