@@ -2,14 +2,13 @@
 
 import gc
 import time
-from typing import Any, List
+from typing import Any, Dict, List
 
 import pytest
 
 from kjson import Consumer, Message, Producer
 
 from .peers import committed_offset, write_with_confluent, write_with_kafka_python
-from .sessions import QUICK_SESSION
 from .waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("calling")
@@ -160,7 +159,7 @@ def test_consume_hands_out_what_is_there_without_waiting_for_more(servers: str, 
 
 def test_iteration_ends_after_consumer_timeout_ms_without_a_message(servers: str, topic: str) -> None:
     write_with_confluent(servers, topic, numbers(3))
-    with Consumer(topic, bootstrap_servers=servers, consumer_timeout_ms=1500) as consumer:
+    with Consumer(topic, bootstrap_servers=servers, consumer_timeout_ms=5000) as consumer:
         assert [message.value["n"] for message in consumer] == [0, 1, 2]
 
 
@@ -215,9 +214,11 @@ def test_without_a_group_auto_offset_reset_latest_starts_at_the_end(servers: str
     assert message.offset >= 2
 
 
-def test_a_loop_body_that_raises_leaves_its_record_uncommitted(servers: str, topic: str, group: str) -> None:
+def test_a_loop_body_that_raises_leaves_its_record_uncommitted(
+    servers: str, topic: str, group: str, session: Dict[str, int]
+) -> None:
     write_with_confluent(servers, topic, numbers(10))
-    options = {"bootstrap_servers": servers, "group_id": group, **QUICK_SESSION}
+    options = {"bootstrap_servers": servers, "group_id": group, **session}
     with pytest.raises(ZeroDivisionError), Consumer(topic, **options) as consumer:
         for message in consumer:
             if message.value["n"] == 4:
@@ -227,9 +228,11 @@ def test_a_loop_body_that_raises_leaves_its_record_uncommitted(servers: str, top
         assert next(consumer).value == {"n": 4}
 
 
-def test_close_after_a_finished_loop_body_commits_its_record(servers: str, topic: str, group: str) -> None:
+def test_close_after_a_finished_loop_body_commits_its_record(
+    servers: str, topic: str, group: str, session: Dict[str, int]
+) -> None:
     write_with_confluent(servers, topic, numbers(10))
-    options = {"bootstrap_servers": servers, "group_id": group, **QUICK_SESSION}
+    options = {"bootstrap_servers": servers, "group_id": group, **session}
     with Consumer(topic, **options) as consumer:
         for message in consumer:
             if message.value["n"] == 4:
