@@ -87,9 +87,13 @@ def test_poll_returns_one_message_or_none_after_its_timeout(servers: str, topic:
     write_with_confluent(servers, topic, numbers(1))
     with Consumer(topic, bootstrap_servers=servers) as consumer:
         assert consumer.poll(20).value == {"n": 0}
-        started = time.monotonic()
-        assert consumer.poll(0.3) is None
-        assert 0.25 < time.monotonic() - started < 1.0
+        took = []
+        for _ in range(3):
+            started = time.monotonic()
+            assert consumer.poll(0.3) is None
+            took.append(time.monotonic() - started)
+        assert min(took) > 0.25
+        assert min(took) < 0.9  # by default it takes 1 s
         assert consumer.poll(0) is None
 
 
@@ -167,11 +171,13 @@ def test_a_waiting_consumer_gets_a_message_at_once(servers: str, topic: str) -> 
     with Producer(servers, linger_ms=0) as producer, Consumer(topic, bootstrap_servers=servers) as consumer:
         producer.send_and_wait(topic, 0, timeout=20)
         assert next(consumer).value == 0
+        took = []
         for n in range(1, 6):
             sent = time.monotonic()
             producer.send(topic, n)
             assert next(consumer).value == n
-            assert time.monotonic() - sent < 0.9
+            took.append(time.monotonic() - sent)
+        assert sorted(took)[2] < 0.9, took  # one may have met a machine that stood still
 
 
 def test_several_topics_and_all_their_partitions(servers: str, new_topic: Any) -> None:
