@@ -88,7 +88,7 @@ def test_an_unclosed_producer_whose_messages_fail_exits_without_a_crash(servers:
         cluster = MockCluster(topics={"t": 1})
 
         async def main():
-            producer = kjson.AsyncProducer(cluster.bootstrap_servers, delivery_timeout_ms=1000)
+            producer = kjson.AsyncProducer(cluster.bootstrap_servers, delivery_timeout_ms=4000)
             await producer.send_and_wait("t", 0)
             cluster.broker_down(1)
             main.kept = producer, await producer.send("t", 1)
