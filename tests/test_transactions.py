@@ -45,7 +45,7 @@ def test_a_block_that_ends_commits_and_one_that_raises_aborts(servers: str, topi
 
 
 def test_an_aborted_message_says_so_and_is_no_unseen_failure(servers: str, topic: str, transactional_id: str) -> None:
-    with Producer(servers, transactional_id=transactional_id, linger_ms=60_000) as producer:
+    with Producer(servers, transactional_id=transactional_id, linger_ms=30_000) as producer:
         producer.begin_transaction()
         lost = producer.send(topic, "never")
         producer.abort_transaction()
