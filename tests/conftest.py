@@ -1,20 +1,24 @@
 """The clusters that the tests run on: librdkafka's mock cluster and a real Apache Kafka, and what to say without one.
 
 A test that takes `cluster` runs once on each; `@pytest.mark.real_kafka` and `@pytest.mark.mock_only` narrow that.
+One that takes a real Kafka by another fixture has the marker `real_kafka` by that.
 """
 
 import os
 import re
 import uuid
-from typing import Callable, Iterator, List
+from typing import Callable, Dict, Iterator, List
 
 import pytest
 
 from . import peers
 from .drivers import DrivenConsumers, DrivenDeadLetter, Driver
 from .kafka import Broker, BrokerError, missing_prerequisites, port_is_free
+from .sessions import LONG_SESSION, QUICK_SESSION
 
 DEFAULT_PORT = 9092
+# It is never killed, so nobody waits for this. A node that stood still for longer is fenced, and no leader is left.
+SHARED = {"broker.session.timeout.ms": "30000"}
 
 not_run: List[str] = []
 
@@ -58,8 +62,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` looks at the markers
 def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
     """What differs between the classes does not depend on the cluster: the asynchronous ones run on the mock where it can."""
+    for item in items:
+        if "real_kafka_installed" in getattr(item, "fixturenames", ()):
+            item.add_marker("real_kafka")
     if config.getoption("all_pairs"):
         return
     left_out = [item for item in items if _is_second_look(item)]
@@ -148,6 +156,12 @@ def group(request: pytest.FixtureRequest) -> str:
     return unique_name(request.node.name)
 
 
+@pytest.fixture
+def session(cluster: MockUnderTest) -> Dict[str, int]:
+    """Options for the members of a group that another one left before, or joins later, in the same test."""
+    return QUICK_SESSION if cluster.kind == "mock" else LONG_SESSION
+
+
 @pytest.fixture(scope="session")
 def real_kafka_installed() -> None:
     """Skips the test where a real Kafka cannot run, and has the run say so at its end. In CI that is a failure."""
@@ -159,7 +173,7 @@ def real_kafka_installed() -> None:
 @pytest.fixture(scope="session")
 def shared_broker(real_kafka_installed: None) -> Iterator[Broker]:
     """The real Kafka of this run: at localhost:9092 where that port is free, else at a free port."""
-    broker = _started_at_default_port() or Broker().start()
+    broker = _started_at_default_port() or Broker(properties=SHARED).start()
     yield broker
     broker.close()
 
@@ -187,7 +201,7 @@ def unique_name(test: str) -> str:
 def _started_at_default_port() -> "Broker | None":
     if not port_is_free(DEFAULT_PORT):
         return None
-    broker = Broker(DEFAULT_PORT)
+    broker = Broker(DEFAULT_PORT, properties=SHARED)
     try:
         return broker.start()
     except BrokerError:

@@ -1,7 +1,12 @@
-"""Options for members of a group that another one left before, or joins later, in the same test."""
+"""Session timeouts for members of groups: long where nobody has to wait for them, or a stall puts a member out."""
 
-__all__ = ["QUICK_SESSION"]
+__all__ = ["LONG_SESSION", "QUICK_SESSION"]
 
-# In librdkafka's mock, a group that a member has left takes nobody in for the session timeout less one second, 44 s by
+# A member whose program, or whose broker, stood still for longer than this is out of its group, and what it had read
+# and not committed comes again. Members that are closed leave at once, however long it is.
+LONG_SESSION = {"session_timeout_ms": 30_000, "heartbeat_interval_ms": 300}
+
+# For members of a group on the mock that another one left before, or joins later, in the same test, see the fixture
+# `session`: there a group that a member has left takes nobody in for the session timeout less one second, 44 s by
 # default (rdkafka_mock_cgrp.c, rd_kafka_mock_cgrp_classic_rebalance).
 QUICK_SESSION = {"session_timeout_ms": 2000, "heartbeat_interval_ms": 300}

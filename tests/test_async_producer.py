@@ -50,6 +50,11 @@ def run(request: pytest.FixtureRequest) -> Run:
     return run_it
 
 
+def least_turns(passed: float) -> float:
+    """How often another task gets its turn: 50 times a second. A machine that stands still in that time gives none."""
+    return min(passed, 1.0) * 50
+
+
 async def _bounded(main: Main) -> Any:
     return await asyncio.wait_for(main(), 50)
 
@@ -86,7 +91,7 @@ def test_several_tasks_await_one_delivery_and_one_that_is_cancelled_ends_no_othe
     servers: str, topic: str, run: Run
 ) -> None:
     async def main() -> None:
-        async with AsyncProducer(servers, linger_ms=200) as producer:
+        async with AsyncProducer(servers, linger_ms=60_000) as producer:
             delivery = await producer.send(topic, 1)
 
             async def wait() -> int:
@@ -107,7 +112,7 @@ def test_cancelling_a_wait_does_not_unsend_the_message(cluster: Any, servers: st
     async def main() -> None:
         async with AsyncProducer(servers) as producer:
             await producer.send_and_wait(topic, 0)
-            cluster.mock.round_trip_time(700)
+            cluster.mock.round_trip_time(5000)
             first = await producer.send(topic, 1)
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(first, 0.05)
@@ -151,7 +156,7 @@ def test_callbacks_are_called_on_the_loop_and_can_be_taken_back(servers: str, to
         def callback(delivery: Delivery) -> None:
             called.append((delivery, asyncio.get_running_loop() is here))
 
-        async with AsyncProducer(servers) as producer:
+        async with AsyncProducer(servers, linger_ms=60_000) as producer:  # until somebody awaits it
             delivery = await producer.send(topic, 1)
             delivery.add_done_callback(callback)
             delivery.add_done_callback(called.append)
@@ -164,7 +169,8 @@ def test_callbacks_are_called_on_the_loop_and_can_be_taken_back(servers: str, to
             await asyncio.sleep(0)
             delivery.add_done_callback(callback)
             assert len(called) == 1
-            await asyncio.sleep(0.1)
+            while len(called) < 2:
+                await asyncio.sleep(0.01)
             assert called == [(delivery, True)] * 2
             assert delivery.result().offset == 0
 
@@ -212,7 +218,7 @@ def test_errors_are_raised_where_the_result_is_awaited(servers: str, topic: str,
 @pytest.mark.mock_only
 def test_a_full_queue_holds_up_the_sender_and_nobody_else(cluster: Any, servers: str, topic: str, run: Run) -> None:
     async def main() -> None:
-        async with AsyncProducer(servers, queue_buffering_max_messages=10, max_block_ms=400) as producer:
+        async with AsyncProducer(servers, queue_buffering_max_messages=10, max_block_ms=3000) as producer:
             await producer.send_and_wait(topic, "first")
             cluster.mock.broker_down(1)
             for n in range(10):
@@ -224,7 +230,7 @@ def test_a_full_queue_holds_up_the_sender_and_nobody_else(cluster: Any, servers:
             started = time.monotonic()
             with pytest.raises(QueueFullError, match="max_block_ms"):
                 await producer.send(topic, "one too many")
-            assert time.monotonic() - started > 0.3
+            assert time.monotonic() - started > 2
             cluster.mock.broker_up(1)
             results = await asyncio.gather(*waiting, return_exceptions=True)
             assert isinstance(results[1], asyncio.CancelledError)
@@ -276,10 +282,10 @@ def test_other_tasks_run_while_one_sends_without_a_pause(servers: str, topic: st
             for n in range(5000):
                 await producer.send(topic, n)
             passed = time.monotonic() - started
-            assert turns >= passed * 1000 / 20
+            assert turns >= least_turns(passed)
             turns, started = 0, time.monotonic()
             await producer.send_many(topic, range(100_000))
-            assert turns >= (time.monotonic() - started) * 1000 / 20
+            assert turns >= least_turns(time.monotonic() - started)
             counting.cancel()
 
     run(main)
@@ -287,14 +293,14 @@ def test_other_tasks_run_while_one_sends_without_a_pause(servers: str, topic: st
 
 def test_single_messages_do_not_wait_for_linger(servers: str, topic: str, run: Run) -> None:
     async def main() -> None:
-        async with AsyncProducer(servers, linger_ms=1000) as producer:
+        async with AsyncProducer(servers, linger_ms=30_000) as producer:
             await producer.send_and_wait(topic, "the first asks for metadata")
             start = time.monotonic()
             await producer.send_and_wait(topic, 1)
             await (await producer.send(topic, 2))
             await (await producer.send_many(topic, [3]))
             await asyncio.gather(*[await producer.send(topic, n) for n in range(10)])
-            assert time.monotonic() - start < 0.8
+            assert time.monotonic() - start < 15
 
     run(main)
 
@@ -359,7 +365,7 @@ def test_failures_that_nobody_awaits_make_no_noise_and_are_raised_by_flush(
     cluster: Any, servers: str, topic: str, run: Run
 ) -> None:
     async def main() -> None:
-        producer = AsyncProducer(servers, delivery_timeout_ms=1200)
+        producer = AsyncProducer(servers, delivery_timeout_ms=4000)
         await producer.send_and_wait(topic, 0)
         cluster.mock.broker_down(1)
         seen = await producer.send(topic, 1)
@@ -408,14 +414,16 @@ def test_flush_and_close_can_be_cancelled(cluster: Any, servers: str, topic: str
 def test_a_task_that_is_cancelled_in_a_transaction_aborts_it(servers: str, topic: str, run: Run) -> None:
     async def main() -> None:
         async with AsyncProducer(servers, transactional_id=f"tx-{topic}") as producer:
+            sent = asyncio.Event()
 
             async def work() -> None:
                 async with producer.transaction():
                     await producer.send_and_wait(topic, "never")
+                    sent.set()
                     await asyncio.sleep(60)
 
             working = asyncio.ensure_future(work())
-            await asyncio.sleep(0.5)
+            await asyncio.wait_for(sent.wait(), 30)
             working.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await working

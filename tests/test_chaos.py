@@ -9,11 +9,13 @@ import sys
 import textwrap
 import time
 from pathlib import Path
-from typing import Any, Callable, Counter, Dict, List
+from typing import Any, Callable, Counter, Dict, List, Tuple
 
 import pytest
 
 from kjson import Producer
+
+from .waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -55,16 +57,19 @@ class Members:
         self.directory = directory
         self.arguments = arguments
         self.paths: List[Path] = []
-        self.running: List[Any] = []
+        self.running: List[Tuple[Any, Path]] = []
 
     def join(self) -> None:
         path = self.directory / f"done-{len(self.paths)}"
         self.paths.append(path)
         command = [sys.executable, "-c", MEMBER, *self.arguments[:3], str(path), self.arguments[3]]
-        self.running.append(subprocess.Popen(command, env=os.environ.copy()))
+        self.running.append((subprocess.Popen(command, env=os.environ.copy()), path))
 
     def end_one(self, how: "signal.Signals") -> None:
-        child = self.running.pop(random.randrange(len(self.running)))
+        child, path = self.running.pop(random.randrange(len(self.running)))
+        if how == signal.SIGTERM:
+            # It opens its file when it is ready for the signal, and a slow one is not yet.
+            wait_until(path.exists, f"the member that writes {path}")
         child.send_signal(how)
         status = child.wait(30)
         assert status == (0 if how == signal.SIGTERM else -how)
@@ -78,7 +83,7 @@ class Members:
         return lines
 
     def close(self) -> None:
-        for child in self.running:
+        for child, _ in self.running:
             child.kill()
             child.wait(30)
 

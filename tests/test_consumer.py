@@ -2,14 +2,13 @@
 
 import gc
 import time
-from typing import Any, List
+from typing import Any, Dict, List
 
 import pytest
 
 from kjson import Consumer, Message, Producer
 
 from .peers import committed_offset, write_with_confluent, write_with_kafka_python
-from .sessions import QUICK_SESSION
 from .waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("calling")
@@ -88,9 +87,13 @@ def test_poll_returns_one_message_or_none_after_its_timeout(servers: str, topic:
     write_with_confluent(servers, topic, numbers(1))
     with Consumer(topic, bootstrap_servers=servers) as consumer:
         assert consumer.poll(20).value == {"n": 0}
-        started = time.monotonic()
-        assert consumer.poll(0.3) is None
-        assert 0.25 < time.monotonic() - started < 1.0
+        took = []
+        for _ in range(3):
+            started = time.monotonic()
+            assert consumer.poll(0.3) is None
+            took.append(time.monotonic() - started)
+        assert min(took) > 0.25
+        assert min(took) < 0.9  # by default it takes 1 s
         assert consumer.poll(0) is None
 
 
@@ -160,7 +163,7 @@ def test_consume_hands_out_what_is_there_without_waiting_for_more(servers: str, 
 
 def test_iteration_ends_after_consumer_timeout_ms_without_a_message(servers: str, topic: str) -> None:
     write_with_confluent(servers, topic, numbers(3))
-    with Consumer(topic, bootstrap_servers=servers, consumer_timeout_ms=1500) as consumer:
+    with Consumer(topic, bootstrap_servers=servers, consumer_timeout_ms=5000) as consumer:
         assert [message.value["n"] for message in consumer] == [0, 1, 2]
 
 
@@ -168,11 +171,13 @@ def test_a_waiting_consumer_gets_a_message_at_once(servers: str, topic: str) -> 
     with Producer(servers, linger_ms=0) as producer, Consumer(topic, bootstrap_servers=servers) as consumer:
         producer.send_and_wait(topic, 0, timeout=20)
         assert next(consumer).value == 0
+        took = []
         for n in range(1, 6):
             sent = time.monotonic()
             producer.send(topic, n)
             assert next(consumer).value == n
-            assert time.monotonic() - sent < 0.9
+            took.append(time.monotonic() - sent)
+        assert sorted(took)[2] < 0.9, took  # one may have met a machine that stood still
 
 
 def test_several_topics_and_all_their_partitions(servers: str, new_topic: Any) -> None:
@@ -215,9 +220,11 @@ def test_without_a_group_auto_offset_reset_latest_starts_at_the_end(servers: str
     assert message.offset >= 2
 
 
-def test_a_loop_body_that_raises_leaves_its_record_uncommitted(servers: str, topic: str, group: str) -> None:
+def test_a_loop_body_that_raises_leaves_its_record_uncommitted(
+    servers: str, topic: str, group: str, session: Dict[str, int]
+) -> None:
     write_with_confluent(servers, topic, numbers(10))
-    options = {"bootstrap_servers": servers, "group_id": group, **QUICK_SESSION}
+    options = {"bootstrap_servers": servers, "group_id": group, **session}
     with pytest.raises(ZeroDivisionError), Consumer(topic, **options) as consumer:
         for message in consumer:
             if message.value["n"] == 4:
@@ -227,9 +234,11 @@ def test_a_loop_body_that_raises_leaves_its_record_uncommitted(servers: str, top
         assert next(consumer).value == {"n": 4}
 
 
-def test_close_after_a_finished_loop_body_commits_its_record(servers: str, topic: str, group: str) -> None:
+def test_close_after_a_finished_loop_body_commits_its_record(
+    servers: str, topic: str, group: str, session: Dict[str, int]
+) -> None:
     write_with_confluent(servers, topic, numbers(10))
-    options = {"bootstrap_servers": servers, "group_id": group, **QUICK_SESSION}
+    options = {"bootstrap_servers": servers, "group_id": group, **session}
     with Consumer(topic, **options) as consumer:
         for message in consumer:
             if message.value["n"] == 4:

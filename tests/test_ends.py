@@ -1,14 +1,14 @@
 """Reading to the end that there is now: until_end, values, and peek."""
 
 import contextlib
+import itertools
 import threading
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Dict, Optional
 
 import pytest
 
 from kjson import Consumer, KafkaTimeoutError, Producer, UnknownTopicError
 
-from .sessions import QUICK_SESSION
 from .test_place import fill, group_or_none, open_consumer, read  # noqa: F401
 
 
@@ -92,18 +92,20 @@ def test_until_end_with_an_open_transaction_stops_before_it(servers: str, topic:
         producer.commit_transaction()
 
 
-def test_until_end_goes_on_through_a_rebalance(servers: str, new_topic: Callable[..., str], group: str) -> None:
+def test_until_end_goes_on_through_a_rebalance(
+    servers: str, new_topic: Callable[..., str], group: str, session: Dict[str, int]
+) -> None:
     """Every member hands out what it still has, and ends; together nothing is missing."""
     topic = new_topic(4)
     fill(servers, topic, 500, partitions=4)
     read_by_two = []
     stop = threading.Event()
-    with open_consumer(servers, topic, group) as one:
+    with open_consumer(servers, topic, group, **session) as one:
         messages = one.until_end()
         got = [next(messages) for _ in range(10)]
 
         def second() -> None:
-            with open_consumer(servers, topic, group) as two:
+            with open_consumer(servers, topic, group, **session) as two:
                 while not stop.is_set():
                     message = two.poll(0.05)
                     if message is not None:
@@ -121,15 +123,15 @@ def test_until_end_goes_on_through_a_rebalance(servers: str, new_topic: Callable
             stop.set()
             thread.join(30)
     seen = {(message.partition, message.offset) for message in got} | set(read_by_two)
-    with open_consumer(servers, topic, group) as rest:
+    with open_consumer(servers, topic, group, **session) as rest:
         seen |= {(message.partition, message.offset) for message in rest.until_end()}
     assert seen == {(p, n) for p in range(4) for n in range(500)}
 
 
 def test_values_are_the_values(servers: str, topic: str) -> None:
     fill(servers, topic, 5)
-    with Consumer(topic, bootstrap_servers=servers, consumer_timeout_ms=1000) as consumer:
-        assert list(consumer.values()) == [0, 1, 2, 3, 4]
+    with Consumer(topic, bootstrap_servers=servers) as consumer:
+        assert list(itertools.islice(consumer.values(), 5)) == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.usefixtures("calling")
@@ -170,7 +172,7 @@ def test_a_consumer_that_is_closed_ends_its_iterators(servers: str, topic: str) 
     from kjson import ClosedError
 
     fill(servers, topic, 5)
-    consumer: Any = Consumer(topic, bootstrap_servers=servers, **QUICK_SESSION)
+    consumer: Any = Consumer(topic, bootstrap_servers=servers)
     messages, values = consumer.until_end(), consumer.values()
     next(messages)
     consumer.close()

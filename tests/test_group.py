@@ -1,14 +1,13 @@
 """Consumer groups: members share the partitions, each message reaches one of them, and who stays takes over."""
 
 import threading
-from typing import Any, Callable, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 import pytest
 
 from kjson import Consumer, Producer
 
 from .peers import committed_offset, group_members
-from .sessions import QUICK_SESSION
 from .waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("calling")
@@ -19,11 +18,11 @@ PARTITIONS = 4
 class Member:
     """A consumer that reads in a thread of its own until it is closed, with all that it has read."""
 
-    def __init__(self, servers: str, topic: str, group: str) -> None:
+    def __init__(self, servers: str, topic: str, group: str, session: Dict[str, int]) -> None:
         self.read: List[Tuple[int, int]] = []
         self.error: Any = None
         self._stop = threading.Event()
-        self._consumer = Consumer(topic, bootstrap_servers=servers, group_id=group, **QUICK_SESSION)
+        self._consumer = Consumer(topic, bootstrap_servers=servers, group_id=group, **session)
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
@@ -54,10 +53,10 @@ def send_round(servers: str, topic: str, count: int) -> List[Tuple[int, int]]:
 
 @pytest.mark.real_kafka
 def test_two_consumers_with_one_group_id_share_a_topics_partitions_and_each_message_reaches_one_of_them(
-    servers: str, new_topic: Callable[..., str], group: str
+    servers: str, new_topic: Callable[..., str], group: str, session: Dict[str, int]
 ) -> None:
     topic = new_topic(PARTITIONS)
-    one, two = Member(servers, topic, group), Member(servers, topic, group)
+    one, two = Member(servers, topic, group, session), Member(servers, topic, group, session)
     try:
         wait_until(lambda: group_members(servers, group) == [2, 2], "two members with two partitions each")
         sent = send_round(servers, topic, 25)
@@ -72,10 +71,10 @@ def test_two_consumers_with_one_group_id_share_a_topics_partitions_and_each_mess
 
 @pytest.mark.real_kafka
 def test_when_one_of_two_consumers_closes_the_other_takes_over(
-    servers: str, new_topic: Callable[..., str], group: str
+    servers: str, new_topic: Callable[..., str], group: str, session: Dict[str, int]
 ) -> None:
     topic = new_topic(PARTITIONS)
-    one, two = Member(servers, topic, group), Member(servers, topic, group)
+    one, two = Member(servers, topic, group, session), Member(servers, topic, group, session)
     try:
         wait_until(lambda: group_members(servers, group) == [2, 2], "two members with two partitions each")
         first = send_round(servers, topic, 5)
@@ -91,13 +90,13 @@ def test_when_one_of_two_consumers_closes_the_other_takes_over(
     assert set(second) <= set(two.read)
 
 
-def test_a_group_goes_on_where_it_stopped(servers: str, topic: str, group: str) -> None:
+def test_a_group_goes_on_where_it_stopped(servers: str, topic: str, group: str, session: Dict[str, int]) -> None:
     with Producer(servers) as producer:
         for n in range(6):
             producer.send(topic, n)
     read = []
     for _ in range(3):
-        with Consumer(topic, bootstrap_servers=servers, group_id=group, **QUICK_SESSION) as consumer:
+        with Consumer(topic, bootstrap_servers=servers, group_id=group, **session) as consumer:
             read += [next(consumer).value, next(consumer).value]
     assert read == [0, 1, 2, 3, 4, 5]
     assert committed_offset(servers, group, topic) == 6
@@ -112,10 +111,13 @@ def test_two_groups_each_read_everything(servers: str, topic: str, group: str) -
             assert [next(consumer).value for _ in range(3)] == [0, 1, 2]
 
 
-def test_a_second_member_joins_and_both_read(servers: str, new_topic: Callable[..., str], group: str) -> None:
+def test_a_second_member_joins_and_both_read(
+    servers: str, new_topic: Callable[..., str], group: str, session: Dict[str, int]
+) -> None:
     """On the mock cluster too, where nobody can be asked who has which partition."""
     topic = new_topic(PARTITIONS)
-    members = [Member(servers, topic, group), Member(servers, topic, group)]
+    options = {**session, "auto_commit_interval_ms": 100}
+    members = [Member(servers, topic, group, options), Member(servers, topic, group, options)]
     try:
 
         def both_read_new_messages() -> bool:
@@ -129,6 +131,12 @@ def test_a_second_member_joins_and_both_read(servers: str, new_topic: Callable[.
             return all(len(member.read) > count for member, count in zip(members, before))
 
         wait_until(both_read_new_messages, "both members to have partitions", timeout=30)
+        # When one closes, the mock deals the group anew, and refuses what the other has left to commit.
+        read = {where for member in members for where in member.read}
+        ends = [sum(partition == p for partition, _ in read) for p in range(PARTITIONS)]
+        wait_until(
+            lambda: [committed_offset(servers, group, topic, p) for p in range(PARTITIONS)] == ends, "all commits"
+        )
     finally:
         for member in members:
             member.close()

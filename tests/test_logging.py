@@ -1,6 +1,7 @@
 """librdkafka's log lines go to `logging.getLogger("kjson")`, without anybody polling, and repeated failures are held back."""
 
 import logging
+import re
 from typing import Any, List
 
 import pytest
@@ -36,7 +37,9 @@ def test_a_lost_broker_is_logged_once_not_twenty_times_a_second(records: List[lo
 def test_a_constructor_that_fails_says_it_in_its_exception_alone(records: List[logging.LogRecord]) -> None:
     with pytest.raises(KafkaConnectionError):
         Producer("127.0.0.1:1")
-    assert [record.getMessage() for record in records if record.levelno >= logging.WARNING] == []
+    # Of this one's broker: a client that another test has let go may have something to say meanwhile.
+    said = [record.getMessage() for record in records if record.levelno >= logging.WARNING]
+    assert [text for text in said if re.search(r"\b127\.0\.0\.1:1\b", text)] == []
 
 
 def test_nothing_is_written_to_stderr_behind_the_logger() -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from kjson import Consumer, KafkaError, Producer, TopicPartition, UnknownTopicError
 
-from .sessions import QUICK_SESSION
 from .test_place import fill, open_consumer, read
 from .waiting import wait_until
 
@@ -65,7 +64,7 @@ def test_lag_before_anything_was_read_counts_from_what_is_committed_else_from_th
     topic = new_topic(2)
     fill(servers, topic, 30, partitions=2)
     one, two = TopicPartition(topic, 0), TopicPartition(topic, 1)
-    with Consumer(bootstrap_servers=servers, group_id=group, **QUICK_SESSION) as consumer:
+    with Consumer(bootstrap_servers=servers, group_id=group) as consumer:
         consumer.assign([one, two])
         consumer.commit(TopicPartition(topic, 0, 12))
         assert consumer.lag() == {one: 18, two: 30}
@@ -81,7 +80,7 @@ def test_a_consumer_without_a_group_has_lag_and_nothing_committed(servers: str, 
     with Consumer(topic, bootstrap_servers=servers) as consumer:
         read(consumer, 4)
         assert consumer.lag() == {where: 26}
-        consumer.poll(0)
+        read(consumer, 1)
         assert consumer.lag() == {where: 25}
         with pytest.raises(KafkaError, match="group"):
             consumer.committed(where)

@@ -208,7 +208,7 @@ def test_what_has_no_json_form_is_refused_and_not_sent(servers: str, topic: str)
 
 
 def test_flush_returns_when_everything_is_delivered(servers: str, topic: str) -> None:
-    with Producer(servers, linger_ms=200) as producer:
+    with Producer(servers, linger_ms=60_000) as producer:
         deliveries = [producer.send(topic, n) for n in range(50)]
         assert producer.pending == 50
         assert producer.flush() is None

@@ -10,17 +10,17 @@ import pytest
 from kjson import ClosedError, CommitError, Consumer, KafkaError, Producer, TopicPartition
 
 from .peers import committed_offset, create_topic, group_members
-from .sessions import QUICK_SESSION
+from .sessions import LONG_SESSION
 from .waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
 COOPERATIVE = {"partition_assignment_strategy": "cooperative-sticky"}
 PROTOCOLS: Dict[str, Dict[str, Any]] = {
-    "range": QUICK_SESSION,
-    "roundrobin": {**QUICK_SESSION, "partition_assignment_strategy": "roundrobin"},
-    "cooperative": {**QUICK_SESSION, **COOPERATIVE},
-    "static": {**QUICK_SESSION, "group_instance_id": "member"},
+    "range": LONG_SESSION,
+    "roundrobin": {**LONG_SESSION, "partition_assignment_strategy": "roundrobin"},
+    "cooperative": {**LONG_SESSION, **COOPERATIVE},
+    "static": {**LONG_SESSION, "group_instance_id": "member"},
     "kip-848": {"group_protocol": "consumer"},
 }
 
@@ -116,7 +116,7 @@ def test_what_is_done_is_committed_before_the_partition_goes(
 ) -> None:
     topic = new_topic(2)
     send(servers, topic, 50, 2)
-    options = {"bootstrap_servers": servers, "group_id": group, "auto_commit_interval_ms": 100_000, **QUICK_SESSION}
+    options = {"bootstrap_servers": servers, "group_id": group, "auto_commit_interval_ms": 100_000, **LONG_SESSION}
     read: List[Tuple[int, int]] = []
     with Consumer(topic, **options) as one:
         for _ in range(100):
@@ -296,39 +296,43 @@ def test_a_member_without_partitions_leaves_its_group(
 
 
 @pytest.mark.real_kafka
+@pytest.mark.timeout(180)
 def test_a_commit_holds_through_a_cooperative_rebalance(
     servers: str, new_topic: Callable[..., str], group: str
 ) -> None:
     topic = new_topic(4)
     send(servers, topic, 10, 4)
     options = {
-        "bootstrap_servers": servers, "group_id": group, "enable_auto_commit": False, "session_timeout_ms": 10_000,
+        "bootstrap_servers": servers, "group_id": group, "enable_auto_commit": False, "session_timeout_ms": 30_000,
         **COOPERATIVE,
     }  # fmt: skip
     # The broker answers the hasty one's JoinGroup, and then its commits behind it, when the slow one has joined too.
     with Consumer(topic, **options, heartbeat_interval_ms=100) as hasty, Consumer(
         topic, **options, heartbeat_interval_ms=3000
     ) as slow:
-        wait_until(
-            lambda: hasty.poll(0.05) or slow.poll(0.05) or len(hasty.assignment()) == len(slow.assignment()) == 2,
-            "two partitions each",
-            timeout=40,
-        )
-        kept = hasty.assignment()[0]
-        with Consumer(topic, **options) as third:
-            longest, offset = 0.0, 0
+        longest, offset, rounds = 0.0, 0, 0
+        # Where the slow one's heartbeat happens to be due at once, nobody waits for it.
+        while longest <= 0.5 and rounds < 5:
+            rounds += 1
+            wait_until(
+                lambda: hasty.poll(0.05) or slow.poll(0.05) or len(hasty.assignment()) == len(slow.assignment()) == 2,
+                "two partitions each",
+                timeout=40,
+            )
+            kept = hasty.assignment()[0]
+            with Consumer(topic, **options) as third:
 
-            def commit() -> bool:
-                nonlocal longest, offset
-                for consumer in (hasty, slow, third):
-                    consumer.poll(0)
-                offset += 1
-                begun = time.monotonic()
-                hasty.commit(TopicPartition(topic, hasty.assignment()[0].partition, offset))
-                longest = max(longest, time.monotonic() - begun)
-                return bool(third.assignment())
+                def commit() -> bool:
+                    nonlocal longest, offset
+                    for consumer in (hasty, slow, third):
+                        consumer.poll(0)
+                    offset += 1
+                    begun = time.monotonic()
+                    hasty.commit(TopicPartition(topic, hasty.assignment()[0].partition, offset))
+                    longest = max(longest, time.monotonic() - begun)
+                    return bool(third.assignment())
 
-            wait_until(commit, "a partition for the third", timeout=40)
+                wait_until(commit, "a partition for the third", timeout=40)
     assert longest > 0.5, "no commit met the rebalance, so nothing was tested"
     assert committed_offset(servers, group, topic, kept.partition)
 
@@ -361,7 +365,7 @@ def test_another_thread_that_reads_is_refused_and_takes_nothing(servers: str, to
             thread.join(60)
     # Whoever was let in got the next one: each message went to one of them.
     assert sorted(read) == list(range(2000))
-    assert all("another thread is using this consumer" in text for text in refused)
+    assert [text for text in refused if "another thread is using this consumer" not in text] == []
 
 
 def test_options_that_the_group_protocol_of_kip_848_leaves_to_the_broker(servers: str, topic: str, group: str) -> None:

@@ -130,7 +130,7 @@ def test_failures_that_nobody_looked_at_are_raised_by_flush_once(servers: str, t
 
 @pytest.mark.mock_only
 def test_a_lost_broker_fails_the_whole_batch(cluster: Any, topic: str) -> None:
-    producer = Producer(cluster.bootstrap_servers, delivery_timeout_ms=1500)
+    producer = Producer(cluster.bootstrap_servers, delivery_timeout_ms=4000)
     producer.send_and_wait(topic, 0, timeout=20)
     cluster.mock.broker_down(1)
     batch = producer.send_many(topic, range(1000))
@@ -182,13 +182,13 @@ def test_after_close_it_is_refused(servers: str, topic: str) -> None:
 
 
 def test_a_single_message_does_not_wait_for_linger(servers: str, topic: str) -> None:
-    with Producer(servers, linger_ms=1000) as producer:
+    with Producer(servers, linger_ms=30_000) as producer:
         producer.send_and_wait(topic, "the first asks for metadata")
         start = time.monotonic()
         producer.send_and_wait(topic, 1)
         producer.send(topic, 2).result()
         producer.send_many(topic, [3]).result()
-        assert time.monotonic() - start < 0.8
+        assert time.monotonic() - start < 15
 
 
 def test_metrics_count_what_was_sent_delivered_and_failed(servers: str, topic: str) -> None:
