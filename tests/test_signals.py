@@ -76,6 +76,8 @@ print(json.dumps({{"raised": raised, "sent": sent[0] if sent else None, "ended":
 os._exit(0)  # a flush at exit is another test's subject
 """
 
+SEND = "with kjson.Producer(keep[0].bootstrap_servers) as p: p.send('t', 1)\n"
+
 CALLS: Dict[str, "tuple[str, str]"] = {
     "Producer-constructor": ("", "kjson.Producer(address, connect_timeout=30)"),
     "Consumer-constructor": ("", "kjson.Consumer('t', bootstrap_servers=address, connect_timeout=30)"),
@@ -100,6 +102,44 @@ CALLS: Dict[str, "tuple[str, str]"] = {
         "next(c); keep[0].broker_down(1)",
         "c.commit()",
     ),
+    "close-without-the-broker": (
+        f"c = idle_consumer(group_id='g')\n{SEND}next(c); keep[0].broker_down(1)",
+        "c.close(30)",
+    ),
+    "close-of-an-eager-member-without-the-broker": (
+        f"c = idle_consumer(group_id='g', partition_assignment_strategy='range')\n{SEND}next(c); keep[0].broker_down(1)",
+        "c.close(30)",
+    ),
+    "close-with-the-broker-far-away": (
+        f"c = idle_consumer(group_id='g')\n{SEND}next(c); keep[0].round_trip_time(20_000)",
+        "c.close(30)",
+    ),
+    "close-while-joining": (
+        "c = idle_consumer(group_id='g'); keep[0].round_trip_time(20_000); c.poll(0.5)",
+        "c.close(30)",
+    ),
+    "consumer-with-block": (
+        f"c = idle_consumer(group_id='g')\n{SEND}next(c); keep[0].broker_down(1)",
+        "c.__exit__(None, None, None)",
+    ),
+    "until_end": ("c = idle_consumer(); keep[0].broker_down(1)", "list(c.until_end(timeout=30))"),
+    "until_end-in-a-group": (
+        "c = idle_consumer(group_id='g'); keep[0].broker_down(1)",
+        "list(c.until_end(timeout=30))",
+    ),
+    "peek": ("", "kjson.Consumer.peek('t', bootstrap_servers=address, timeout=30)"),
+    "committed": (
+        "c = idle_consumer(group_id='g'); keep[0].broker_down(1)",
+        "c.committed(kjson.TopicPartition('t', 0), timeout=30)",
+    ),
+    "end_offsets": (
+        "c = idle_consumer(); keep[0].broker_down(1)",
+        "c.end_offsets([kjson.TopicPartition('t', 0)], timeout=30)",
+    ),
+    "lag": ("c = idle_consumer(); keep[0].broker_down(1)", "c.lag(timeout=30)"),
+    "ping": ("p = connected_producer()", "p.ping(timeout=30)"),
+    "partitions_for": ("p = connected_producer()", "p.partitions_for('u', timeout=30)"),
+    "batch-result": ("b = connected_producer().send_many('t', [1, 2])", "b.result()"),
 }
 
 
