@@ -23,6 +23,7 @@ from kjson import (
 
 from .listeners import silent_address
 from .peers import committed_offset, read_records, write_with_confluent
+from .sessions import LONG_SESSION
 from .test_async_producer import Run, least_turns, run  # noqa: F401
 
 
@@ -154,7 +155,7 @@ def test_rebalance_callbacks_run_on_the_loop_and_may_be_coroutines(
             calls.append(("revoke", sorted(one.partition for one in partitions)))
 
         async with AsyncConsumer(
-            topic, bootstrap_servers=servers, group_id=group, on_assign=on_assign, on_revoke=on_revoke
+            topic, bootstrap_servers=servers, group_id=group, **LONG_SESSION, on_assign=on_assign, on_revoke=on_revoke
         ) as consumer:
             assert [(await consumer.__anext__()).value for _ in range(3)] == [40, 41, 42]
         assert calls == [("assign", [0, 1]), ("revoke", [0, 1])]
@@ -180,7 +181,7 @@ def test_what_a_rebalance_callback_raises_comes_out_of_the_read(
     async def main() -> None:
         for n, callback in enumerate((raising, plainly)):
             async with AsyncConsumer(
-                topic, bootstrap_servers=servers, group_id=f"{group}-{n}", on_assign=callback
+                topic, bootstrap_servers=servers, group_id=f"{group}-{n}", **LONG_SESSION, on_assign=callback
             ) as consumer:
                 with pytest.raises(LookupError, match="no such place"):
                     await consumer.poll(20)
@@ -193,7 +194,7 @@ def test_controls_work_while_a_read_waits(servers: str, topic: str, group: str, 
     write_with_confluent(servers, topic, numbers(5))
 
     async def main() -> None:
-        async with AsyncConsumer(topic, bootstrap_servers=servers, group_id=group) as consumer:
+        async with AsyncConsumer(topic, bootstrap_servers=servers, group_id=group, **LONG_SESSION) as consumer:
             for _ in range(5):
                 await consumer.__anext__()
             waiting = asyncio.ensure_future(consumer.poll(None))

@@ -292,7 +292,7 @@ def test_consumers_that_are_not_closed_end_with_their_loop_and_the_interpreter(
             async def main():
                 async with kjson.AsyncProducer(servers) as producer:
                     await (await producer.send_many(topic, range(100)))
-                consumer = kjson.AsyncConsumer(topic, bootstrap_servers=servers, group_id=group)
+                consumer = kjson.AsyncConsumer(topic, bootstrap_servers=servers, group_id=group, session_timeout_ms=30_000)
                 assert (await consumer.__anext__()).value == 0
                 assert (await consumer.__anext__()).value == 1
                 reading = consumer.poll(None)
@@ -324,7 +324,7 @@ def test_a_forked_child_may_not_use_its_parents_consumer(servers: str, topic: st
         import os, warnings, kjson
         warnings.simplefilter("ignore", DeprecationWarning)
         topic = sys.argv[3]
-        consumer = kjson.AsyncConsumer(topic, bootstrap_servers=sys.argv[2], group_id="g")
+        consumer = kjson.AsyncConsumer(topic, bootstrap_servers=sys.argv[2], group_id="g", session_timeout_ms=30_000)
 
         async def first():
             async with kjson.AsyncProducer(sys.argv[2]) as producer:

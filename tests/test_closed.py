@@ -7,6 +7,7 @@ import pytest
 
 from kjson import ClosedError, Consumer, Delivery, Producer
 
+from .sessions import LONG_SESSION
 from .waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("calling")
@@ -41,7 +42,7 @@ def test_a_closed_producer_raises_closed_error(servers: str, call: Callable[[Pro
 def test_a_closed_consumer_raises_closed_error(
     servers: str, topic: str, group: str, call: Callable[[Consumer], Any]
 ) -> None:
-    consumer = Consumer(topic, bootstrap_servers=servers, group_id=group)
+    consumer = Consumer(topic, bootstrap_servers=servers, group_id=group, **LONG_SESSION)
     consumer.close()
     consumer.close()
     with pytest.raises(ClosedError, match=r"(?i)consumer"):

@@ -9,6 +9,7 @@ import pytest
 from kjson import Consumer, Message, Producer
 
 from .peers import committed_offset, write_with_confluent, write_with_kafka_python
+from .sessions import LONG_SESSION
 from .waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("calling")
@@ -251,7 +252,7 @@ def test_close_after_a_finished_loop_body_commits_its_record(
 def test_close_commits_what_was_handed_out_and_not_what_was_fetched(servers: str, topic: str, group: str) -> None:
     """Closing the way the rdkafka crate does it commits records that nobody has seen."""
     write_with_confluent(servers, topic, numbers(5000))
-    consumer = Consumer(topic, bootstrap_servers=servers, group_id=group)
+    consumer = Consumer(topic, bootstrap_servers=servers, group_id=group, **LONG_SESSION)
     handed_out = [next(consumer) for _ in range(10)]
     consumer.close()
     assert committed_offset(servers, group, topic) == len(handed_out) == 10
@@ -259,7 +260,7 @@ def test_close_commits_what_was_handed_out_and_not_what_was_fetched(servers: str
 
 def test_a_record_is_stored_when_the_next_one_is_asked_for(servers: str, topic: str, group: str) -> None:
     write_with_confluent(servers, topic, numbers(3))
-    options = {"bootstrap_servers": servers, "group_id": group, "auto_commit_interval_ms": 50}
+    options = {"bootstrap_servers": servers, "group_id": group, **LONG_SESSION, "auto_commit_interval_ms": 50}
     with pytest.raises(ZeroDivisionError), Consumer(topic, **options) as consumer:
         next(consumer)
         next(consumer)
@@ -270,7 +271,7 @@ def test_a_record_is_stored_when_the_next_one_is_asked_for(servers: str, topic: 
 
 def test_commit_commits_what_was_handed_out(servers: str, topic: str, group: str) -> None:
     write_with_confluent(servers, topic, numbers(5))
-    options = {"bootstrap_servers": servers, "group_id": group, "enable_auto_commit": False}
+    options = {"bootstrap_servers": servers, "group_id": group, **LONG_SESSION, "enable_auto_commit": False}
     with Consumer(topic, **options) as consumer:
         for _ in range(3):
             next(consumer)
@@ -281,6 +282,8 @@ def test_commit_commits_what_was_handed_out(servers: str, topic: str, group: str
 
 def test_without_automatic_commits_close_commits_nothing(servers: str, topic: str, group: str) -> None:
     write_with_confluent(servers, topic, numbers(2))
-    with Consumer(topic, bootstrap_servers=servers, group_id=group, enable_auto_commit=False) as consumer:
+    with Consumer(
+        topic, bootstrap_servers=servers, group_id=group, **LONG_SESSION, enable_auto_commit=False
+    ) as consumer:
         next(consumer)
     assert committed_offset(servers, group, topic) is None

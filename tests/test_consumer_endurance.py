@@ -10,6 +10,7 @@ import pytest
 from kjson import Consumer, Producer
 
 from .peers import write_with_confluent
+from .sessions import LONG_SESSION
 from .test_producer_endurance import GROWTH_MIB, MESSAGES, resident_mib
 
 pytestmark = pytest.mark.slow
@@ -26,7 +27,9 @@ def test_reading_leaves_memory_where_it_was(servers: str, topic: str, group: str
         producer.send_many(topic, ({"n": n, "text": "x" * 200} for n in range(ROUND - 100)), headers={"h": b"1"})
     write_with_confluent(servers, topic, [b"not JSON"] * 100)
     read, base = 0, 0.0
-    with Consumer(topic, bootstrap_servers=servers, group_id=group, on_decode_error="yield") as consumer:
+    with Consumer(
+        topic, bootstrap_servers=servers, group_id=group, **LONG_SESSION, on_decode_error="yield"
+    ) as consumer:
         while read < MESSAGES:
             bad = count = 0
             while count < ROUND:

@@ -12,6 +12,7 @@ from kjson.testing import MockCluster
 
 from .kafka import Broker
 from .peers import committed_offset, create_topic, read_records, write_with_confluent
+from .sessions import LONG_SESSION
 from .test_decode_policies import read
 
 pytestmark = pytest.mark.usefixtures("calling")
@@ -40,7 +41,9 @@ def test_a_dead_letter_is_the_original_with_where_it_came_from(
 ) -> None:
     headers = [("trace", b"\x00\xff"), ("none", None), ("trace", b"again")]
     write_with_confluent(servers, topic, [b"0", b"\x80 bad", b"2"], key=b"\xfe key", headers=headers)
-    with Consumer(topic, bootstrap_servers=servers, group_id=group, on_decode_error=DeadLetter(dead)) as consumer:
+    with Consumer(
+        topic, bootstrap_servers=servers, group_id=group, **LONG_SESSION, on_decode_error=DeadLetter(dead)
+    ) as consumer:
         assert drain(consumer, 2, way) == [0, 2]
     (letter,) = read_records(servers, dead, 1)
     original = read_records(servers, topic, 3)[1]
@@ -192,7 +195,9 @@ class TestUndelivered:
             elsewhere.bootstrap_servers, delivery_timeout_ms=3000, reconnect_backoff_max_ms=100
         ) as producer:
             letters = DeadLetter("dead", producer=producer, timeout=5)
-            consumer: Any = Consumer(topic, bootstrap_servers=servers, group_id=group, on_decode_error=letters)
+            consumer: Any = Consumer(
+                topic, bootstrap_servers=servers, group_id=group, **LONG_SESSION, on_decode_error=letters
+            )
             with consumer:
                 seen = consumer.consume(1, timeout=20)[0:1]
                 assert [message.value for message in seen] == [0]

@@ -7,6 +7,7 @@ import pytest
 from kjson import Consumer, DecodeError
 
 from .peers import committed_offset, write_with_confluent
+from .sessions import LONG_SESSION
 
 pytestmark = pytest.mark.usefixtures("calling")
 
@@ -92,7 +93,7 @@ def test_consume_loses_none_of_the_good_messages_around_a_bad_one(servers: str, 
 
 def test_a_bad_message_that_was_raised_is_not_read_again_by_the_group(servers: str, topic: str, group: str) -> None:
     write_with_confluent(servers, topic, [b"0", b"bad", b"2"])
-    with Consumer(topic, bootstrap_servers=servers, group_id=group) as consumer:
+    with Consumer(topic, bootstrap_servers=servers, group_id=group, **LONG_SESSION) as consumer:
         assert next(consumer).offset == 0
         with pytest.raises(DecodeError):
             next(consumer)

@@ -12,6 +12,7 @@ import pytest
 from kjson import ConfigError, Consumer, DeadLetter, DecodeError, Message, Producer, TopicPartition
 
 from .peers import committed_offset, write_with_confluent
+from .sessions import LONG_SESSION
 from .waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("calling")
@@ -43,7 +44,7 @@ def consumer_of(servers: str, topic: str, policy: Any, **options: Any) -> "Consu
 @pytest.mark.parametrize("way", WAYS)
 def test_skip_goes_on_and_passes_the_bad_ones(servers: str, topic: str, group: str, way: str) -> None:
     write_with_confluent(servers, topic, [*GOOD_BAD_GOOD, b"last"])
-    with consumer_of(servers, topic, "skip", group_id=group) as consumer:
+    with consumer_of(servers, topic, "skip", group_id=group, **LONG_SESSION) as consumer:
         assert [message.value["n"] for message in read(consumer, way, 5)] == [0, 2, 5]
         # The one behind the last good one is passed, too.
         wait_until(
@@ -93,7 +94,7 @@ def test_what_a_callable_raises_comes_out_once_and_the_next_read_goes_on(
         raise LookupError(error.offset)
 
     seen: List[Any] = []
-    with consumer_of(servers, topic, decide, group_id=group) as consumer:
+    with consumer_of(servers, topic, decide, group_id=group, **LONG_SESSION) as consumer:
         while 5 not in seen:
             try:
                 for message in read(consumer, way, 5):

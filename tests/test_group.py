@@ -8,6 +8,7 @@ import pytest
 from kjson import Consumer, Producer
 
 from .peers import committed_offset, group_members
+from .sessions import LONG_SESSION
 from .waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("calling")
@@ -107,7 +108,7 @@ def test_two_groups_each_read_everything(servers: str, topic: str, group: str) -
         for n in range(3):
             producer.send(topic, n)
     for name in (f"{group}-a", f"{group}-b"):
-        with Consumer(topic, bootstrap_servers=servers, group_id=name) as consumer:
+        with Consumer(topic, bootstrap_servers=servers, group_id=name, **LONG_SESSION) as consumer:
             assert [next(consumer).value for _ in range(3)] == [0, 1, 2]
 
 

@@ -11,6 +11,7 @@ from kjson import Consumer, DeliveryError, KafkaConnectionError, Producer
 from kjson.testing import MockCluster
 
 from .peers import read_records
+from .sessions import LONG_SESSION
 
 
 def metadata(cluster: MockCluster) -> Any:
@@ -54,7 +55,7 @@ def test_messages_go_through_it() -> None:
         with Producer(cluster.bootstrap_servers) as producer:
             for n in range(60):
                 producer.send("orders", {"n": n}, partition=n % 6)
-        with Consumer("orders", bootstrap_servers=cluster.bootstrap_servers, group_id="g") as consumer:
+        with Consumer("orders", bootstrap_servers=cluster.bootstrap_servers, group_id="g", **LONG_SESSION) as consumer:
             assert sorted(next(consumer).value["n"] for _ in range(60)) == list(range(60))
         assert len(read_records(cluster.bootstrap_servers, "orders", 60, partitions=6)) == 60
 

@@ -100,6 +100,7 @@ def test_on_assign_may_seek_and_on_revoke_may_commit(servers: str, topic: str, g
         topic,
         bootstrap_servers=servers,
         group_id=group,
+        **LONG_SESSION,
         enable_auto_commit=False,
         on_assign=on_assign,
         on_revoke=on_revoke,
@@ -143,7 +144,7 @@ def test_what_a_callback_raises_comes_out_of_the_read(servers: str, topic: str, 
     def on_assign(consumer: Consumer[Any], partitions: List[TopicPartition]) -> None:
         raise LookupError("no place for it")
 
-    with Consumer(topic, bootstrap_servers=servers, group_id=group, on_assign=on_assign) as consumer:
+    with Consumer(topic, bootstrap_servers=servers, group_id=group, **LONG_SESSION, on_assign=on_assign) as consumer:
         with pytest.raises(LookupError, match="no place for it"):
             consumer.poll(20)
         # The assignment stands.
@@ -159,7 +160,7 @@ def test_a_callback_may_not_read_or_close(servers: str, topic: str, group: str) 
                 call()
             refused.append(str(raised.value))
 
-    with Consumer(topic, bootstrap_servers=servers, group_id=group, on_assign=on_assign) as consumer:
+    with Consumer(topic, bootstrap_servers=servers, group_id=group, **LONG_SESSION, on_assign=on_assign) as consumer:
         wait_until(lambda: consumer.poll(0.1) or refused, "the callback")
     assert len(refused) == 4
 
@@ -188,6 +189,7 @@ def test_asynchronous_commits_are_told_to_on_commit(servers: str, topic: str, gr
         topic,
         bootstrap_servers=servers,
         group_id=group,
+        **LONG_SESSION,
         enable_auto_commit=False,
         on_commit=lambda error, offsets: answers.append((error, offsets)),
     ) as consumer:
@@ -344,7 +346,7 @@ def test_another_thread_that_reads_is_refused_and_takes_nothing(servers: str, to
     read: List[int] = []
     refused: List[str] = []
 
-    with Consumer(topic, bootstrap_servers=servers, group_id=group) as consumer:
+    with Consumer(topic, bootstrap_servers=servers, group_id=group, **LONG_SESSION) as consumer:
 
         def work() -> None:
             while len(read) < 2000:

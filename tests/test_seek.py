@@ -9,6 +9,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 from kjson import Consumer, KafkaError, Message, Producer, TopicPartition, UnknownTopicError
 
 from .peers import committed_offset
+from .sessions import LONG_SESSION
 from .waiting import wait_until
 
 
@@ -37,7 +38,7 @@ def next_of(consumer: Consumer[Any], partition: TopicPartition) -> Message[Any]:
 @pytest.mark.parametrize("offset", [0, 3, 700, 999])
 def test_the_next_message_is_the_sought_one(servers: str, filled: str, group: str, grouped: bool, offset: int) -> None:
     one, _ = places(filled)
-    with Consumer(filled, bootstrap_servers=servers, group_id=group if grouped else None) as consumer:
+    with Consumer(filled, bootstrap_servers=servers, group_id=group if grouped else None, **LONG_SESSION) as consumer:
         for _ in range(600):
             next(consumer)
         consumer.seek(one, offset)
@@ -79,7 +80,7 @@ def test_seek_to_the_ends(servers: str, filled: str) -> None:
 
 def test_a_sought_place_is_what_is_committed(servers: str, filled: str, group: str) -> None:
     one, _ = places(filled)
-    with Consumer(filled, bootstrap_servers=servers, group_id=group) as consumer:
+    with Consumer(filled, bootstrap_servers=servers, group_id=group, **LONG_SESSION) as consumer:
         for _ in range(1200):
             next(consumer)
         consumer.seek(one, 7)
@@ -147,7 +148,9 @@ def test_assign_goes_on_where_the_group_was(servers: str, filled: str, group: st
 
 def test_what_the_brokers_and_the_group_say(servers: str, filled: str, group: str) -> None:
     one, two = places(filled)
-    with Consumer(filled, bootstrap_servers=servers, group_id=group, enable_auto_commit=False) as consumer:
+    with Consumer(
+        filled, bootstrap_servers=servers, group_id=group, **LONG_SESSION, enable_auto_commit=False
+    ) as consumer:
         messages = [next(consumer) for _ in range(50)]
         assert consumer.beginning_offsets() == {one: 0, two: 0}
         assert consumer.end_offsets([one]) == {one: 1000}

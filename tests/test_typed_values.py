@@ -16,6 +16,7 @@ from kjson import ConfigError, Consumer, DeadLetter, DecodeError
 from kjson.typed import Mismatch, converter
 
 from .peers import committed_offset, read_records, write_with_confluent
+from .sessions import LONG_SESSION
 
 
 class Color(enum.Enum):
@@ -60,7 +61,7 @@ def test_a_dataclass_is_what_comes_out(servers: str, topic: str) -> None:
 def test_what_does_not_fit_is_a_decode_error_that_says_where(servers: str, topic: str, group: str) -> None:
     bad = b'{"id":1,"items":[{"name":"a","price":1},{"name":"b","price":"hunter2"}]}'
     write_with_confluent(servers, topic, [bad, b"null", b'{"id":2,"items":[]}'])
-    with Consumer(topic, bootstrap_servers=servers, value_type=Order, group_id=group) as consumer:
+    with Consumer(topic, bootstrap_servers=servers, value_type=Order, group_id=group, **LONG_SESSION) as consumer:
         with pytest.raises(DecodeError) as caught:
             next(consumer)
         with pytest.raises(DecodeError, match="expected an object for Order, got null"):
