@@ -8,6 +8,8 @@ import pytest
 from kjson import Consumer, KafkaError, Producer, TopicPartition
 from kjson.testing import MockCluster
 
+from .sessions import LONG_SESSION
+
 pytestmark = pytest.mark.usefixtures("calling")
 
 TOPIC, GROUP = "orders", "billing"
@@ -27,7 +29,7 @@ def brokers() -> Iterator[MockCluster]:
 
 @pytest.mark.parametrize("old_one", ["stays", "is lost"])
 def test_a_consumer_reads_and_commits_on(brokers: MockCluster, old_one: str) -> None:
-    options = {"bootstrap_servers": brokers.bootstrap_servers, "group_id": GROUP, "session_timeout_ms": 30_000}
+    options = {"bootstrap_servers": brokers.bootstrap_servers, "group_id": GROUP, **LONG_SESSION}
     with Consumer(TOPIC, enable_auto_commit=False, **options) as consumer:
         assert list(islice(consumer.values(), 20)) == list(range(20))
         consumer.commit()
@@ -43,7 +45,7 @@ def test_a_consumer_reads_and_commits_on(brokers: MockCluster, old_one: str) -> 
 
 
 def test_close_commits_to_the_new_one(brokers: MockCluster) -> None:
-    options = {"bootstrap_servers": brokers.bootstrap_servers, "group_id": GROUP}
+    options = {"bootstrap_servers": brokers.bootstrap_servers, "group_id": GROUP, **LONG_SESSION}
     with Consumer(TOPIC, auto_commit_interval_ms=100_000, **options) as consumer:
         assert list(islice(consumer.values(), 10)) == list(range(10))
         brokers.move_coordinator(GROUP, 2)

@@ -81,9 +81,10 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     fn tell(&self, event: GroupEvent) -> Result<(), Error> {
-        self.in_hook.store(true, Ordering::SeqCst);
+        // A hook that commits may have another one called.
+        let before = self.lock(&self.hook).replace(std::thread::current().id());
         let told = self.shared.hooks.group_event(event);
-        self.in_hook.store(false, Ordering::SeqCst);
+        *self.lock(&self.hook) = before;
         told
     }
 

@@ -20,6 +20,7 @@ mod until;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use crate::kafka::brokers::Brokers;
@@ -104,8 +105,8 @@ pub struct Consumer<H: ConsumerHooks> {
     has_aside: AtomicBool,
     /// One who reads at a time.
     reader: Mutex<()>,
-    /// A hook runs: what it calls may not read.
-    in_hook: AtomicBool,
+    /// The thread that runs a hook: what that calls may not read.
+    hook: Mutex<Option<ThreadId>>,
     /// How many wait to have a word between two fetches.
     waiting: AtomicUsize,
     settings: ConsumerSettings,
@@ -157,7 +158,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             aside: Mutex::default(),
             has_aside: AtomicBool::new(false),
             reader: Mutex::default(),
-            in_hook: AtomicBool::new(false),
+            hook: Mutex::default(),
             waiting: AtomicUsize::new(0),
             settings,
             scouting: Scout::options(&config),
@@ -208,8 +209,11 @@ impl<H: ConsumerHooks> Consumer<H> {
         self.inlet.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reading is for one at a time.
+    /// Reading is for one at a time, and not for the callbacks that it makes.
     fn be_reader(&self) -> Result<MutexGuard<'_, ()>, Error> {
+        if *self.lock(&self.hook) == Some(std::thread::current().id()) {
+            return Err(in_hook("read"));
+        }
         match self.reader.try_lock() {
             Ok(guard) => Ok(guard),
             Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
@@ -250,16 +254,19 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     pub fn refuse_in_hook(&self, operation: &str) -> Result<(), Error> {
-        if self.in_hook.load(Ordering::SeqCst) {
-            return Err(Error::Misuse(format!(
-                "cannot {operation} while on_assign, on_revoke, on_lost or on_commit runs: it is called by the read that \
-                 is going on"
-            )));
+        match *self.lock(&self.hook) {
+            Some(_) => Err(in_hook(operation)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn lock<'a, T>(&self, mutex: &'a Mutex<T>) -> MutexGuard<'a, T> {
         mutex.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn in_hook(operation: &str) -> Error {
+    Error::Misuse(format!(
+        "cannot {operation} while on_assign, on_revoke, on_lost or on_commit runs: it is called by the read that is going on"
+    ))
 }

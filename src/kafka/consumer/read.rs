@@ -178,7 +178,6 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     /// Waits for a message up to the deadline, which is false. It stays here until somebody takes it.
     pub fn ready(&self, limit: usize, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<bool, Error> {
-        self.refuse_in_hook("read")?;
         let _reader = self.be_reader()?;
         let mut reading = self.lock(&self.reading);
         if std::mem::take(&mut reading.bounded) {
@@ -197,7 +196,6 @@ impl<H: ConsumerHooks> Consumer<H> {
         ready: impl Fn(&Reading) -> bool,
     ) -> Result<bool, Error> {
         let inlet = self.open("read")?;
-        self.refuse_in_hook("read")?;
         loop {
             if self.closing.load(Ordering::Relaxed) {
                 return Err(Error::Closed { operation: "read", object: "consumer" });

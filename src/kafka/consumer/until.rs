@@ -50,7 +50,6 @@ impl Until {
 impl<H: ConsumerHooks> Consumer<H> {
     /// Waits for the partitions to be shared out, and asks where they end now.
     pub fn until_end(&self, timeout: Duration, interrupt: Interrupt<'_>) -> Result<Until, Error> {
-        self.refuse_in_hook("read")?;
         let _reader = self.be_reader()?;
         let deadline = Deadline::after(Some(timeout));
         if !self.fill(1, deadline, interrupt, |reading| reading.assigned)? {
@@ -101,7 +100,6 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     /// Waits for something that may lie before the ends; false when there is none left.
     pub fn ready_until(&self, until: &mut Until, interrupt: Interrupt<'_>) -> Result<bool, Error> {
-        self.refuse_in_hook("read")?;
         let _reader = self.be_reader()?;
         loop {
             // What is here counts as read in librdkafka.
