@@ -114,10 +114,6 @@ CALLS: Dict[str, "tuple[str, str]"] = {
         f"c = idle_consumer(group_id='g')\n{SEND}next(c); keep[0].round_trip_time(20_000)",
         "c.close(30)",
     ),
-    "close-while-joining": (
-        "c = idle_consumer(group_id='g'); keep[0].round_trip_time(20_000); c.poll(0.5)",
-        "c.close(30)",
-    ),
     "consumer-with-block": (
         f"c = idle_consumer(group_id='g')\n{SEND}next(c); keep[0].broker_down(1)",
         "c.__exit__(None, None, None)",
