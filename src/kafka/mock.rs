@@ -29,7 +29,7 @@ pub struct MockCluster {
 }
 
 /// The host client of a mock cluster talks to nobody.
-struct Silent;
+pub(super) struct Silent;
 
 impl Callbacks for Silent {
     fn log(&self, _: i32, _: &str, _: &str) {}

@@ -9,6 +9,7 @@ use std::ffi::CStr;
 use rdkafka::bindings as rd;
 
 use super::client::Client;
+use super::unparsed::has_headers;
 use super::{code, text};
 use crate::kafka::code::Code;
 use crate::kafka::record::{Header, Partition};
@@ -31,6 +32,11 @@ impl Incoming {
     fn message(&self) -> &rd::rd_kafka_message_t {
         // SAFETY: live until the drop.
         unsafe { &*self.raw }
+    }
+
+    #[cfg(test)]
+    pub(super) fn raw(&self) -> *const rd::rd_kafka_message_t {
+        self.raw
     }
 
     /// `Code::NONE` for a message; otherwise this is a notice, and `reason` tells more.
@@ -116,7 +122,7 @@ impl Incoming {
         let mut list = std::ptr::null_mut();
         // SAFETY: the message is live; the list and all in it belong to the message.
         unsafe {
-            if code(rd::rd_kafka_message_headers(self.raw, &mut list)) != Code::NONE {
+            if !has_headers(self.raw) || code(rd::rd_kafka_message_headers(self.raw, &mut list)) != Code::NONE {
                 return Vec::new();
             }
             (0..rd::rd_kafka_header_cnt(list))

@@ -22,6 +22,7 @@ pub mod partitions;
 pub mod place;
 pub mod produce;
 pub mod transact;
+mod unparsed;
 
 use std::collections::HashMap;
 use std::ffi::{c_char, CStr};
