@@ -62,6 +62,7 @@ impl<'a, 'py> Reader<'a, 'py> {
         }
     }
 
+    #[inline(always)]
     fn value(&mut self) -> Read<()> {
         match self.next() {
             Some(b'"') => self.string(),
@@ -106,6 +107,7 @@ impl<'a, 'py> Reader<'a, 'py> {
         Ok(self.stack.mark())
     }
 
+    #[inline(never)]
     fn array(&mut self) -> Read<()> {
         let start = self.enter()?;
         if self.next() == Some(b']') {
@@ -124,6 +126,7 @@ impl<'a, 'py> Reader<'a, 'py> {
         Ok(self.stack.close_list(start)?)
     }
 
+    #[inline(never)]
     fn object(&mut self) -> Read<()> {
         let start = self.enter()?;
         if self.next() == Some(b'}') {
@@ -134,10 +137,6 @@ impl<'a, 'py> Reader<'a, 'py> {
                     return Err(self.halt("expected a key in double quotes"));
                 }
                 self.key()?;
-                if self.next() != Some(b':') {
-                    return Err(self.halt("expected `:`"));
-                }
-                self.at += 1;
                 self.value()?;
                 match self.next() {
                     Some(b',') => self.at += 1,
@@ -150,9 +149,24 @@ impl<'a, 'py> Reader<'a, 'py> {
         Ok(self.stack.close_dict(start)?)
     }
 
+    /// A key and the colon behind it.
     #[inline(always)]
     fn key(&mut self) -> Read<()> {
         let start = self.at + 1;
+        if let Some(length) = self.stack.push_expected_key(&self.bytes[start..]) {
+            self.at = start + length;
+            return Ok(());
+        }
+        self.unexpected_key(start)?;
+        if self.next() != Some(b':') {
+            return Err(self.halt("expected `:`"));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn unexpected_key(&mut self, start: usize) -> Read<()> {
         let run = scan::plain_run(self.bytes, start);
         if self.bytes.get(run.end) != Some(&b'"') {
             self.escaped_string(run.end)?;

@@ -117,6 +117,14 @@ impl<'a, 'py> Stack<'a, 'py> {
         true
     }
 
+    /// Pushes the key that `text` begins with, if it is the one that is expected, and gives the place behind its colon.
+    #[inline(always)]
+    pub(super) fn push_expected_key(&mut self, text: &[u8]) -> Option<usize> {
+        let (object, end) = self.keys.guess(text)?;
+        self.names.push(object);
+        Some(end)
+    }
+
     /// The same for a key, which the cache may know.
     #[inline(always)]
     pub(super) fn push_key(&mut self, text: &[u8]) -> bool {
