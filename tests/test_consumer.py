@@ -1,6 +1,5 @@
 """Consumer: what it reads, how one asks for it, and what it has committed by the time it is closed."""
 
-import gc
 import time
 from typing import Any, Dict, List
 
@@ -122,36 +121,6 @@ def test_consume_takes_no_more_than_one_mebibyte_beyond_the_first_message(server
     assert [text for lot in lots for text in lot] == texts[1:151] + texts[:1] + texts[151:]
     sizes = [sum(map(len, lot[1:])) for lot in lots if lot]
     assert max(sizes) <= 1 << 20
-
-
-@pytest.mark.mock_only
-@pytest.mark.sync_only
-@pytest.mark.parametrize("enabled", [True, False])
-def test_consume_does_not_run_the_collector_and_leaves_it_as_it_was(servers: str, topic: str, enabled: bool) -> None:
-    write_with_confluent(servers, topic, [b'{"nested": {"n": [%d]}}' % n for n in range(5000)])
-    runs: List[str] = []
-
-    def notice(phase: str, details: Any) -> None:
-        runs.append(phase)
-
-    with Consumer(topic, bootstrap_servers=servers) as consumer:
-        last = next(consumer)
-        while consumer.metrics()["buffered"] <= 300:  # the broker's first answer may be a short one
-            last = next(consumer)
-        (gc.enable if enabled else gc.disable)()
-        gc.collect()
-        gc.callbacks.append(notice)
-        try:
-            messages = consumer.consume(1000)
-            during = len(runs)  # a list would be reason enough for a run
-            assert gc.isenabled() == enabled
-        finally:
-            gc.callbacks.remove(notice)
-            gc.enable()
-    assert len(messages) > 300
-    read = [message.value["nested"]["n"][0] for message in messages]
-    assert read == list(range(last.offset + 1, last.offset + 1 + len(messages)))
-    assert during == 0
 
 
 def test_consume_hands_out_what_is_there_without_waiting_for_more(servers: str, topic: str) -> None:

@@ -2,9 +2,13 @@
 //!
 //! Up to 3.11 it runs inside every 700th or so `PyDict_New`, and looks through all that a batch has so far: 0.25 to 0.45 us a
 //! message in batches of a thousand, a fifth of the time, to find nothing. From 3.12 on it waits for the interpreter by itself.
+//! Once it is let loose again it looks through the whole batch, unless it has had its look before (`json::Unseen`).
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyTuple;
+
+use crate::json::Unseen;
 
 /// While it lives the collector does not run. For code that keeps the GIL and runs nobody's Python code: no other thread
 /// gets to see it.
@@ -28,6 +32,51 @@ impl<'py> Pause<'py> {
             DISABLE.import(py, "gc", "disable")?.call0()?;
         }
         Ok(Pause { py, was_on })
+    }
+
+    /// Whether it is worth while to hide containers: not if the collector is off anyway. The one of 3.14 tracks every dict and
+    /// collects the old with the young, which is more than is done here for it.
+    pub fn hides(&self) -> bool {
+        self.was_on && self.py.version_info() < (3, 14)
+    }
+
+    /// Ends it, with a look at the young if there is to be one. What is unseen joins them after that.
+    pub fn end(self, unseen: Unseen<'py>) {
+        let py = self.py;
+        let look = (self.was_on && !unseen.is_empty()).then(|| Look::if_due(py));
+        drop(self);
+        if let Err(error) = look.transpose().and_then(|look| look.flatten().map_or(Ok(()), Look::take)) {
+            error.write_unraisable(py, None);
+        }
+    }
+}
+
+/// A look at the young and no others.
+struct Look<'py> {
+    collect: Bound<'py, PyAny>,
+    generation: Bound<'py, PyTuple>,
+}
+
+impl<'py> Look<'py> {
+    /// If the collector is about to do just that. Whether it looks at older ones as well it decides by more than the counts
+    /// (`gc_collect_generations` in Modules/gcmodule.c), so that is left to it.
+    fn if_due(py: Python<'py>) -> PyResult<Option<Self>> {
+        static COLLECT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static COUNT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static THRESHOLD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let numbers = |from: &Bound<'_, PyAny>| from.call0()?.extract::<(i64, i64, i64)>();
+        let count = numbers(COUNT.import(py, "gc", "get_count")?)?;
+        let threshold = numbers(THRESHOLD.import(py, "gc", "get_threshold")?)?;
+        if threshold.0 == 0 || count.0 <= threshold.0 || count.1 > threshold.1 {
+            return Ok(None);
+        }
+        let collect = COLLECT.import(py, "gc", "collect")?.clone();
+        Ok(Some(Look { collect, generation: (0,).into_pyobject(py)? }))
+    }
+
+    /// Makes no object before it begins: that would be reason for a look of the collector's own.
+    fn take(self) -> PyResult<()> {
+        self.collect.call1(self.generation).map(|_| ())
     }
 }
 

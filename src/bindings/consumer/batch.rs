@@ -6,7 +6,6 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use crate::bindings::collector::Pause;
 use crate::bindings::forward::Forwarded;
 use crate::bindings::message::Message;
 use crate::kafka::Incoming;
@@ -15,6 +14,7 @@ use super::core::Core;
 use super::dead_letter::Letter;
 use super::decoding::Fault;
 use super::policy::Step;
+use super::series::Series;
 
 #[derive(Default)]
 pub struct Batch {
@@ -119,28 +119,24 @@ impl Batch {
         core: &Core,
         incoming: &mut impl Iterator<Item = Incoming>,
     ) -> PyResult<Option<(Incoming, Box<Fault>)>> {
-        let _pause = self.pause(py, incoming.size_hint().0)?;
+        let mut series = Series::begin(py, &core.decoder, incoming.size_hint().0)?;
+        let mut bad = None;
         for next in incoming {
-            match core.decoder.message(py, &next) {
+            match series.message(&next) {
                 Ok(message) => self.messages.push(Py::new(py, message)?),
-                Err(fault) => return Ok(Some((next, fault))),
+                Err(fault) => {
+                    bad = Some((next, fault));
+                    break;
+                }
             }
             self.take(next);
         }
-        Ok(None)
-    }
-
-    fn pause<'py>(&self, py: Python<'py>, count: usize) -> PyResult<Option<Pause<'py>>> {
-        if self.plain {
-            Pause::for_messages(py, count)
-        } else {
-            Ok(None)
-        }
+        series.end();
+        Ok(bad)
     }
 
     pub fn into_list(mut self, py: Python<'_>, anchors: &Anchors) -> PyResult<Py<PyList>> {
         let messages = std::mem::take(&mut self.messages);
-        let _pause = self.pause(py, messages.len())?;
         if self.plain {
             anchors.lie_in(py, &messages);
         }

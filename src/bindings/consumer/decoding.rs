@@ -94,6 +94,7 @@ impl Fault {
 }
 
 type Decoded = Result<Py<PyAny>, Box<Fault>>;
+type Json<'py> = Result<Bound<'py, PyAny>, DecodeError>;
 
 impl From<DecodeError> for Box<Fault> {
     fn from(error: DecodeError) -> Self {
@@ -123,10 +124,33 @@ impl Decoder {
         matches!(self.form, Form::Json) && self.options.parse_float.is_none()
     }
 
-    #[inline]
     pub fn message(&self, py: Python<'_>, incoming: &Incoming) -> Result<Message, Box<Fault>> {
-        let value = self.value(py, incoming)?;
-        let key = self.key(py, incoming)?;
+        if self.is_plain() {
+            return self.message_in(py, &mut json::Series::begin(py), incoming);
+        }
+        // The user's code may decode on its own account, and finds the codec free.
+        self.message_by(py, &mut |bytes| json::decode(py, bytes, &self.options), incoming)
+    }
+
+    #[inline]
+    pub fn message_in<'py>(
+        &self,
+        py: Python<'py>,
+        texts: &mut json::Series<'py>,
+        incoming: &Incoming,
+    ) -> Result<Message, Box<Fault>> {
+        self.message_by(py, &mut |bytes| texts.decode(bytes, &self.options), incoming)
+    }
+
+    #[inline]
+    fn message_by<'py>(
+        &self,
+        py: Python<'py>,
+        decode: &mut impl FnMut(&[u8]) -> Json<'py>,
+        incoming: &Incoming,
+    ) -> Result<Message, Box<Fault>> {
+        let value = self.value(py, decode, incoming)?;
+        let key = self.key(py, decode, incoming)?;
         Ok(Message::new(py, self.topic(py, incoming), incoming, key, value, None))
     }
 
@@ -138,20 +162,22 @@ impl Decoder {
         value: Py<PyAny>,
         error: Option<Py<PyAny>>,
     ) -> Message {
-        let key = self.key(py, incoming).unwrap_or_else(|_| {
+        let decode = &mut |bytes: &[u8]| json::decode(py, bytes, &self.options);
+        let key = self.key(py, decode, incoming).unwrap_or_else(|_| {
             let raw = incoming.key().map_or(RawKey::None, |bytes| RawKey::Bytes(PyBytes::new(py, bytes).unbind()));
             Key { object: py.None(), raw }
         });
         Message::new(py, self.topic(py, incoming), incoming, key, value, error)
     }
 
-    fn value(&self, py: Python<'_>, incoming: &Incoming) -> Decoded {
+    #[inline]
+    fn value<'py>(&self, py: Python<'py>, decode: &mut impl FnMut(&[u8]) -> Json<'py>, incoming: &Incoming) -> Decoded {
         match (incoming.value(), &self.form) {
             (None, _) => Ok(py.None()),
-            (Some(bytes), Form::Json) => Ok(json::decode(py, bytes, &self.options)?.unbind()),
+            (Some(bytes), Form::Json) => Ok(decode(bytes)?.unbind()),
             (Some(bytes), Form::Custom(deserializer)) => Ok(deserializer.call1(py, (PyBytes::new(py, bytes),))?),
             (Some(bytes), Form::Typed { convert, takes_bytes }) => {
-                let decoded = json::decode(py, bytes, &self.options)?;
+                let decoded = decode(bytes)?;
                 let converted = match takes_bytes {
                     true => convert.call1(py, (PyBytes::new(py, bytes),)),
                     false => convert.call1(py, (decoded,)),
@@ -161,7 +187,13 @@ impl Decoder {
         }
     }
 
-    fn key(&self, py: Python<'_>, incoming: &Incoming) -> Result<Key, Box<Fault>> {
+    #[inline]
+    fn key<'py>(
+        &self,
+        py: Python<'py>,
+        decode: &mut impl FnMut(&[u8]) -> Json<'py>,
+        incoming: &Incoming,
+    ) -> Result<Key, Box<Fault>> {
         let Some(bytes) = incoming.key() else { return Ok(Key { object: py.None(), raw: RawKey::None }) };
         let text = || {
             let text = PyString::new(py, std::str::from_utf8(bytes)?);
@@ -173,7 +205,7 @@ impl Decoder {
         };
         match self.key_type {
             KeyType::Bytes => Ok(same()),
-            KeyType::Json => match json::decode(py, bytes, &self.options) {
+            KeyType::Json => match decode(bytes) {
                 Ok(key) => Ok(Key { object: key.unbind(), ..same() }),
                 Err(error) => {
                     let mut fault = Box::<Fault>::from(error);

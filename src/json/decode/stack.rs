@@ -13,6 +13,8 @@ use crate::json::capi::CApi;
 use crate::json::key_cache::KeyCache;
 use crate::json::value_cache::ValueCache;
 
+use super::unseen::Unseen;
+
 /// Owns one reference for each entry of `objects`, and borrows `names` from `keys`.
 pub(super) struct Stack<'a, 'py> {
     py: Python<'py>,
@@ -21,6 +23,9 @@ pub(super) struct Stack<'a, 'py> {
     names: &'a mut Vec<*mut PyObject>,
     keys: &'a mut KeyCache,
     values: &'a mut ValueCache,
+    unseen: Option<&'a mut Unseen<'py>>,
+    /// How many containers have been made.
+    closed: usize,
 }
 
 /// How much lay on the stack when a container began.
@@ -28,6 +33,7 @@ pub(super) struct Stack<'a, 'py> {
 pub(super) struct Mark {
     objects: usize,
     names: usize,
+    closed: usize,
 }
 
 impl<'a, 'py> Stack<'a, 'py> {
@@ -38,8 +44,9 @@ impl<'a, 'py> Stack<'a, 'py> {
         names: &'a mut Vec<*mut PyObject>,
         keys: &'a mut KeyCache,
         values: &'a mut ValueCache,
+        unseen: Option<&'a mut Unseen<'py>>,
     ) -> Self {
-        Stack { py, capi: CApi::get(py), objects, names, keys, values }
+        Stack { py, capi: CApi::get(py), objects, names, keys, values, unseen, closed: 0 }
     }
 
     pub(super) fn py(&self) -> Python<'py> {
@@ -48,7 +55,7 @@ impl<'a, 'py> Stack<'a, 'py> {
 
     #[inline(always)]
     pub(super) fn mark(&self) -> Mark {
-        Mark { objects: self.objects.len(), names: self.names.len() }
+        Mark { objects: self.objects.len(), names: self.names.len(), closed: self.closed }
     }
 
     pub(super) fn push(&mut self, object: Bound<'py, PyAny>) {
@@ -169,7 +176,11 @@ impl<'a, 'py> Stack<'a, 'py> {
             }
             self.objects.truncate(start.objects);
             self.objects.push(list);
+            if let Some(unseen) = &mut self.unseen {
+                unseen.hide(list);
+            }
         }
+        self.closed += 1;
         Ok(())
     }
 
@@ -194,7 +205,11 @@ impl<'a, 'py> Stack<'a, 'py> {
                 ffi::Py_DECREF(object);
             }
             self.objects.push(dict);
+            if let Some(unseen) = self.unseen.as_mut().filter(|_| self.closed > start.closed) {
+                unseen.hide(dict);
+            }
         }
+        self.closed += 1;
         Ok(())
     }
 }

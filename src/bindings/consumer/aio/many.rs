@@ -9,8 +9,8 @@ use pyo3::prelude::*;
 
 use crate::bindings::aio::connection::connect;
 use crate::bindings::aio::turn;
-use crate::bindings::collector::Pause;
 use crate::bindings::consumer::policy::Step;
+use crate::bindings::consumer::series::Series;
 use crate::bindings::message::Message;
 use crate::kafka::{Deadline, Incoming};
 
@@ -43,18 +43,24 @@ impl Taken {
         /// The clock costs a third of what a short message does.
         const SOME: usize = 16;
         let core = self.core.clone();
-        let _pause = if core.decoder.is_plain() { Pause::for_messages(py, self.rest.len())? } else { None };
+        let mut series = Series::begin(py, &core.decoder, self.rest.len())?;
+        let mut bad = None;
         while let Some(incoming) = self.next() {
-            match core.decoder.message(py, incoming) {
+            match series.message(incoming) {
                 Ok(message) => messages.push(Py::new(py, message)?),
-                Err(fault) => return Ok(Some(core.faults.step(py, &core.decoder, incoming, fault, 0))),
+                Err(fault) => {
+                    bad = Some(fault);
+                    break;
+                }
             }
             self.deal_with();
             if messages.len() % SOME == 0 && begun.elapsed() > turn::SLICE {
                 break;
             }
         }
-        Ok(None)
+        series.end();
+        let current = self.current.as_ref();
+        Ok(bad.zip(current).map(|(fault, incoming)| core.faults.step(py, &core.decoder, incoming, fault, 0)))
     }
 
     fn deal_with(&mut self) {
