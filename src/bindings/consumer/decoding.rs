@@ -125,13 +125,10 @@ impl Decoder {
     }
 
     pub fn message(&self, py: Python<'_>, incoming: &Incoming) -> Result<Message, Box<Fault>> {
-        if self.is_plain() {
-            return self.message_in(py, &mut json::Series::begin(py), incoming);
-        }
-        // The user's code may decode on its own account, and finds the codec free.
         self.message_by(py, &mut |bytes| json::decode(py, bytes, &self.options), incoming)
     }
 
+    /// The same as one of many: for a plain decoder, since the user's code may decode on its own account, and finds the room taken.
     #[inline]
     pub fn message_in<'py>(
         &self,

@@ -5,8 +5,8 @@
 //! cycles. So it is made out of sight, the collector has its look at the rest, and then the batch is put among the young,
 //! which the collector counts when they are made and not when they are put there.
 //!
-//! Out of sight are lists, and dicts with containers in them: CPython up to 3.13 leaves other dicts out by itself (`MAINTAIN_TRACKING`
-//! in Objects/dictobject.c). Nobody else has them until then, so none of them can be part of a cycle.
+//! Out of sight are lists, and dicts with containers in them: CPython up to 3.13 leaves other dicts out by itself
+//! (`MAINTAIN_TRACKING` in Objects/dictobject.c). Nobody else has them until then, so none of them can be part of a cycle.
 //!
 //! `unsafe`: takes objects from the collector, and gives each back once.
 #![allow(unsafe_code)]
@@ -49,8 +49,8 @@ impl<'py> Unseen<'py> {
 impl Drop for Unseen<'_> {
     fn drop(&mut self) {
         for container in self.containers.drain(..) {
-            // SAFETY: live, hidden by `hide`, and by nobody shown since: a list is tracked when it is made, a dict when a container is
-            // put into it. The GIL is held, as `py` says.
+            // SAFETY: live, hidden by `hide`, and by nobody shown since: a list is tracked when it is made, a dict when a
+            // container is put into it. The GIL is held, as `py` says.
             unsafe {
                 ffi::PyObject_GC_Track(container.cast());
                 ffi::Py_DECREF(container);
