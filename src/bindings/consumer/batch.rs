@@ -1,6 +1,8 @@
 //! The messages of one `consume`, decoded in their order, with the dead letters among them sent and waited for together.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
@@ -8,13 +10,17 @@ use pyo3::types::PyList;
 
 use crate::bindings::forward::Forwarded;
 use crate::bindings::message::Message;
-use crate::kafka::Incoming;
+use crate::bindings::notifier;
+use crate::kafka::{Deadline, Incoming, Level, LogRecord, Partition};
 
 use super::core::Core;
 use super::dead_letter::Letter;
 use super::decoding::Fault;
 use super::policy::Step;
 use super::series::Series;
+
+/// How long an interrupted `consume` may take to go back.
+const PATIENCE: Duration = Duration::from_millis(150);
 
 #[derive(Default)]
 pub struct Batch {
@@ -135,12 +141,24 @@ impl Batch {
         Ok(bad)
     }
 
-    pub fn into_list(mut self, py: Python<'_>, anchors: &Anchors) -> PyResult<Py<PyList>> {
+    /// The messages as a list; and what is dealt with counts as handed out.
+    pub fn hand_out(mut self, py: Python<'_>, core: &Core) -> PyResult<Py<PyList>> {
         let messages = std::mem::take(&mut self.messages);
         if self.plain {
-            anchors.lie_in(py, &messages);
+            core.anchors.lie_in(py, &messages);
         }
-        PyList::new(py, messages).map(Bound::unbind)
+        let list = PyList::new(py, &messages)?.unbind();
+        // Python throws away what a call returns if a signal's handler raises at its end, so that is asked for before.
+        if let Err(error) = py.check_signals() {
+            if self.plain {
+                go_back(py, core, &messages);
+            } else {
+                core.consumer.give_back(self.taken);
+            }
+            return Err(error);
+        }
+        core.consumer.handed_out(self.taken);
+        Ok(list)
     }
 
     fn take(&mut self, next: Incoming) {
@@ -179,5 +197,29 @@ impl Batch {
         let rest = std::mem::take(&mut self.unread);
         self.unread = self.taken.split_off(from);
         self.unread.extend(rest);
+    }
+}
+
+/// Reads these messages again, which nobody has got. They are librdkafka's no more, so it has to fetch them anew.
+#[cold]
+fn go_back(py: Python<'_>, core: &Core, messages: &[Py<Message>]) {
+    let mut firsts: HashMap<(String, i32), i64> = HashMap::new();
+    for message in messages {
+        let (topic, partition, offset) = message.get().position();
+        firsts.entry((topic.bind(py).to_string_lossy().into_owned(), partition)).or_insert(offset);
+    }
+    let targets: Vec<(Partition, i64)> = firsts
+        .into_iter()
+        .map(|((topic, id), offset)| (Partition { topic: topic.into(), id }, offset))
+        .collect();
+    // A signal has come already, and what it raised is on its way.
+    let moved = py.detach(|| core.consumer.seek(&targets, Deadline::after(Some(PATIENCE)), &|| false));
+    if let Err(error) = moved {
+        let text = format!(
+            "consume was interrupted, and its {} messages cannot be read again here: {error}. They are not committed by \
+             this, but will be with what comes after them",
+            messages.len()
+        );
+        notifier::log(LogRecord { level: Level::Error, text });
     }
 }

@@ -162,10 +162,7 @@ impl Core {
     /// Decodes a message and hands it out, or deals with it as `on_decode_error` says: None where it was passed by.
     pub fn pass_on(&self, py: Python<'_>, incoming: Incoming) -> PyResult<Option<Message>> {
         let fault = match self.decoder.message(py, &incoming) {
-            Ok(message) => {
-                self.consumer.handed_out([incoming]);
-                return Ok(Some(message));
-            }
+            Ok(message) => return self.hand_out(py, incoming, message).map(Some),
             Err(fault) => fault,
         };
         let step = self.faults.step(py, &self.decoder, &incoming, fault, 0);
@@ -174,16 +171,34 @@ impl Core {
             other => Ok(other),
         });
         match step {
+            Ok(Step::Message(message)) => self.hand_out(py, incoming, message).map(Some),
             Ok(Step::Interrupted(error)) | Err(error) => {
                 self.consumer.give_back([incoming]);
-                return Err(error);
+                Err(error)
             }
-            _ => self.consumer.handed_out([incoming]),
+            Ok(Step::Raise(error)) => {
+                self.consumer.handed_out([incoming]);
+                Err(error)
+            }
+            Ok(_) => {
+                self.consumer.handed_out([incoming]);
+                Ok(None)
+            }
         }
-        match step {
-            Ok(Step::Message(message)) => Ok(Some(message)),
-            Ok(Step::Raise(error)) => Err(error),
-            _ => Ok(None),
+    }
+
+    /// Python throws away what a call returns if a signal's handler raises at its end, so that is asked for before.
+    #[inline]
+    fn hand_out(&self, py: Python<'_>, incoming: Incoming, message: Message) -> PyResult<Message> {
+        match py.check_signals() {
+            Ok(()) => {
+                self.consumer.handed_out([incoming]);
+                Ok(message)
+            }
+            Err(error) => {
+                self.consumer.give_back([incoming]);
+                Err(error)
+            }
         }
     }
 

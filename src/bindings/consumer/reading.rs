@@ -41,10 +41,13 @@ impl Consumer {
             let raised = batch.fill(py, core, &mut incoming);
             let raised = raised.and(batch.await_dead_letters(py, core));
             core.consumer.give_back(std::mem::take(&mut batch.unread).into_iter().chain(incoming));
-            core.consumer.handed_out(std::mem::take(&mut batch.taken));
+            if raised.is_ok() && !batch.messages.is_empty() {
+                return batch.hand_out(py, core);
+            }
+            core.consumer.handed_out(batch.taken);
             raised?;
-            if !batch.messages.is_empty() || row.over(py, || deadline)? {
-                return batch.into_list(py, &core.anchors);
+            if row.over(py, || deadline)? {
+                return Ok(PyList::empty(py).unbind());
             }
         }
     }
