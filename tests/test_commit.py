@@ -30,6 +30,10 @@ def test_commit_takes_messages_offsets_lists_and_everything(servers: str, topic:
         assert consumer.committed(where) == 4
         consumer.commit()
         assert consumer.committed(where) == 10
+        for asynchronous in (False, True):  # an offset of one's own does not stand in the way of the next `commit()`
+            consumer.commit(TopicPartition(topic, 0, 2), asynchronous=asynchronous)
+            consumer.commit()
+            assert consumer.committed(where) == 10
         with pytest.raises(ValueError, match="offset"):
             consumer.commit(where)
         with pytest.raises(TypeError):

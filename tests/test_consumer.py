@@ -97,6 +97,14 @@ def test_poll_returns_one_message_or_none_after_its_timeout(servers: str, topic:
         assert consumer.poll(0) is None
 
 
+@pytest.mark.mock_only
+@pytest.mark.parametrize("count", [0, -1, -(2**40)])
+def test_consume_of_no_messages_is_refused(servers: str, topic: str, count: int) -> None:
+    refused = pytest.raises(ValueError, match=rf"consume: max_messages must be at least 1, not {count}")
+    with Consumer(topic, bootstrap_servers=servers) as consumer, refused:
+        consumer.consume(count)
+
+
 def test_consume_returns_at_most_max_messages(servers: str, topic: str) -> None:
     write_with_confluent(servers, topic, numbers(25))
     read: List[Any] = []

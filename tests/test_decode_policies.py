@@ -1,5 +1,6 @@
 """`on_decode_error`: the five policies mean the same in iteration, `poll` and `consume`, and none of them stops the consumer."""
 
+import json
 import logging
 import os
 import signal
@@ -51,6 +52,24 @@ def test_skip_goes_on_and_passes_the_bad_ones(servers: str, topic: str, group: s
             lambda: consumer.poll(0.1) is None and consumer.position() == {TopicPartition(topic, 0): 7}, "the end"
         )
     assert committed_offset(servers, group, topic) == 7
+
+
+@pytest.mark.parametrize("policy", ["raise", "skip", "yield"])
+def test_a_lack_of_memory_is_not_the_messages_fault(servers: str, topic: str, policy: str) -> None:
+    write_with_confluent(servers, topic, [b'{"n":0}', b'{"n":1}', b'{"n":2}'])
+    failed = []
+
+    def deserialize(data: bytes) -> Any:
+        if data == b'{"n":1}' and not failed:
+            failed.append(data)
+            raise MemoryError
+        return json.loads(data)
+
+    with consumer_of(servers, topic, policy, value_deserializer=deserialize) as consumer:
+        assert next(consumer).value["n"] == 0
+        with pytest.raises(MemoryError):
+            next(consumer)
+        assert [next(consumer).value["n"] for _ in range(2)] == [1, 2]
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -690,6 +690,9 @@ class Consumer(Generic[_T]):
     message uncommitted, and it comes again. A message that is not JSON raises `DecodeError`, and the next call goes on
     behind it.
 
+    Close it, or use `with`. One that is dropped leaves its group, too, unless it is part of a reference cycle, such as by a
+    callback that is a method of its owner: Python's collector does not find those.
+
     Args:
         topics: What to subscribe to; may come later, by `subscribe`.
         bootstrap_servers: As for `Producer`.
@@ -719,7 +722,7 @@ class Consumer(Generic[_T]):
         key_type: What keys become: "auto" (str where the bytes are UTF-8, else bytes), "str", "bytes" or "json".
         parse_float: As in `loads`.
         value_deserializer: Called with the bytes of each value instead of decoding JSON; what it raises becomes the cause
-            of a `DecodeError`.
+            of a `DecodeError`, but for `MemoryError`, which is raised as it is.
         on_assign: Called as `on_assign(consumer, partitions)` when partitions came, and may seek in them.
         on_revoke: Called as `on_revoke(consumer, partitions)` before partitions go to other members, and may commit. What
             was done is committed behind it all the same, unless `enable_auto_commit` is false.

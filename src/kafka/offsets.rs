@@ -66,6 +66,11 @@ impl Offsets {
         }
     }
 
+    /// Another offset is being committed than the one that is done.
+    pub fn replaced(&mut self, partition: &Partition) {
+        self.done.iter_mut().filter(|done| done.partition == *partition).for_each(|done| done.committed = false);
+    }
+
     /// Another member reads this partition now, and commits its offsets.
     pub fn forget(&mut self, partition: &Partition) {
         self.done.retain(|done| done.partition != *partition);
@@ -93,6 +98,17 @@ mod tests {
         assert_eq!(offsets.to_commit(), HashMap::from([(partition(1), 8)]));
         offsets.done("t", 0, 6);
         assert_eq!(offsets.to_commit().len(), 2);
+    }
+
+    #[test]
+    fn what_another_commit_replaced_is_to_be_committed_again() {
+        let mut offsets = Offsets::default();
+        offsets.done("t", 0, 4);
+        offsets.committed(&partition(0), 5);
+        assert!(offsets.to_commit().is_empty());
+        offsets.replaced(&partition(0));
+        offsets.committed(&partition(0), 2);
+        assert_eq!(offsets.to_commit(), HashMap::from([(partition(0), 5)]));
     }
 
     #[test]

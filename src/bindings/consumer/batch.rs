@@ -208,10 +208,8 @@ fn go_back(py: Python<'_>, core: &Core, messages: &[Py<Message>]) {
         let (topic, partition, offset) = message.get().position();
         firsts.entry((topic.bind(py).to_string_lossy().into_owned(), partition)).or_insert(offset);
     }
-    let targets: Vec<(Partition, i64)> = firsts
-        .into_iter()
-        .map(|((topic, id), offset)| (Partition { topic: topic.into(), id }, offset))
-        .collect();
+    let targets: Vec<(Partition, i64)> =
+        firsts.into_iter().map(|((topic, id), offset)| (Partition { topic: topic.into(), id }, offset)).collect();
     // A signal has come already, and what it raised is on its way.
     let moved = py.detach(|| core.consumer.seek(&targets, Deadline::after(Some(PATIENCE)), &|| false));
     if let Err(error) = moved {

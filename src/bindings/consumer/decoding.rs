@@ -3,7 +3,7 @@
 use std::str::Utf8Error;
 use std::sync::{Mutex, PoisonError};
 
-use pyo3::exceptions::PyException;
+use pyo3::exceptions::{PyException, PyMemoryError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
@@ -68,9 +68,9 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Ctrl-C and the like are not the message's fault.
+    /// Ctrl-C, a lack of memory and the like are not the message's fault.
     pub fn interrupts(&self, py: Python<'_>) -> bool {
-        self.cause.as_ref().is_some_and(|error| !error.is_instance_of::<PyException>(py))
+        self.cause.as_ref().is_some_and(|error| is_no_fault(py, error))
     }
 
     /// What a log may say of it: nothing of the payload.
@@ -87,10 +87,14 @@ impl Fault {
     /// The exception, with all that is known of the message. `told` is what became of it.
     pub fn into_error(self, py: Python<'_>, incoming: &Incoming, told: &str) -> PyErr {
         match self.cause {
-            Some(cause) if !cause.is_instance_of::<PyException>(py) => cause,
+            Some(cause) if is_no_fault(py, &cause) => cause,
             _ => error_at(py, incoming, self, told),
         }
     }
+}
+
+fn is_no_fault(py: Python<'_>, error: &PyErr) -> bool {
+    !error.is_instance_of::<PyException>(py) || error.is_instance_of::<PyMemoryError>(py)
 }
 
 type Decoded = Result<Py<PyAny>, Box<Fault>>;

@@ -25,10 +25,8 @@ impl Consumer {
 
     /// Up to `max_messages`: waits for the first, and takes what is there. Asking again means that all are worked on.
     #[pyo3(signature = (max_messages=500, timeout=Some(1.0)), text_signature = "($self, max_messages=500, timeout=1.0)")]
-    fn consume(slf: &Bound<'_, Self>, max_messages: usize, timeout: Option<f64>) -> PyResult<Py<PyList>> {
-        if max_messages == 0 {
-            return Err(PyValueError::new_err("consume: max_messages must be at least 1"));
-        }
+    fn consume(slf: &Bound<'_, Self>, max_messages: isize, timeout: Option<f64>) -> PyResult<Py<PyList>> {
+        let max_messages = at_least_one(max_messages)?;
         let (py, core) = (slf.py(), &slf.get().core);
         let deadline = deadline(timeout)?;
         let mut row = Row::default();
@@ -70,6 +68,14 @@ impl Consumer {
     /// Iterate over the values alone.
     fn values(slf: Bound<'_, Self>) -> Values {
         Values { consumer: slf.unbind() }
+    }
+}
+
+/// The `max_messages` of `consume`.
+pub fn at_least_one(max_messages: isize) -> PyResult<usize> {
+    match usize::try_from(max_messages) {
+        Ok(count @ 1..) => Ok(count),
+        _ => Err(PyValueError::new_err(format!("consume: max_messages must be at least 1, not {max_messages}"))),
     }
 }
 

@@ -71,12 +71,15 @@ impl<H: ConsumerHooks> Consumer<H> {
                 "cannot commit: the consumer has no group. Give it a group_id to keep offsets".to_owned(),
             ));
         }
-        Ok(offsets.unwrap_or_else(|| {
-            let mut reading = self.control();
+        let mut reading = self.control();
+        let Some(offsets) = offsets else {
             // The caller has worked on the last one too, or would not ask.
             self.settle(&mut reading);
-            reading.offsets.to_commit()
-        }))
+            return Ok(reading.offsets.to_commit());
+        };
+        // What was committed before is so no more.
+        offsets.keys().for_each(|partition| reading.offsets.replaced(partition));
+        Ok(offsets)
     }
 
     fn commit_offsets(

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 
@@ -16,6 +15,7 @@ use crate::bindings::consumer::core::{Core, CLOSE_TIMEOUT};
 use crate::bindings::consumer::group::{list_of, Acting};
 use crate::bindings::consumer::making::Given;
 use crate::bindings::consumer::plan::Plan;
+use crate::bindings::consumer::reading::at_least_one;
 use crate::bindings::message::generic_alias;
 use crate::bindings::notifier;
 use crate::error::Error;
@@ -181,13 +181,10 @@ impl AsyncConsumer {
 
     /// Up to `max_messages`: waits for the first, and takes what is there. Asking again means that all are worked on.
     #[pyo3(signature = (max_messages=500, timeout=Some(1.0)), text_signature = "($self, max_messages=500, timeout=1.0)")]
-    fn consume(slf: &Bound<'_, Self>, max_messages: usize, timeout: Option<f64>) -> Operation {
+    fn consume(slf: &Bound<'_, Self>, max_messages: isize, timeout: Option<f64>) -> Operation {
         let consumer = slf.clone().unbind();
         Operation::working("AsyncConsumer.consume", async move {
-            if max_messages == 0 {
-                return Err(PyValueError::new_err("consume: max_messages must be at least 1"));
-            }
-            consume(consumer, max_messages, seconds("timeout", timeout)?).await
+            consume(consumer, at_least_one(max_messages)?, seconds("timeout", timeout)?).await
         })
     }
 
