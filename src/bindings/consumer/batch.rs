@@ -147,18 +147,18 @@ impl Batch {
         if self.plain {
             core.anchors.lie_in(py, &messages);
         }
-        let list = PyList::new(py, &messages)?.unbind();
+        let list = PyList::new(py, messages)?;
         // Python throws away what a call returns if a signal's handler raises at its end, so that is asked for before.
         if let Err(error) = py.check_signals() {
             if self.plain {
-                go_back(py, core, &messages);
+                go_back(py, core, &list);
             } else {
                 core.consumer.give_back(self.taken);
             }
             return Err(error);
         }
         core.consumer.handed_out(self.taken);
-        Ok(list)
+        Ok(list.unbind())
     }
 
     fn take(&mut self, next: Incoming) {
@@ -202,9 +202,9 @@ impl Batch {
 
 /// Reads these messages again, which nobody has got. They are librdkafka's no more, so it has to fetch them anew.
 #[cold]
-fn go_back(py: Python<'_>, core: &Core, messages: &[Py<Message>]) {
+fn go_back(py: Python<'_>, core: &Core, messages: &Bound<'_, PyList>) {
     let mut firsts: HashMap<(String, i32), i64> = HashMap::new();
-    for message in messages {
+    for message in messages.iter().filter_map(|item| item.cast_into::<Message>().ok()) {
         let (topic, partition, offset) = message.get().position();
         firsts.entry((topic.bind(py).to_string_lossy().into_owned(), partition)).or_insert(offset);
     }
