@@ -12,7 +12,7 @@ from kjson import Consumer, Producer
 from .sessions import LONG_SESSION
 
 COUNT = 8  # of half a megabyte each: the mock keeps 5 MB
-STOPS = 8
+STOPS = 4
 
 
 class Stop(Exception):
