@@ -162,7 +162,10 @@ impl Core {
     /// Decodes a message and hands it out, or deals with it as `on_decode_error` says: None where it was passed by.
     pub fn pass_on(&self, py: Python<'_>, incoming: Incoming) -> PyResult<Option<Message>> {
         let fault = match self.decoder.message(py, &incoming) {
-            Ok(message) => return self.hand_out(py, incoming, message).map(Some),
+            Ok(message) => {
+                self.hand_out(py, incoming)?;
+                return Ok(Some(message));
+            }
             Err(fault) => fault,
         };
         let step = self.faults.step(py, &self.decoder, &incoming, fault, 0);
@@ -171,7 +174,10 @@ impl Core {
             other => Ok(other),
         });
         match step {
-            Ok(Step::Message(message)) => self.hand_out(py, incoming, message).map(Some),
+            Ok(Step::Message(message)) => {
+                self.hand_out(py, incoming)?;
+                Ok(Some(message))
+            }
             Ok(Step::Interrupted(error)) | Err(error) => {
                 self.consumer.give_back([incoming]);
                 Err(error)
@@ -189,17 +195,14 @@ impl Core {
 
     /// Python throws away what a call returns if a signal's handler raises at its end, so that is asked for before.
     #[inline]
-    fn hand_out(&self, py: Python<'_>, incoming: Incoming, message: Message) -> PyResult<Message> {
-        match py.check_signals() {
-            Ok(()) => {
-                self.consumer.handed_out([incoming]);
-                Ok(message)
-            }
-            Err(error) => {
-                self.consumer.give_back([incoming]);
-                Err(error)
-            }
+    fn hand_out(&self, py: Python<'_>, incoming: Incoming) -> PyResult<()> {
+        let raised = py.check_signals();
+        if raised.is_ok() {
+            self.consumer.handed_out([incoming]);
+        } else {
+            self.consumer.give_back([incoming]);
         }
+        raised
     }
 
     /// What to do with this message, without waiting for anything: for an event loop, and the first half of every step.
