@@ -72,6 +72,35 @@ def test_a_lack_of_memory_is_not_the_messages_fault(servers: str, topic: str, po
         assert [next(consumer).value["n"] for _ in range(2)] == [1, 2]
 
 
+@pytest.mark.mock_only
+@pytest.mark.sync_only
+def test_a_batch_that_runs_out_of_memory_loses_nothing(servers: str, topic: str) -> None:
+    """The messages decoded before that are let go of already."""
+    memory = pytest.importorskip("_testcapi", reason="CPython's own tests are not installed")
+    write_with_confluent(servers, topic, [b'{"n":%d,"list":[{"key":%d}]}' % (n, 1000 + n) for n in range(2000)])
+    sizes = []
+    for allocation in range(40, 3000, 450):
+        with consumer_of(servers, topic, "raise") as consumer:
+            seen: List[int] = []
+            while len(seen) < 500:
+                seen += [message.value["n"] for message in consumer.consume(100)]
+            memory.set_nomemory(allocation, allocation + 1)
+            try:
+                messages = consumer.consume(400)
+            except MemoryError:
+                messages = []
+            finally:
+                memory.remove_mem_hooks()
+            sizes.append(len(messages))
+            seen += [message.value["n"] for message in messages]
+            while len(seen) < 2000:
+                more = consumer.consume(1000)
+                assert more, f"{len(seen)} of 2000 messages"
+                seen += [message.value["n"] for message in more]
+        assert seen == list(range(2000))
+    assert min(sizes) < 400, "no allocation failed"
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_yield_hands_out_the_message_with_its_error(servers: str, topic: str, way: str) -> None:
     write_with_confluent(servers, topic, GOOD_BAD_GOOD, key=b"k", headers=[("h", b"1")])

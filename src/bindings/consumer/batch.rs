@@ -108,6 +108,11 @@ impl Batch {
                     self.unread.push(next);
                     return Ok(());
                 }
+                // A lack of memory. The messages before it are librdkafka's no more, so they are handed out first.
+                Ok(Step::Interrupted(_)) if self.plain && !self.messages.is_empty() => {
+                    self.unread.push(next);
+                    return Ok(());
+                }
                 Ok(Step::Interrupted(error)) | Err(error) => {
                     self.unread.push(next);
                     self.take_back(0);

@@ -132,7 +132,7 @@ impl Decoder {
         self.message_by(py, &mut |bytes| json::decode(py, bytes, &self.options), incoming)
     }
 
-    /// The same as one of many: for a plain decoder, since the user's code may decode on its own account, and finds the room taken.
+    /// The same as one of many: for a plain decoder, since code of the user's that decodes, too, would find the room taken.
     #[inline]
     pub fn message_in<'py>(
         &self,
