@@ -12,6 +12,7 @@ mod peek;
 mod plan;
 mod policy;
 pub mod reading;
+mod row;
 mod series;
 
 use std::sync::Arc;

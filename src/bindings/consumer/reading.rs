@@ -11,7 +11,7 @@ use crate::bindings::message::Message;
 use crate::kafka::{Deadline, Until};
 
 use super::batch::Batch;
-use super::core::Row;
+use super::row::Row;
 use super::Consumer;
 
 #[pymethods]

@@ -10,12 +10,13 @@ use pyo3::prelude::*;
 use crate::bindings::aio::connection::connect;
 use crate::bindings::aio::turn;
 use crate::bindings::consumer::policy::Step;
+use crate::bindings::consumer::row::GRACE;
 use crate::bindings::consumer::series::Series;
 use crate::bindings::message::Message;
 use crate::kafka::{Deadline, Incoming};
 
 use super::fetch::{fetch, job};
-use super::one::{carry_out, GRACE};
+use super::one::carry_out;
 use super::{raised, AsyncConsumer, Core, Turn};
 
 /// What was taken for one call. Let go before the call is over, all of it goes back, in its order.

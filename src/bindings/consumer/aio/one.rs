@@ -14,14 +14,12 @@ use crate::bindings::aio::operation::{Attempt, Work};
 use crate::bindings::aio::timer::within;
 use crate::bindings::aio::turn;
 use crate::bindings::consumer::policy::Step;
+use crate::bindings::consumer::row::GRACE;
 use crate::bindings::message::Message;
 use crate::kafka::{Deadline, Incoming};
 
 use super::fetch::{fetch, job};
 use super::{raised, AsyncConsumer, Core, Turn};
-
-/// How long a call without time left looks on for a good message behind bad ones.
-pub const GRACE: Duration = Duration::from_millis(50);
 
 /// A message that was taken and not dealt with: it goes back if this is let go.
 pub struct Held {
