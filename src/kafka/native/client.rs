@@ -73,7 +73,12 @@ impl Client {
             let conf = conf.into_raw();
             let raw = rd::rd_kafka_new(kind, conf, why.as_mut_ptr(), why.len());
             if raw.is_null() {
-                drop(Conf::from_raw(conf));
+                // Where it fails, librdkafka 2.12.1 has freed the interceptors that the configuration still points to
+                // (rdkafka.c, `fail:`; its issue 4142, mended in 2.13.0). Freeing it would free them twice, so the few
+                // kilobytes of a consumer's configuration are given up.
+                if kind == rd::rd_kafka_type_t::RD_KAFKA_PRODUCER {
+                    drop(Conf::from_raw(conf));
+                }
                 drop(Box::from_raw(callbacks));
                 return Err(text(why.as_ptr()));
             }
