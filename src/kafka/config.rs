@@ -223,15 +223,42 @@ impl Config {
 
     /// librdkafka's own words without any value that was configured and could be a secret.
     pub(super) fn redacted(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for (name, setting) in &self.settings {
+        let hidden = |name: &str| {
             let open = table().by_name.get(name).is_some_and(|property| !property.range.is_empty());
-            if !open && name != "metadata.broker.list" && !setting.value.is_empty() {
-                text = text.replace(&setting.value, "***");
-            }
-        }
-        text
+            !open && name != "metadata.broker.list"
+        };
+        let mut values: Vec<&str> = self
+            .settings
+            .iter()
+            .filter(|(name, setting)| hidden(name) && !setting.value.is_empty())
+            .map(|(_, setting)| setting.value.as_str())
+            .collect();
+        // A shorter value may be part of a longer one, whose rest would be left.
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        values.into_iter().fold(text.to_owned(), |text, value| without(&text, value))
     }
+}
+
+/// The text with `***` for a value. A short one, such as a group named "g", counts only where it stands as a word.
+fn without(text: &str, value: &str) -> String {
+    const LONG: usize = 8;
+    let part_of_word = |before: Option<char>, after: Option<char>| {
+        before.zip(value.chars().next()).is_some_and(|(one, other)| one.is_alphanumeric() && other.is_alphanumeric())
+            || value
+                .chars()
+                .last()
+                .zip(after)
+                .is_some_and(|(one, other)| one.is_alphanumeric() && other.is_alphanumeric())
+    };
+    let (mut kept, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find(value) {
+        let (before, after) = (&rest[..at], &rest[at + value.len()..]);
+        kept.push_str(before);
+        let inside = part_of_word(kept.chars().last(), after.chars().next());
+        kept.push_str(if inside && value.len() < LONG { value } else { "***" });
+        rest = after;
+    }
+    kept + rest
 }
 
 fn config_error(option: &str, message: String) -> Error {
