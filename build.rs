@@ -1,7 +1,15 @@
-//! Has the linker put functions of ours around others: `src/kafka/native/pacing.rs` around one of librdkafka, and
-//! `src/allocator.rs` around those with which native code asks for memory. What it is for is said there.
+//! Has the linker put functions of ours around others: `src/kafka/native/pacing.rs` and `refused.rs` around two of librdkafka,
+//! and `src/allocator.rs` around those with which native code asks for memory. What it is for is said there.
 
-const WRAPPED: [&str; 6] = ["rd_kafka_msgq_allow_wakeup_at", "malloc", "calloc", "realloc", "posix_memalign", "free"];
+const WRAPPED: [&str; 7] = [
+    "rd_kafka_msgq_allow_wakeup_at",
+    "rd_kafka_Produce_result_copy",
+    "malloc",
+    "calloc",
+    "realloc",
+    "posix_memalign",
+    "free",
+];
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

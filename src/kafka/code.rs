@@ -33,6 +33,8 @@ impl Code {
     pub const NO_ENTRY: Code = Code(-156);
     pub const FATAL: Code = Code(-150);
     pub const FENCED: Code = Code(-144);
+    /// Another message of the same batch was refused.
+    pub const INVALID_DIFFERENT_RECORD: Code = Code(-138);
     pub const INVALID_PRODUCER_EPOCH: Code = Code(47);
     pub const PRODUCER_FENCED: Code = Code(90);
     pub const MAX_POLL_EXCEEDED: Code = Code(-147);
@@ -71,7 +73,7 @@ impl Code {
     /// Whether the same call may succeed when made again: the protocol's "retriable" column
     /// (https://kafka.apache.org/protocol#protocol_error_codes) and the client-side codes that a later try can heal.
     pub fn retriable(self) -> bool {
-        const CLIENT: &[i32] = &[-195, -193, -192, -187, -185, -184, -180, -168, -167, -166];
+        const CLIENT: &[i32] = &[-195, -193, -192, -187, -185, -184, -180, -168, -167, -166, -138];
         const BROKER: &[i32] =
             &[2, 3, 5, 6, 7, 8, 9, 13, 14, 15, 16, 19, 20, 27, 51, 56, 70, 71, 74, 75, 77, 78, 80, 89, 91, 92, 95, 103];
         if self.0 < 0 { CLIENT } else { BROKER }.contains(&self.0)
@@ -124,6 +126,7 @@ mod tests {
             (Code::NO_OFFSET, "_NO_OFFSET"),
             (Code::FATAL, "_FATAL"),
             (Code::MAX_POLL_EXCEEDED, "_MAX_POLL_EXCEEDED"),
+            (Code::INVALID_DIFFERENT_RECORD, "_INVALID_DIFFERENT_RECORD"),
             (Code::UNKNOWN_TOPIC_OR_PART, "UNKNOWN_TOPIC_OR_PART"),
             (Code::MSG_SIZE_TOO_LARGE, "MSG_SIZE_TOO_LARGE"),
             (Code::ILLEGAL_GENERATION, "ILLEGAL_GENERATION"),

@@ -21,6 +21,7 @@ mod pacing;
 pub mod partitions;
 pub mod place;
 pub mod produce;
+mod refused;
 pub mod transact;
 mod unparsed;
 

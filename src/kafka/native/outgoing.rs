@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rdkafka::bindings as rd;
 
 use super::incoming::Incoming;
+use super::refused::text_of;
 use super::{code, text};
 use crate::kafka::code::Code;
 use crate::kafka::record::Header;
@@ -30,6 +31,8 @@ pub struct Outcome<'a> {
     pub partition: i32,
     pub offset: i64,
     pub timestamp_ms: i64,
+    /// What is known beyond the message itself of why it failed.
+    pub(super) because: Option<String>,
     pub(super) message: &'a rd::rd_kafka_message_t,
 }
 
@@ -54,9 +57,11 @@ impl Outcome<'_> {
         self.message.len + self.message.key_len
     }
 
+    /// What the broker said, or else what the code means.
     pub fn reason(&self) -> String {
-        // SAFETY: the message is live; the text belongs to it or is static.
-        unsafe { text(rd::rd_kafka_message_produce_errstr(self.message)) }
+        // SAFETY: the message is live during the report.
+        let told = self.because.clone().or_else(|| unsafe { text_of(self.message) });
+        told.filter(|text| !text.is_empty()).unwrap_or_else(|| self.code.text().to_owned())
     }
 }
 

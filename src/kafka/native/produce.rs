@@ -10,6 +10,7 @@ use rdkafka::bindings as rd;
 
 use super::client::{c_string, Client};
 use super::outgoing::{raw_parts, Carried, NativeHeaders, Outcome, Payload};
+use super::refused::blame;
 use super::{code, millis, text};
 use crate::kafka::batch::{Bounds, Sheaf};
 use crate::kafka::code::Code;
@@ -220,6 +221,8 @@ impl<R: Send + Sync + 'static> Line<R> {
             } else if kind == rd::RD_KAFKA_EVENT_STATS {
                 self.client.tell(|to| to.statistics(&text(rd::rd_kafka_event_stats(event))));
             } else if kind == rd::RD_KAFKA_EVENT_DR {
+                // One event has the messages of one batch, which all arrived or all failed.
+                let mut failed = Vec::new();
                 loop {
                     let message = rd::rd_kafka_event_message_next(event);
                     if message.is_null() {
@@ -232,11 +235,18 @@ impl<R: Send + Sync + 'static> Line<R> {
                         partition: message.partition,
                         offset: message.offset,
                         timestamp_ms: rd::rd_kafka_message_timestamp(message, std::ptr::null_mut()),
+                        because: None,
                         message,
                     };
-                    take(carried, outcome);
                     count += 1;
+                    if outcome.code == Code::NONE {
+                        take(carried, outcome);
+                    } else {
+                        failed.push((carried, outcome));
+                    }
                 }
+                blame(&mut failed);
+                failed.into_iter().for_each(|(carried, outcome)| take(carried, outcome));
             }
             rd::rd_kafka_event_destroy(event);
             count
