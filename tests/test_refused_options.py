@@ -1,6 +1,9 @@
 """Options that only librdkafka can refuse, when it makes the client: always a ConfigError, however often it is tried."""
 
 import json
+import sys
+
+import pytest
 
 from .children import run_program
 
@@ -77,3 +80,29 @@ def test_no_option_that_librdkafka_refuses_ends_the_interpreter() -> None:
     # A password "p" and a group named "g" leave the words that hold these letters as they are.
     assert sum("No provider for SASL mechanism GSSAPI: recompile librdkafka" in line for line in told) >= 8
     assert sum("partition.assignment.strategy" in line for line in told) == 4
+
+
+RETRIED = """
+import resource
+import kjson
+
+options = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "GSSAPI"}
+
+def refused(times):
+    for _ in range(times):
+        try:
+            kjson.Consumer("t", bootstrap_servers="127.0.0.1:1", connect_timeout=None, **options)
+        except kjson.ConfigError:
+            pass
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+first = refused(500)
+print(refused(3000) - first)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a refused consumer's configuration is leaked")
+def test_a_service_that_tries_again_and_again_does_not_grow() -> None:
+    done = run_program(RETRIED)
+    assert done.status == 0, done.stderr
+    assert int(done.stdout) < 2_000  # KiB; 11,900 where each configuration is leaked

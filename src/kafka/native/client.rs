@@ -1,6 +1,6 @@
 //! `rd_kafka_t`: made, asked for metadata, destroyed, and its callbacks led to a `Callbacks` object.
 
-use std::ffi::{c_char, c_int, c_void, CStr, CString};
+use std::ffi::{c_char, c_int, c_void, CString};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use rdkafka::bindings as rd;
 
 use super::conf::Conf;
 use super::partitions::{read, Entry};
-use super::{code, fork, millis, text};
+use super::{code, fork, interceptors, millis, text};
 use crate::kafka::code::Code;
 
 /// Called by librdkafka: `log` on any of its threads, the others on the thread that polls. Must not block or panic.
@@ -54,7 +54,7 @@ impl Client {
         unsafe {
             rd::rd_kafka_conf_set_rebalance_cb(conf.raw(), Some(on_rebalance));
             rd::rd_kafka_conf_set_offset_commit_cb(conf.raw(), Some(on_commit));
-            rd::rd_kafka_conf_interceptor_add_on_new(conf.raw(), NAME.as_ptr(), Some(on_new), std::ptr::null_mut());
+            interceptors::register(&conf);
         }
         Self::new(rd::rd_kafka_type_t::RD_KAFKA_CONSUMER, conf, callbacks)
     }
@@ -73,12 +73,7 @@ impl Client {
             let conf = conf.into_raw();
             let raw = rd::rd_kafka_new(kind, conf, why.as_mut_ptr(), why.len());
             if raw.is_null() {
-                // Where it fails, librdkafka 2.12.1 has freed the interceptors that the configuration still points to
-                // (rdkafka.c, `fail:`; its issue 4142, mended in 2.13.0). Freeing it would free them twice, so the few
-                // kilobytes of a consumer's configuration are given up.
-                if kind == rd::rd_kafka_type_t::RD_KAFKA_PRODUCER {
-                    drop(Conf::from_raw(conf));
-                }
+                interceptors::drop_refused(Conf::from_raw(conf), kind);
                 drop(Box::from_raw(callbacks));
                 return Err(text(why.as_ptr()));
             }
@@ -188,23 +183,18 @@ impl Drop for Client {
     }
 }
 
-/// What librdkafka knows our interceptors by.
-const NAME: &CStr = c"kjson";
-/// https://kafka.apache.org/protocol#protocol_api_keys
-const JOIN_GROUP: i16 = 11;
-
 pub(super) fn c_string(text: &str) -> Result<CString, Code> {
     CString::new(text).map_err(|_| Code::INVALID_ARG)
 }
 
 /// A panic must not unwind into C. There is nobody to tell here, and the next callback finds all as it was.
-fn guarded(body: impl FnOnce()) {
+pub(super) fn guarded(body: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(body));
 }
 
 /// # Safety
 /// `opaque` is the pointer that `Client::new` set, and the client still lives.
-unsafe fn shared<'a>(opaque: *mut c_void) -> &'a Shared {
+pub(super) unsafe fn shared<'a>(opaque: *mut c_void) -> &'a Shared {
     &*opaque.cast::<Shared>()
 }
 
@@ -250,53 +240,4 @@ unsafe extern "C" fn on_commit(
     opaque: *mut c_void,
 ) {
     guarded(|| shared(opaque).committed(code(error), &read(offsets)));
-}
-
-unsafe extern "C" fn on_new(
-    raw: *mut rd::rd_kafka_t,
-    _: *const rd::rd_kafka_conf_t,
-    _: *mut c_void,
-    _: *mut c_char,
-    _: usize,
-) -> rd::rd_kafka_resp_err_t {
-    let opaque = rd::rd_kafka_opaque(raw);
-    rd::rd_kafka_interceptor_add_on_request_sent(raw, NAME.as_ptr(), Some(on_request), opaque);
-    rd::rd_kafka_interceptor_add_on_response_received(raw, NAME.as_ptr(), Some(on_response), opaque)
-}
-
-unsafe extern "C" fn on_request(
-    _: *mut rd::rd_kafka_t,
-    _: c_int,
-    _: *const c_char,
-    _: i32,
-    api_key: i16,
-    _: i16,
-    _: i32,
-    _: usize,
-    opaque: *mut c_void,
-) -> rd::rd_kafka_resp_err_t {
-    if api_key == JOIN_GROUP {
-        guarded(|| shared(opaque).joining(true));
-    }
-    rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
-}
-
-/// Called for requests that fail, too.
-unsafe extern "C" fn on_response(
-    _: *mut rd::rd_kafka_t,
-    _: c_int,
-    _: *const c_char,
-    _: i32,
-    api_key: i16,
-    _: i16,
-    _: i32,
-    _: usize,
-    _: i64,
-    _: rd::rd_kafka_resp_err_t,
-    opaque: *mut c_void,
-) -> rd::rd_kafka_resp_err_t {
-    if api_key == JOIN_GROUP {
-        guarded(|| shared(opaque).joining(false));
-    }
-    rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
 }

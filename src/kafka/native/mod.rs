@@ -14,6 +14,7 @@ pub mod conf;
 pub mod consume;
 pub mod fork;
 pub mod incoming;
+mod interceptors;
 pub mod mock;
 pub mod outgoing;
 #[cfg(target_os = "linux")]
