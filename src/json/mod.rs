@@ -6,6 +6,7 @@ mod decode;
 mod encode;
 mod error;
 mod key_cache;
+mod recursion;
 mod reference;
 mod value_cache;
 mod wide_text;

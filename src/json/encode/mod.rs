@@ -14,9 +14,10 @@ mod walk;
 
 use pyo3::prelude::*;
 
-use super::{EncodeError, EncodeOptions};
+use super::{recursion, EncodeError, EncodeOptions};
 
 pub(super) fn encode(value: &Bound<'_, PyAny>, options: &EncodeOptions, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    recursion::check("dumps").map_err(EncodeError::Raised)?;
     let before = out.len();
     walk::Walker::new(value.py(), options, out)
         .root(value)
