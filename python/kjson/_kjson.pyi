@@ -784,7 +784,8 @@ class Consumer(Generic[_T]):
     def subscribe(self, topics: Union[str, Iterable[str], None] = None, *, pattern: Optional[str] = None) -> None:
         """Read these topics from now on, or those whose names match a regular expression (with a group only).
 
-        A topic that does not exist is warned of once, in the log, and waited for.
+        A topic that does not exist is warned of once, in the log, and waited for. A name that no topic can have raises
+        `ConfigError`.
         """
 
     def unsubscribe(self) -> None:

@@ -24,6 +24,7 @@ mod reachable;
 mod reaper;
 mod record;
 mod reports;
+mod topic_name;
 mod transactions;
 mod wait;
 
@@ -41,4 +42,5 @@ pub use native::transact::GroupMetadata;
 pub use native::version as librdkafka_version;
 pub use producer::{Completed, Outgoing, Producer, ProducerHooks, ProducerSettings, Refusal};
 pub use record::{Header, Partition};
+pub use topic_name::refuse_impossible;
 pub use wait::{Deadline, Interrupt};

@@ -10,7 +10,7 @@ use crate::bindings::blocking::seconds;
 use crate::bindings::callables::{refuse_async_argument, Known};
 use crate::bindings::forward::{Forwarded, Forwarder};
 use crate::error::Error;
-use crate::kafka::{Config, Deadline, Header, Incoming, Role};
+use crate::kafka::{self, Config, Deadline, Header, Incoming, Role};
 
 /// A message that was read may be this long, whatever the limit for new ones is. The largest that librdkafka takes.
 const MESSAGE_MAX_BYTES: &str = "1000000000";
@@ -51,7 +51,8 @@ impl DeadLetter {
         timeout: f64,
     ) -> PyResult<Self> {
         let fixed = topic.replace(PLACEHOLDER, "");
-        if topic.is_empty() || fixed.contains(['{', '}']) {
+        let possible = fixed.is_empty() || kafka::refuse_impossible(&fixed.replace('.', "_")).is_ok();
+        if topic.is_empty() || !possible {
             return Err(PyValueError::new_err(format!(
                 "DeadLetter: {topic:?} is no topic name. Give one such as \"orders.dlq\" or \"{PLACEHOLDER}.dlq\""
             )));

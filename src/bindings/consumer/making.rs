@@ -51,7 +51,7 @@ pub struct Given<'a, 'py> {
 impl Given<'_, '_> {
     pub fn make(self, py: Python<'_>, asynchronous: bool) -> PyResult<Core> {
         self.refuse_async(py, asynchronous)?;
-        let topics = topic_names(self.topics.as_any())?;
+        let topics = topic_names("Consumer", self.topics.as_any())?;
         let mut config = options::config(Role::Consumer, self.bootstrap_servers, self.config, self.options)?;
         if let Some(group_id) = self.group_id {
             config.set("group_id", group_id.to_owned(), &[]).map_err(Error::from)?;

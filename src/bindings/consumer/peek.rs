@@ -11,7 +11,7 @@ use crate::bindings::blocking::{deadline, detached, seconds};
 use crate::bindings::message::Message;
 use crate::kafka::{self, Interrupt, Partition, Watermark};
 
-use super::plan::Engine;
+use super::plan::{refuse_impossible_topic, Engine};
 use super::Consumer;
 
 /// The arguments of `peek`, read before a client is made.
@@ -40,6 +40,7 @@ impl Wanted {
         if n == 0 {
             return Err(PyValueError::new_err("peek: n must be at least 1"));
         }
+        refuse_impossible_topic("peek", topic)?;
         let patience = seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX);
         if given.contains("group_id")? || given.contains("group.id")? {
             return Err(PyTypeError::new_err("peek reads without a group: leave out group_id"));

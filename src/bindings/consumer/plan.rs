@@ -69,22 +69,38 @@ fn some<'a, 'py>(partitions: &'a Bound<'py, PyTuple>) -> Option<&'a Bound<'py, P
     (!partitions.is_empty()).then_some(partitions.as_any())
 }
 
-pub fn topic_names(topics: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+/// One name or many.
+pub fn topic_names(operation: &str, topics: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    if let Ok(topic) = topics.cast::<PyString>() {
+        return Ok(vec![topic_name(operation, topic)?]);
+    }
     topics
         .try_iter()?
-        .map(|topic| {
-            topic?.extract::<String>().map_err(|_| {
-                PyTypeError::new_err("topics are str: Consumer(\"orders\", bootstrap_servers=\"localhost:9092\")")
-            })
+        .map(|topic| match topic?.cast::<PyString>() {
+            Ok(topic) => topic_name(operation, topic),
+            Err(_) => {
+                Err(PyTypeError::new_err("topics are str: Consumer(\"orders\", bootstrap_servers=\"localhost:9092\")"))
+            }
         })
         .collect()
+}
+
+fn topic_name(operation: &str, topic: &Bound<'_, PyString>) -> PyResult<String> {
+    // A lone surrogate becomes a character that no name has.
+    let topic = topic.to_string_lossy().into_owned();
+    refuse_impossible_topic(operation, &topic)?;
+    Ok(topic)
+}
+
+pub fn refuse_impossible_topic(operation: &str, topic: &str) -> Result<(), Error> {
+    kafka::refuse_impossible(topic)
+        .map_err(|why| Error::Config { message: format!("{operation}: {why}"), option: "topics".to_owned() })
 }
 
 pub fn subscribe(core: &Core, topics: Option<&Bound<'_, PyAny>>, pattern: Option<&str>) -> PyResult<Plan> {
     core.usable()?;
     let topics = match (topics, pattern) {
-        (Some(topics), None) if topics.is_instance_of::<PyString>() => vec![topics.extract()?],
-        (Some(topics), None) => topic_names(topics)?,
+        (Some(topics), None) => topic_names("subscribe", topics)?,
         (None, Some(pattern)) if core.group_id.is_some() => {
             vec![if pattern.starts_with('^') { pattern.to_owned() } else { format!("^{pattern}") }]
         }
@@ -108,6 +124,9 @@ pub fn assign(core: &Core, partitions: &Bound<'_, PyAny>) -> PyResult<Plan> {
     } else {
         partitions.try_iter()?.map(|item| partition_of("assign", &item?)).collect::<PyResult<_>>()?
     };
+    for (partition, _) in &partitions {
+        refuse_impossible_topic("assign", &partition.topic)?;
+    }
     if let Some((_, offset)) = partitions.iter().find(|(_, offset)| offset.is_some_and(|offset| offset < 0)) {
         return Err(PyValueError::new_err(format!("assign: offsets begin at 0; got {}", offset.unwrap_or_default())));
     }
