@@ -1,6 +1,7 @@
 //! The JSON codec: Python objects to bytes (`encode`) and bytes to Python objects (`decode`), as exact as the standard
 //! library's `json`. Nothing here knows about Kafka. What each type becomes is the table of docs/json.md.
 
+mod callback;
 mod capi;
 mod decode;
 mod encode;
@@ -49,7 +50,7 @@ pub struct DecodeOptions {
 
 /// Appends the JSON form of `value` to `out`. After an error, `out` is as long as it was before.
 pub fn encode(value: &Bound<'_, PyAny>, options: &EncodeOptions, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    encode::encode(value, options, out)
+    callback::calling(|| encode::encode(value, options, out))
 }
 
 /// Builds the Python object that `bytes` describe.

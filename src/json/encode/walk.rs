@@ -10,6 +10,7 @@
 use pyo3::ffi::{self, PyObject, Py_ssize_t};
 use pyo3::prelude::*;
 
+use crate::json::callback::calling;
 use crate::json::capi::CApi;
 use crate::json::{EncodeOptions, MAX_DEPTH};
 
@@ -243,7 +244,7 @@ impl<'a, 'py> Walker<'a, 'py> {
                 number::write_f64(self.out, ffi::PyFloat_AsDouble(object), self.options.nan, b',')
             } else {
                 let object = Bound::from_borrowed_ptr(self.py, object);
-                extra::write(self, &object)
+                calling(|| extra::write(self, &object))
             }
         }
     }
