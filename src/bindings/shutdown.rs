@@ -6,6 +6,9 @@ use std::sync::{Mutex, PoisonError, Weak};
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
 
+use crate::kafka::{self, Level, LogRecord};
+
+use super::blocking::detached;
 use super::notifier;
 
 /// A client that has to be closed before the interpreter ends.
@@ -22,6 +25,20 @@ pub fn register(client: Weak<dyn Closable>) {
     open.push(client);
 }
 
+/// Clients that were dropped shortly before still deliver and commit. Raises what a signal's handler raises.
+fn wait_for_unfinished(py: Python<'_>) -> PyResult<()> {
+    let mut lost = Vec::new();
+    let waited = detached(py, |interrupt| {
+        let (left, waited) = kafka::wait_for_unfinished(interrupt);
+        lost = left;
+        waited
+    });
+    for text in lost {
+        notifier::log(LogRecord { level: Level::Error, text: format!("at exit: {text}") });
+    }
+    Ok(waited?)
+}
+
 /// `atexit` handlers run before the interpreter begins to finalize, so other threads can still attach to it.
 pub fn install(py: Python<'_>) -> PyResult<()> {
     let handler = PyCFunction::new_closure(py, None, None, |arguments, _| -> PyResult<()> {
@@ -30,8 +47,9 @@ pub fn install(py: Python<'_>) -> PyResult<()> {
         for client in open.iter().filter_map(Weak::upgrade) {
             client.close_at_exit(py);
         }
+        let waited = wait_for_unfinished(py);
         notifier::stop(py);
-        Ok(())
+        waited
     })?;
     py.import("atexit")?.call_method1("register", (handler,))?;
     Ok(())

@@ -5,9 +5,15 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::error::Error;
+use super::log::{Level, LogRecord};
 use super::producer::{Open, Producer, ProducerHooks};
 use super::reaper;
+use super::reports::Shared;
+use super::unfinished;
 use super::wait::{check, Deadline, Interrupt, TICK};
+
+/// How long the messages of a producer that was dropped without `close` have, as those of one that is closed.
+const DROPPED: Duration = Duration::from_secs(30);
 
 impl<H: ProducerHooks> Producer<H> {
     /// Waits until every message is confirmed or failed, and raises what failed and nobody saw.
@@ -81,6 +87,34 @@ impl<H: ProducerHooks> Producer<H> {
     }
 }
 
+impl<H: ProducerHooks> Shared<H> {
+    /// How many messages are neither confirmed nor failed, for the log; None where all are.
+    pub fn unconfirmed(&self, whose: &str) -> Option<String> {
+        let count = self.pending();
+        let cause = self.brokers.last_cause().map_or_else(String::new, |cause| format!(": {cause}"));
+        (count > 0).then(|| format!("{whose} with {count} messages unconfirmed, which are given up{cause}"))
+    }
+
+    /// Fails what is still queued or unconfirmed, and says how much that was.
+    pub fn give_up(&self, open: &Open<H>) {
+        let loss = self.unconfirmed("producer closed");
+        open.line.purge();
+        if let Some(text) = loss {
+            self.hooks.log(LogRecord { level: Level::Error, text });
+        }
+        // Their reports end every wait for them.
+        open.line.flush(Duration::from_millis(500));
+    }
+
+    /// For a producer that was dropped: nobody is left to raise them to.
+    pub fn log_unseen_failures(&self) {
+        if let Err(error) = self.unseen_failures() {
+            let text = format!("producer dropped without close: {error}");
+            self.hooks.log(LogRecord { level: Level::Error, text });
+        }
+    }
+}
+
 impl<H: ProducerHooks> Drop for Producer<H> {
     fn drop(&mut self) {
         let Some(open) = self.open.get_mut().unwrap_or_else(PoisonError::into_inner).take() else { return };
@@ -91,14 +125,25 @@ impl<H: ProducerHooks> Drop for Producer<H> {
         }
         let shared = self.shared.clone();
         if shared.pending() == 0 {
+            shared.log_unseen_failures();
             shared.stop.store(true, Ordering::SeqCst);
             return;
         }
-        // Let go without a close: what is queued still gets its chance, behind the caller's back.
+        // Dropped without a close: what is queued is delivered by a thread, which the end of the program waits for.
+        let deadline = Deadline::after(Some(DROPPED));
+        let loss = {
+            let shared = shared.clone();
+            move || shared.unconfirmed("producer dropped without close")
+        };
+        let under_way = unfinished::begin(DROPPED, loss);
         drop(reaper::run(move || {
-            open.line.flush(Duration::from_secs(30));
+            open.line.flush(deadline.step(DROPPED));
+            // The report thread takes the last reports and runs their callbacks.
+            let _ = shared.progress.wait(deadline, &|| false, || shared.pending() == 0);
+            shared.log_unseen_failures();
             shared.give_up(&open);
             shared.stop.store(true, Ordering::SeqCst);
+            drop(under_way);
         }));
     }
 }

@@ -26,6 +26,7 @@ mod record;
 mod reports;
 mod topic_name;
 mod transactions;
+mod unfinished;
 mod wait;
 
 pub use batch::{Batch, Sheaf};
@@ -43,4 +44,5 @@ pub use native::version as librdkafka_version;
 pub use producer::{Completed, Outgoing, Producer, ProducerHooks, ProducerSettings, Refusal};
 pub use record::{Header, Partition};
 pub use topic_name::refuse_impossible;
+pub use unfinished::wait as wait_for_unfinished;
 pub use wait::{Deadline, Interrupt};

@@ -7,14 +7,13 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::ThreadId;
-use std::time::Duration;
 
 use super::batch::{Batch, Batches};
 use super::brokers::Brokers;
 use super::code::Code;
 use super::delivery::{Callbacks as Called, Delivered, Failure, Report, TopicId};
 use super::error::Error;
-use super::log::{Collapse, Level, LogRecord};
+use super::log::Collapse;
 use super::native::client::Callbacks;
 use super::native::outgoing::{Carried, Outcome};
 use super::producer::{Open, ProducerHooks};
@@ -256,19 +255,6 @@ impl<H: ProducerHooks> Shared<H> {
             _ => outcome.reason(),
         };
         format!("cannot deliver to '{topic}'{place}: {detail} ({})", outcome.code.name())
-    }
-
-    /// Fails what is still queued or unconfirmed, and says how much that was.
-    pub fn give_up(&self, open: &Open<H>) {
-        let lost = self.pending();
-        open.line.purge();
-        if lost > 0 {
-            let cause = self.brokers.last_cause().map_or_else(String::new, |cause| format!(": {cause}"));
-            let text = format!("producer closed with {lost} messages unconfirmed, which are given up{cause}");
-            self.hooks.log(LogRecord { level: Level::Error, text });
-        }
-        // Their reports end every wait for them.
-        open.line.flush(Duration::from_millis(500));
     }
 }
 

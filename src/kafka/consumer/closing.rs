@@ -1,22 +1,30 @@
 //! The end of a consumer: what is done is committed, the group left, the client destroyed behind the caller's back.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, TryLockError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 use std::time::Duration;
 
 use super::events::Notice;
 use super::read::Aside;
 use super::{Consumer, ConsumerHooks, Shared};
 use crate::kafka::code::Code;
+use crate::kafka::config::Role;
 use crate::kafka::error::Error;
+use crate::kafka::log::{Level, LogRecord};
 use crate::kafka::native::consume::Inlet;
 use crate::kafka::native::incoming::Incoming;
 use crate::kafka::reaper;
+use crate::kafka::unfinished;
 use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
 
+/// How long a consumer whose close was broken off tries to leave its group.
+const LEAVING: Duration = Duration::from_millis(500);
 /// How long a request may lie with librdkafka before a broker's thread sends it.
 const UNSENT: Duration = Duration::from_millis(50);
+
+/// How long a consumer that was dropped without `close` has to commit and to leave its group.
+const DROPPED: Duration = Duration::from_secs(10);
 
 impl<H: ConsumerHooks> Consumer<H> {
     /// Commits what is done, leaves the group and ends the client. Closing again does nothing.
@@ -47,7 +55,11 @@ impl<H: ConsumerHooks> Consumer<H> {
         self.shared.quiet.store(true, Ordering::Relaxed);
         let ended = reaper::run({
             let shared = self.shared.clone();
-            move || shared.leave_quietly(&inlet, Duration::from_millis(500))
+            let under_way = unfinished::begin(LEAVING, || None);
+            move || {
+                shared.leave_quietly(&inlet, LEAVING);
+                drop((inlet, under_way));
+            }
         });
         if left.is_ok() {
             reaper::wait(&ended, Deadline::after(Some(Duration::from_secs(1))), interrupt)?;
@@ -139,20 +151,53 @@ impl<H: ConsumerHooks> Shared<H> {
     }
 }
 
+impl<H: ConsumerHooks> Consumer<H> {
+    /// The consumer itself, in a place of its own, for a thread that outlives it.
+    fn take_rest(&mut self, inlet: Arc<Inlet>) -> Self {
+        fn take<T: Default>(mutex: &mut Mutex<T>) -> Mutex<T> {
+            Mutex::new(std::mem::take(mutex.get_mut().unwrap_or_else(PoisonError::into_inner)))
+        }
+        Consumer {
+            shared: self.shared.clone(),
+            inlet: RwLock::new(Some(inlet)),
+            reading: take(&mut self.reading),
+            subscribed: take(&mut self.subscribed),
+            watch: self.watch.clone(),
+            closing: AtomicBool::new(false),
+            close: Mutex::default(),
+            aside: take(&mut self.aside),
+            has_aside: AtomicBool::new(*self.has_aside.get_mut()),
+            reader: Mutex::default(),
+            hook: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            settings: self.settings.clone(),
+            scouting: self.scouting.sibling(Role::Consumer),
+            forks: self.forks,
+        }
+    }
+}
+
 impl<H: ConsumerHooks> Drop for Consumer<H> {
     fn drop(&mut self) {
         let Some(inlet) = self.inlet.get_mut().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        // Messages go before the client that they belong to.
-        let reading = std::mem::take(self.reading.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let rest = self.take_rest(inlet);
         if self.forked() {
-            std::mem::forget((inlet, reading, std::mem::take(&mut self.aside)));
+            std::mem::forget(rest);
             return;
         }
-        drop(reading);
-        drop(std::mem::take(self.aside.get_mut().unwrap_or_else(PoisonError::into_inner)));
-        // Leaves the group, or its partitions would lie idle until the session timeout. Nothing more is committed.
-        self.shared.quiet.store(true, Ordering::Relaxed);
-        let shared: Arc<Shared<H>> = self.shared.clone();
-        drop(reaper::run(move || shared.leave_quietly(&inlet, Duration::from_secs(5))));
+        // Dropped without a close: a thread does it, which the end of the program waits for.
+        let under_way = self.settings.grouped.then(|| {
+            let loss = "1 consumer dropped without close has not committed what is done, nor left its group";
+            unfinished::begin(DROPPED, move || Some(loss.to_owned()))
+        });
+        drop(reaper::run(move || {
+            // We cannot know whether the message that was handed out last has been processed.
+            rest.abandon();
+            if let Err(error) = rest.close(Deadline::after(Some(DROPPED)), &|| false) {
+                let text = format!("consumer, closed when it was dropped: {error}");
+                rest.shared.hooks.log(LogRecord { level: Level::Error, text });
+            }
+            drop((rest, under_way));
+        }));
     }
 }

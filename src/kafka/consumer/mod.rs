@@ -51,6 +51,7 @@ pub trait ConsumerHooks: LogSink {
     fn hears_commits(&self) -> bool;
 }
 
+#[derive(Clone)]
 pub struct ConsumerSettings {
     pub connect_timeout: Option<Duration>,
     pub unreachable_timeout: Option<Duration>,

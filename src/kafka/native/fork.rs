@@ -1,6 +1,6 @@
 //! Tells a forked child from its parent. librdkafka's threads do not survive a fork, so no client works in the child.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::sync::Once;
 
 static FORKS: AtomicU32 = AtomicU32::new(0);
@@ -18,4 +18,32 @@ pub fn forks() -> u32 {
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     });
     FORKS.load(Ordering::Relaxed)
+}
+
+/// A value of its own for every process. A forked child begins with a new one, so that it neither sees its parent's nor waits
+/// for a lock that another thread of the parent held during the fork.
+pub struct PerProcess<T: 'static>(AtomicPtr<(u32, T)>);
+
+impl<T: Default + Send + Sync> PerProcess<T> {
+    pub const fn new() -> Self {
+        PerProcess(AtomicPtr::new(std::ptr::null_mut()))
+    }
+
+    /// What an ancestor had is never freed: its threads, or its lock, may refer to it.
+    pub fn get(&self) -> &'static T {
+        let forks = forks();
+        let known = self.0.load(Ordering::Acquire);
+        // SAFETY: null, or from `Box::leak` below, and never freed.
+        if let Some((made, value)) = unsafe { known.as_ref() } {
+            if *made == forks {
+                return value;
+            }
+        }
+        let made: &'static mut (u32, T) = Box::leak(Box::new((forks, T::default())));
+        match self.0.compare_exchange(known, made, Ordering::AcqRel, Ordering::Acquire) {
+            // SAFETY: leaked just now, or by another thread of this process that came first.
+            Ok(_) => unsafe { &(*self.0.load(Ordering::Acquire)).1 },
+            Err(first) => unsafe { &(*first).1 },
+        }
+    }
 }
