@@ -37,7 +37,7 @@ pub use delivery::{Delivered, Failure, Report, TopicId};
 pub use error::{ConnectionKind, Error};
 pub use log::{Level, LogRecord, LogSink};
 pub use mock::MockCluster;
-pub use native::fork::forks;
+pub use native::fork::{forks, PerProcess};
 pub use native::incoming::Incoming;
 pub use native::transact::GroupMetadata;
 pub use native::version as librdkafka_version;

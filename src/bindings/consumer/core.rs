@@ -78,9 +78,9 @@ impl Core {
     }
 
     /// Has it closed at the end of the interpreter, if nobody does before.
-    pub fn close_at_end(self: &Arc<Self>) {
+    pub fn close_at_end(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
         let core: Arc<dyn Closable> = self.clone();
-        shutdown::register(Arc::downgrade(&core));
+        shutdown::register(py, Arc::downgrade(&core))
     }
 
     /// While an exception is on its way (a `finally` block), the message handed out last counts as not worked on.

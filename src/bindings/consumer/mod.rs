@@ -93,7 +93,7 @@ impl Consumer {
         };
         let core = Arc::new(given.make(py, false)?);
         detached(py, |interrupt| core.begin(interrupt))?;
-        core.close_at_end();
+        core.close_at_end(py)?;
         Ok(Consumer { core })
     }
 

@@ -106,9 +106,9 @@ impl Core {
     }
 
     /// Has it closed at the end of the interpreter, if nobody does before.
-    pub fn close_at_end(self: &Arc<Self>) {
+    pub fn close_at_end(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
         let core: Arc<dyn Closable> = self.clone();
-        shutdown::register(Arc::downgrade(&core));
+        shutdown::register(py, Arc::downgrade(&core))
     }
 
     pub fn usable(&self) -> Result<(), Error> {

@@ -75,7 +75,7 @@ impl Producer {
         let core = Arc::new(Core::new(py, given, false)?);
         let producer = Producer { core };
         producer.connect(py)?;
-        producer.core.close_at_end();
+        producer.core.close_at_end(py)?;
         Ok(producer)
     }
 
@@ -249,7 +249,7 @@ impl Producer {
     /// A producer of kjson's own, for bytes that are ready, not connected yet.
     pub fn internal(py: Python<'_>, config: &Config, connect_timeout: Duration) -> PyResult<Py<Self>> {
         let core = Arc::new(Core::internal(config, connect_timeout)?);
-        core.close_at_end();
+        core.close_at_end(py)?;
         Py::new(py, Producer { core })
     }
 

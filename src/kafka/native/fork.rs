@@ -43,6 +43,7 @@ impl<T: Default + Send + Sync> PerProcess<T> {
         match self.0.compare_exchange(known, made, Ordering::AcqRel, Ordering::Acquire) {
             // SAFETY: leaked just now, or by another thread of this process that came first.
             Ok(_) => unsafe { &(*self.0.load(Ordering::Acquire)).1 },
+            // SAFETY: not null, since it differs from `known`, and leaked by another thread of this process.
             Err(first) => unsafe { &(*first).1 },
         }
     }

@@ -141,7 +141,7 @@ impl AsyncConsumer {
             options,
         };
         let core = Arc::new(given.make(py, true)?);
-        core.close_at_end();
+        core.close_at_end(py)?;
         Ok(AsyncConsumer { core })
     }
 

@@ -138,7 +138,7 @@ impl AsyncProducer {
             options,
         };
         let core = Arc::new(Core::new(py, given, true)?);
-        core.close_at_end();
+        core.close_at_end(py)?;
         Ok(AsyncProducer { producer: Py::new(py, Producer::of(core.clone()))?, core })
     }
 
