@@ -80,8 +80,6 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(program: Path, *arguments: str) -> Finished:
-    import sys
-
     done = run_command([sys.executable, str(program), *arguments], 60.0)
     assert (done.status, done.stderr) == (0, "")
     return done
