@@ -38,7 +38,11 @@ def test_what_needs_no_broker_in_the_readme_runs_as_it_stands(number: int) -> No
     run_block(number)
 
 
-PAGES = [(page, n) for page in ("bad-messages.md", "asyncio.md") for n in range(len(blocks(f"docs/{page}", "python")))]
+PAGES = [
+    (page, n)
+    for page in ("bad-messages.md", "asyncio.md", "processes.md")
+    for n in range(len(blocks(f"docs/{page}", "python")))
+]
 
 
 @pytest.mark.parametrize(("page", "number"), PAGES)
