@@ -142,6 +142,7 @@ pub fn class_of(code: Code) -> &'static str {
         Code::MSG_TIMED_OUT | Code::TIMED_OUT => "KafkaTimeoutError",
         Code::AUTHENTICATION => "AuthenticationError",
         Code::SSL => "TlsError",
+        Code::FENCED_INSTANCE_ID => "FencedError",
         code if code.is_fenced() => "FencedError",
         code if code.is_connection() => "KafkaConnectionError",
         _ => "KafkaError",

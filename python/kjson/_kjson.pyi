@@ -700,8 +700,9 @@ class Consumer(Generic[_T]):
             every partition is read, and nothing is committed.
         group_instance_id: Static membership. `group.instance.id`.
         group_protocol: "classic", or "consumer" (KIP-848). `group.protocol`.
-        auto_offset_reset: Where to begin without a committed offset: "earliest", "latest" or "error".
-            `auto.offset.reset`; librdkafka's default is "latest".
+        auto_offset_reset: Where to begin without a committed offset: "earliest", "latest" or "error". With "error"
+            each read raises until `seek`, or `assign` with an offset, says where to begin. `auto.offset.reset`; librdkafka's
+            default is "latest".
         enable_auto_commit: Commit what is done, every `auto_commit_interval_ms` and on `close`. `enable.auto.commit`.
         auto_commit_interval_ms: `auto.commit.interval.ms`.
         isolation_level: "read_committed" or "read_uncommitted". `isolation.level`.

@@ -172,7 +172,7 @@ class TransactionError(KafkaError):
 
 
 class FencedError(TransactionError):
-    """Another producer with the same `transactional_id` took over."""
+    """Another producer with the same `transactional_id`, or consumer with the same `group_instance_id`, took over."""
 
 
 class ClosedError(KafkaError, RuntimeError):

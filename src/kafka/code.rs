@@ -28,6 +28,7 @@ impl Code {
     pub const FAIL: Code = Code(-196);
     pub const STATE: Code = Code(-172);
     pub const AUTHENTICATION: Code = Code(-169);
+    pub const AUTO_OFFSET_RESET: Code = Code(-140);
     pub const NO_OFFSET: Code = Code(-168);
     /// "No such entry": what an admin request says of a topic or partition that does not exist.
     pub const NO_ENTRY: Code = Code(-156);
@@ -36,6 +37,7 @@ impl Code {
     /// Another message of the same batch was refused.
     pub const INVALID_DIFFERENT_RECORD: Code = Code(-138);
     pub const INVALID_PRODUCER_EPOCH: Code = Code(47);
+    pub const FENCED_INSTANCE_ID: Code = Code(82);
     pub const PRODUCER_FENCED: Code = Code(90);
     pub const MAX_POLL_EXCEEDED: Code = Code(-147);
     pub const UNKNOWN_TOPIC_OR_PART: Code = Code(3);

@@ -67,6 +67,7 @@ impl Given<'_, '_> {
             grouped: group_id.is_some(),
             auto_commit: config.get("enable.auto.commit") != Some("false"),
             from_end: matches!(config.get("auto.offset.reset"), Some("latest" | "largest" | "end")),
+            reset_fails: config.get("auto.offset.reset") == Some("error"),
             committed_only: config.get("isolation.level") != Some("read_uncommitted"),
         };
         let (on_assign, on_revoke, on_lost, on_commit) = (self.on_assign, self.on_revoke, self.on_lost, self.on_commit);

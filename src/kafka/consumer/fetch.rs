@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::read::Reading;
+use super::stopped::{nowhere_to_begin, Stopped};
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::code::Code;
 use crate::kafka::error::Error;
@@ -69,6 +70,9 @@ impl<H: ConsumerHooks> Consumer<H> {
                 result = result.and(self.heed(reading, &incoming));
                 continue;
             }
+            if !reading.stopped.is_empty() {
+                reading.stopped.heard(&incoming);
+            }
             count += 1;
             bytes += incoming.size() as u64;
             let paused = !reading.paused.is_empty() && reading.paused.iter().any(|partition| incoming.is_of(partition));
@@ -116,7 +120,21 @@ impl<H: ConsumerHooks> Consumer<H> {
                 self.shared.warn(format!("reading {place}: {text} ({}); trying again", code.name()));
                 Ok(())
             }
-            code => Err(Error::failed(&format!("cannot read {place}"), code, &text)),
+            // Raised by each read, see `require_mended`.
+            Code::FATAL => Ok(()),
+            code => {
+                let partition = Partition { topic: (&*topic).into(), id: notice.partition() };
+                let error = match code {
+                    Code::AUTO_OFFSET_RESET => nowhere_to_begin(&partition, &text),
+                    _ => Error::failed(&format!("cannot read {place}"), code, &text),
+                };
+                if !Stopped::lasts(code, &topic) {
+                    return Err(error);
+                }
+                // Raised from there, at every read.
+                reading.stopped.keep(partition, error);
+                Ok(())
+            }
         }
     }
 

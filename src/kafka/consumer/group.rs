@@ -54,6 +54,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     fn arrived(&self, inlet: &Inlet, partitions: &[Entry]) {
         let mut reading = self.lock(&self.reading);
         reading.assigned = true;
+        reading.stopped.assigned(&names(partitions));
         if reading.paused.is_empty() {
             return;
         }

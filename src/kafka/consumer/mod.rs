@@ -1,7 +1,7 @@
 //! Reads messages in batches and hands them out one by one, at least once, with every wait bounded.
 //!
 //! `read` hands out what `fetch` took from librdkafka, `group` acts on what came besides messages, `place` is where to read,
-//! `until` an end to it, `scout` looks for one, `lookup` for partitions, `commit` and `queries` talk to the group and the
+//! `stopped` what ended reading, `until` an end to it, `scout` looks for one, `lookup` for partitions, `commit` and `queries` talk to the group and the
 //! brokers, `events` is called by librdkafka, `closing` leaves.
 
 mod closing;
@@ -14,6 +14,7 @@ mod place;
 mod queries;
 mod read;
 mod scout;
+mod stopped;
 mod topics;
 mod until;
 
@@ -59,6 +60,8 @@ pub struct ConsumerSettings {
     pub grouped: bool,
     pub auto_commit: bool,
     pub from_end: bool,
+    /// `auto_offset_reset="error"`: where there is no offset to begin at, that is an error.
+    pub reset_fails: bool,
     pub committed_only: bool,
 }
 

@@ -46,7 +46,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         let mut reading = self.control();
         self.settle(&mut reading);
         targets.iter().for_each(|(partition, _)| reading.discard(partition));
-        let mut left: Vec<&(Partition, i64)> = targets.iter().collect();
+        let mut left = self.restart(&inlet, &mut reading, targets)?;
         while !left.is_empty() {
             let list = PartitionList::of(left.iter().map(|(partition, offset)| (partition, *offset)));
             let entries = inlet

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::lookup::Lookup;
+use super::stopped::Stopped;
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::error::Error;
 use crate::kafka::native::incoming::Incoming;
@@ -42,6 +43,8 @@ pub(super) struct Reading {
     pub(super) dropped: HashMap<Partition, i64>,
     /// Offsets that partitions were assigned with.
     pub(super) starts: HashMap<Partition, i64>,
+    /// What ended reading.
+    pub(super) stopped: Stopped,
     /// Partitions were shared out, if only none, or are of one's own choice.
     pub(super) assigned: bool,
     pub(super) fetched_at: Option<Instant>,
@@ -109,6 +112,7 @@ impl Reading {
         self.paused.remove(partition);
         self.starts.remove(partition);
         self.offsets.forget(partition);
+        self.stopped.mended(partition);
     }
 
     pub(super) fn forget_all(&mut self) {
@@ -204,7 +208,8 @@ impl<H: ConsumerHooks> Consumer<H> {
             self.settle(&mut reading);
             let mut fetched = Ok(());
             if !ready(&reading) || !reading.fresh() {
-                let patience = if ready(&reading) { Duration::ZERO } else { deadline.step(TICK) };
+                let at_once = ready(&reading) || !reading.stopped.is_empty();
+                let patience = if at_once { Duration::ZERO } else { deadline.step(TICK) };
                 fetched = self.fetch(&inlet, &mut reading, patience, limit.clamp(BATCH, LARGEST_BATCH), interrupt);
             }
             drop(reading);
@@ -212,6 +217,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             if ready(&self.lock(&self.reading)) {
                 return Ok(true);
             }
+            self.require_mended(&inlet)?;
             check(interrupt)?;
             self.require_broker(&inlet)?;
             if deadline.passed() {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::lookup::{Lookup, Next};
 use super::read::Reading;
+use super::stopped::{nowhere_to_begin, Stopped};
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::code::Code;
 use crate::kafka::error::Error;
@@ -26,11 +27,14 @@ const NEAR: Duration = Duration::from_millis(150);
 /// What `OFFSET_BEGINNING` and `OFFSET_END` are in librdkafka.
 const BEGINNING: i64 = -2;
 const END: i64 = -1;
+/// Past every end, so that nothing is read: librdkafka has no offset for "nowhere" that does not ask a group for its own.
+const NOWHERE: i64 = i64::MAX - 1;
 
 impl<H: ConsumerHooks> Consumer<H> {
     pub fn subscribe(&self, topics: Vec<String>, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let inlet = self.open("subscribe")?;
         let mut reading = self.control();
+        self.begin_again(&inlet, &mut reading, &topics)?;
         if self.settings.grouped {
             inlet
                 .subscribe(&topics)
@@ -57,6 +61,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         reading.held.clear();
         (reading.lookup, reading.assigned) = (None, false);
         reading.missing.clear();
+        reading.stopped = Stopped::default();
         self.lock(&self.subscribed).clear();
         Ok(())
     }
@@ -99,6 +104,8 @@ impl<H: ConsumerHooks> Consumer<H> {
         // Still to be committed.
         reading.offsets = offsets;
         reading.missing.clear();
+        let nowhere = |offset: &Option<i64>| from(*offset) == NOWHERE;
+        let nowhere: Vec<_> = partitions.iter().filter(|(_, offset)| nowhere(offset)).cloned().collect();
         reading.starts = partitions.into_iter().filter_map(|(partition, offset)| Some((partition, offset?))).collect();
         reading
             .starts
@@ -107,6 +114,9 @@ impl<H: ConsumerHooks> Consumer<H> {
             .collect::<Vec<_>>()
             .iter()
             .for_each(|partition| reading.offsets.forget(partition));
+        for (partition, _) in nowhere {
+            self.stop_nowhere(&mut reading, partition);
+        }
         reading.assigned = true;
         self.lock(&self.subscribed).clear();
         Ok(())
@@ -115,9 +125,16 @@ impl<H: ConsumerHooks> Consumer<H> {
     fn usual_start(&self) -> i64 {
         match (self.settings.grouped, self.settings.from_end) {
             (true, _) => NO_OFFSET,
+            (false, _) if self.settings.reset_fails => NOWHERE,
             (false, true) => END,
             (false, false) => BEGINNING,
         }
+    }
+
+    /// Has each read raise that there is nowhere to begin with this partition.
+    fn stop_nowhere(&self, reading: &mut Reading, partition: Partition) {
+        let error = nowhere_to_begin(&partition, "a consumer without a group has no committed offset");
+        reading.stopped.keep(partition, error);
     }
 
     /// Without a group: finds the partitions of topics that are still missing, and of those that have grown, and begins to
@@ -142,6 +159,9 @@ impl<H: ConsumerHooks> Consumer<H> {
                     for id in 0..i32::try_from(count).unwrap_or(i32::MAX) {
                         if !known.iter().any(|partition| partition.id == id && *partition.topic == *topic) {
                             list.add(&topic, id, start);
+                            if start == NOWHERE {
+                                self.stop_nowhere(reading, Partition { topic: topic.as_str().into(), id });
+                            }
                         }
                     }
                     reading.missing.retain(|missing| *missing != topic);

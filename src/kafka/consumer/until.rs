@@ -56,6 +56,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             let message = format!("until_end: no partitions were assigned within {} s", timeout.as_secs_f64());
             return Err(Error::Timeout { message });
         }
+        self.require_mended(&*self.open("until_end")?)?;
         let partitions = self.assignment()?;
         let wanted: Vec<_> = partitions.iter().map(|partition| (partition.clone(), OffsetSpec::End)).collect();
         let ends = self.offsets("until_end", &wanted, deadline.step(timeout), interrupt)?;

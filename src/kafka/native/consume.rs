@@ -165,6 +165,12 @@ impl Inlet {
         unsafe { text(rd::rd_kafka_rebalance_protocol(self.client.raw())) == "COOPERATIVE" }
     }
 
+    /// Whether the group takes all partitions away before it assigns others.
+    pub fn eager(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { text(rd::rd_kafka_rebalance_protocol(self.client.raw())) == "EAGER" }
+    }
+
     /// Takes on or gives up partitions the way the group's protocol wants it: eager replaces all, cooperative changes some.
     pub fn apply_rebalance(&self, assign: bool, partitions: &[Entry]) -> Result<(), Problem> {
         let list = PartitionList::of(partitions.iter().map(|entry| (&entry.partition, entry.offset)));

@@ -32,6 +32,12 @@ impl Inlet {
         unsafe { problem(rd::rd_kafka_incremental_assign(self.client().raw(), list.raw())) }
     }
 
+    /// Gives up some partitions of one's own choice, or of a cooperative group.
+    pub fn assign_fewer(&self, list: &PartitionList) -> Result<(), Problem> {
+        // SAFETY: client and list are live; the list is copied.
+        unsafe { problem(rd::rd_kafka_incremental_unassign(self.client().raw(), list.raw())) }
+    }
+
     /// Moves partitions to the offsets of the list, and discards what is queued of them. What went wrong with one is in its
     /// entry; `STATE` means that it is not being read yet.
     pub fn seek(&self, list: &PartitionList, timeout: Duration) -> Result<Vec<Entry>, Problem> {

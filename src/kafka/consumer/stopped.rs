@@ -1,0 +1,154 @@
+//! Errors that end reading, of a partition, a topic or the whole group. librdkafka reports each once and then is silent, so
+//! they are kept here and raised at every read until something mends them.
+
+use super::read::Reading;
+use super::{Consumer, ConsumerHooks};
+use crate::kafka::code::Code;
+use crate::kafka::error::Error;
+use crate::kafka::native::consume::Inlet;
+use crate::kafka::native::incoming::Incoming;
+use crate::kafka::native::partitions::{PartitionList, NO_OFFSET};
+use crate::kafka::record::Partition;
+
+/// The `id` of a partition that stands for its whole topic, and with an empty topic for the group.
+const WHOLE: i32 = -1;
+
+#[derive(Default)]
+pub(super) struct Stopped(Vec<(Partition, Error)>);
+
+impl Stopped {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether librdkafka stops reading with this error, or retries in silence.
+    pub(super) fn lasts(code: Code, topic: &str) -> bool {
+        let refused = matches!(
+            code,
+            Code::AUTO_OFFSET_RESET
+                | Code::TOPIC_AUTHORIZATION_FAILED
+                | Code::GROUP_AUTHORIZATION_FAILED
+                | Code::CLUSTER_AUTHORIZATION_FAILED
+        );
+        // What the coordinator refuses has no topic. Its word on an old generation is followed by a new one.
+        refused || (topic.is_empty() && code.0 > 0 && !code.is_rebalance())
+    }
+
+    pub(super) fn keep(&mut self, partition: Partition, error: Error) {
+        self.mended(&partition);
+        self.0.push((partition, error));
+    }
+
+    /// The error to raise, the oldest first.
+    pub(super) fn error(&self) -> Option<Error> {
+        self.0.first().map(|(_, error)| error.clone())
+    }
+
+    pub(super) fn mended(&mut self, partition: &Partition) {
+        self.0.retain(|(stopped, _)| stopped != partition);
+    }
+
+    /// A message came, so its partition, its topic and the group can be read.
+    pub(super) fn heard(&mut self, message: &Incoming) {
+        self.0.retain(|(stopped, _)| {
+            let whole = stopped.id == WHOLE && (stopped.topic.is_empty() || *stopped.topic == *message.topic());
+            !whole && !message.is_of(stopped)
+        });
+    }
+
+    /// The group assigned partitions.
+    pub(super) fn assigned(&mut self, partitions: &[Partition]) {
+        self.0.retain(|(stopped, _)| {
+            stopped.id != WHOLE
+                || !(stopped.topic.is_empty() || partitions.iter().any(|partition| partition.topic == stopped.topic))
+        });
+    }
+
+    /// Only these topics are read from now on.
+    fn only(&mut self, topics: &[String]) {
+        self.0.retain(|(stopped, _)| stopped.topic.is_empty() || topics.iter().any(|topic| **topic == *stopped.topic));
+    }
+
+    fn contains(&self, partition: &Partition) -> bool {
+        self.0.iter().any(|(stopped, _)| stopped == partition)
+    }
+
+    fn without_offset(&self) -> Vec<Partition> {
+        let reset = |error: &Error| matches!(error, Error::Failed { code: Code::AUTO_OFFSET_RESET, .. });
+        self.0.iter().filter(|(_, error)| reset(error)).map(|(partition, _)| partition.clone()).collect()
+    }
+}
+
+/// There is nowhere to begin, and `auto_offset_reset="error"`.
+pub(super) fn nowhere_to_begin(partition: &Partition, reason: &str) -> Error {
+    let operation = format!("cannot read '{}' [{}]", partition.topic, partition.id);
+    let advice = "auto_offset_reset is \"error\", so say where to begin: with seek, or assign with an offset";
+    Error::failed(&operation, Code::AUTO_OFFSET_RESET, &format!("{reason}. {advice}"))
+}
+
+impl<H: ConsumerHooks> Consumer<H> {
+    /// Raises what ended reading, if it has not been mended.
+    pub(super) fn require_mended(&self, inlet: &Inlet) -> Result<(), Error> {
+        if let Some((code, why)) = inlet.client().fatal_error() {
+            let message = format!(
+                "cannot read: {why} ({}). This consumer cannot go on; close it and make a new one",
+                code.name()
+            );
+            return Err(Error::Failed { message, code, fatal: true });
+        }
+        self.lock(&self.reading).stopped.error().map_or(Ok(()), Err)
+    }
+
+    /// Reads those of `targets` that have stopped from their offsets again; returns the others, which a seek can move. It
+    /// cannot move a stopped one (rd_kafka_toppar_seek refuses in the state NONE), so those are assigned anew.
+    pub(super) fn restart<'a>(
+        &self,
+        inlet: &Inlet,
+        reading: &mut Reading,
+        targets: &'a [(Partition, i64)],
+    ) -> Result<Vec<&'a (Partition, i64)>, Error> {
+        let (stopped, others): (Vec<_>, Vec<_>) =
+            targets.iter().partition(|(partition, _)| reading.stopped.contains(partition));
+        if stopped.is_empty() {
+            return Ok(others);
+        }
+        let failed = |code: Code, text: &str| Error::failed("cannot begin to read a stopped partition", code, text);
+        let list = PartitionList::of(stopped.iter().map(|(partition, offset)| (partition, *offset)));
+        if inlet.eager() {
+            // An eager group's assignment changes only as a whole.
+            let assigned = self.assignment()?;
+            let taken = inlet.taken(&PartitionList::without_offsets(&assigned)).map_err(|code| failed(code, ""))?;
+            let place = |partition: &Partition| {
+                let target = stopped.iter().find(|(stopped, _)| stopped == partition).map(|(_, offset)| *offset);
+                let sought = || reading.sought.get(partition).map(|sought| sought.offset);
+                let taken = || taken.iter().find(|e| e.partition == *partition && e.offset >= 0).map(|e| e.offset);
+                target.or_else(sought).or_else(taken).unwrap_or(NO_OFFSET)
+            };
+            let all = PartitionList::of(assigned.iter().map(|partition| (partition, place(partition))));
+            inlet.assign(&all).map_err(|code| failed(code, ""))?;
+        } else {
+            inlet.assign_fewer(&list).map_err(|problem| failed(problem.code, &problem.text))?;
+            inlet.assign_more(&list).map_err(|problem| failed(problem.code, &problem.text))?;
+        }
+        if !reading.paused.is_empty() {
+            // librdkafka forgets with an assignment what was paused.
+            let _ = inlet.pause(&PartitionList::without_offsets(&reading.paused));
+        }
+        stopped.iter().for_each(|(partition, _)| reading.stopped.mended(partition));
+        Ok(others)
+    }
+
+    /// A new subscription looks again for the offsets that were missing.
+    pub(super) fn begin_again(&self, inlet: &Inlet, reading: &mut Reading, topics: &[String]) -> Result<(), Error> {
+        reading.stopped.only(topics);
+        if !self.settings.grouped {
+            return Ok(());
+        }
+        let assigned = self.assignment()?;
+        let (again, gone): (Vec<_>, Vec<_>) =
+            reading.stopped.without_offset().into_iter().partition(|partition| assigned.contains(partition));
+        gone.iter().for_each(|partition| reading.stopped.mended(partition));
+        let targets: Vec<_> = again.into_iter().map(|partition| (partition, NO_OFFSET)).collect();
+        self.restart(inlet, reading, &targets).map(drop)
+    }
+}

@@ -1,0 +1,163 @@
+"""What ends reading is raised at every read, until seek, assign or subscribe mends it; what cannot be mended, always."""
+
+from typing import Any, Callable, Dict, List
+
+import pytest
+
+from kjson import Consumer, FencedError, KafkaError, Producer, TopicPartition
+
+from .peers import committed_offset, delete_records
+from .sessions import LONG_SESSION
+
+pytestmark = pytest.mark.usefixtures("calling")
+
+PROTOCOLS: Dict[str, Dict[str, Any]] = {
+    "eager": LONG_SESSION,
+    "cooperative": {**LONG_SESSION, "partition_assignment_strategy": "cooperative-sticky"},
+    "kip-848": {"group_protocol": "consumer"},
+}
+
+
+def fill(servers: str, topic: str, count: int) -> None:
+    with Producer(servers) as producer:
+        for n in range(count):
+            producer.send(topic, n, partition=0)
+
+
+def refused(read: Callable[[], Any]) -> KafkaError:
+    with pytest.raises(KafkaError) as caught:
+        read()
+    return caught.value
+
+
+def ways_to_read(consumer: Consumer[Any]) -> List[Callable[[], Any]]:
+    return [
+        lambda: consumer.poll(15),
+        lambda: consumer.poll(0),
+        lambda: consumer.consume(10, 15),
+        lambda: next(consumer),
+        lambda: list(consumer.until_end()),
+        lambda: consumer.poll(15),
+    ]
+
+
+def each_read_is_refused(consumer: Consumer[Any]) -> None:
+    for read in ways_to_read(consumer):
+        error = refused(read)
+        assert error.name == "_AUTO_OFFSET_RESET", error
+        assert "seek" in str(error)
+
+
+def values(consumer: Consumer[Any], count: int) -> List[Any]:
+    return [consumer.poll(15).value for _ in range(count)]
+
+
+@pytest.mark.parametrize("protocol", list(PROTOCOLS))
+def test_no_offset_to_begin_at(request: Any, servers: str, cluster: Any, topic: str, group: str, protocol: str) -> None:
+    if protocol == "kip-848" and cluster.kind == "mock":
+        pytest.skip("the mock has no KIP-848")
+    fill(servers, topic, 3)
+    options = {**PROTOCOLS[protocol], "bootstrap_servers": servers, "group_id": group, "auto_offset_reset": "error"}
+    with Consumer(topic, **options) as consumer:
+        each_read_is_refused(consumer)
+        consumer.seek(TopicPartition(topic, 0), 1)
+        assert values(consumer, 2) == [1, 2]
+        consumer.commit()
+    assert committed_offset(servers, group, topic) == 3
+
+
+@pytest.mark.parametrize("mend", ["seek_to_beginning", "seek_to_end", "commit and subscribe"])
+def test_what_mends_a_group(servers: str, topic: str, group: str, session: Dict[str, int], mend: str) -> None:
+    fill(servers, topic, 3)
+    with Consumer(topic, bootstrap_servers=servers, group_id=group, auto_offset_reset="error", **session) as consumer:
+        refused(lambda: consumer.poll(15))
+        if mend == "seek_to_beginning":
+            consumer.seek_to_beginning()
+            assert values(consumer, 3) == [0, 1, 2]
+        elif mend == "seek_to_end":
+            consumer.seek_to_end()
+            assert consumer.poll(0.3) is None
+            fill(servers, topic, 1)
+            assert consumer.poll(15).offset == 3
+        else:
+            consumer.commit(TopicPartition(topic, 0, 1))
+            consumer.subscribe([topic])
+            assert values(consumer, 2) == [1, 2]
+
+
+@pytest.mark.real_kafka
+def test_a_committed_offset_whose_messages_were_deleted(servers: str, topic: str, group: str) -> None:
+    fill(servers, topic, 10)
+    with Consumer(bootstrap_servers=servers, group_id=group) as consumer:
+        consumer.assign(TopicPartition(topic, 0))
+        consumer.commit(TopicPartition(topic, 0, 5))
+    delete_records(servers, topic, 8)
+    with Consumer(
+        topic, bootstrap_servers=servers, group_id=group, auto_offset_reset="error", **LONG_SESSION
+    ) as consumer:
+        each_read_is_refused(consumer)
+        consumer.seek(TopicPartition(topic, 0), 8)
+        assert values(consumer, 2) == [8, 9]
+
+
+def test_other_partitions_go_on(servers: str, new_topic: Callable[..., str], group: str) -> None:
+    topic = new_topic(2)
+    with Producer(servers) as producer:
+        for n in range(3):
+            producer.send(topic, n, partition=1)
+    with Consumer(bootstrap_servers=servers, group_id=group) as consumer:
+        consumer.assign(TopicPartition(topic, 1))
+        consumer.commit(TopicPartition(topic, 1, 0))
+    got: List[int] = []
+    errors = 0
+    with Consumer(
+        topic, bootstrap_servers=servers, group_id=group, auto_offset_reset="error", **LONG_SESSION
+    ) as consumer:
+        for _ in range(2000):
+            try:
+                message = consumer.poll(0.1)
+            except KafkaError:
+                errors += 1
+            else:
+                got += [] if message is None else [message.value]
+            if got == [0, 1, 2] and errors > 2:
+                break
+        assert got == [0, 1, 2]
+        fill(servers, topic, 1)
+        consumer.seek(TopicPartition(topic, 0), 0)
+        assert consumer.poll(15).partition == 0
+        with Producer(servers) as producer:
+            producer.send(topic, "more", partition=1)
+        assert consumer.poll(15).value == "more"
+
+
+@pytest.mark.parametrize("how", ["topics", "assign"])
+def test_without_a_group(servers: str, topic: str, how: str) -> None:
+    fill(servers, topic, 3)
+    topics = [topic] if how == "topics" else []
+    with Consumer(*topics, bootstrap_servers=servers, auto_offset_reset="error") as consumer:
+        if how == "assign":
+            consumer.assign(TopicPartition(topic, 0))
+        each_read_is_refused(consumer)
+        consumer.seek(TopicPartition(topic, 0), 1)
+        assert values(consumer, 2) == [1, 2]
+        consumer.assign(TopicPartition(topic, 0, 2))
+        assert values(consumer, 1) == [2]
+
+
+@pytest.mark.real_kafka
+@pytest.mark.parametrize("reset", ["earliest", "error"])
+def test_a_fenced_static_member(servers: str, topic: str, group: str, reset: str) -> None:
+    options = {**LONG_SESSION, "bootstrap_servers": servers, "group_id": group, "group_instance_id": "one"}
+    fill(servers, topic, 3)
+    with Consumer(topic, **options, enable_auto_commit=False) as first:
+        assert values(first, 3) == [0, 1, 2]
+        first.commit()
+        with Consumer(topic, **options, auto_offset_reset=reset) as second:
+            fill(servers, topic, 1)
+            assert second.poll(30).offset == 3
+            for read in ways_to_read(first):
+                with pytest.raises(FencedError, match="make a new one") as caught:
+                    for _ in range(3):
+                        read()
+                assert caught.value.fatal
