@@ -785,6 +785,13 @@ class Consumer(Generic[_T]):
     def subscribe(self, topics: Union[str, Iterable[str], None] = None, *, pattern: Optional[str] = None) -> None:
         """Read these topics from now on, or those whose names match a regular expression (with a group only).
 
+        A pattern matches from the beginning of a name, as `re.match` does: `pattern="orders"` reads "orders-1" and not
+        "old-orders", `r"orders-\\d+$"` nothing after the digits. It means the same under both group protocols, and is made of
+        what their engines share: literals, `.`, `[a-z]`, `[^a-z]`, `(a|b)`, `*`, `+`, `?`, `{2,5}`, `^`, `$`, `\\d`, `\\w`,
+        `\\.`. For anything else (lookaround, backreferences, flags, lazy repetitions, `\\b`), and for characters that no topic
+        name contains, a `ConfigError` says what to write instead. New topics that match are found within
+        `topic_metadata_refresh_interval_ms` (5 minutes).
+
         A topic that does not exist is warned of once, in the log, and waited for. A name that no topic can have raises
         `ConfigError`.
         """
@@ -1077,7 +1084,10 @@ class AsyncConsumer(Generic[_T]):
     def subscribe(
         self, topics: Union[str, Iterable[str], None] = None, *, pattern: Optional[str] = None
     ) -> Operation[None]:
-        """Read these topics from now on, or those whose names match a regular expression (with a group only)."""
+        """Read these topics from now on, or those whose names match a regular expression (with a group only).
+
+        `Consumer.subscribe` says what a pattern is made of.
+        """
 
     def unsubscribe(self) -> Operation[None]:
         """Read nothing any more, until the next `subscribe`."""

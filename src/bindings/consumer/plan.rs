@@ -102,7 +102,14 @@ pub fn subscribe(core: &Core, topics: Option<&Bound<'_, PyAny>>, pattern: Option
     let topics = match (topics, pattern) {
         (Some(topics), None) => topic_names("subscribe", topics)?,
         (None, Some(pattern)) if core.group_id.is_some() => {
-            vec![if pattern.starts_with('^') { pattern.to_owned() } else { format!("^{pattern}") }]
+            let refused = |why| Error::Config {
+                message: format!(
+                    "subscribe: {:?} cannot be a pattern: {why}",
+                    pattern.chars().take(200).collect::<String>()
+                ),
+                option: "pattern".to_owned(),
+            };
+            vec![kafka::translate_pattern(pattern).map_err(refused)?]
         }
         (None, Some(_)) => {
             return Err(PyValueError::new_err("subscribe: a pattern needs a consumer with a group_id"));
