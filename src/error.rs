@@ -2,12 +2,12 @@
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use thiserror::Error;
 
 use crate::json::{DecodeError, EncodeError};
 use crate::kafka::{self, Code, ConnectionKind, Failure};
+use crate::once::Once;
 
 #[derive(Debug, Error)]
 pub enum Error {
@@ -157,7 +157,7 @@ pub fn describe(attributes: &Bound<'_, PyDict>, code: Code, fatal: bool) -> PyRe
 }
 
 fn module(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
-    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    static MODULE: Once<Py<PyModule>> = Once::new();
     Ok(MODULE.get_or_try_init(py, || PyModule::import(py, "kjson.exceptions").map(Bound::unbind))?.bind(py))
 }
 

@@ -7,6 +7,7 @@ mod bindings;
 mod error;
 mod json;
 mod kafka;
+mod once;
 
 use pyo3::prelude::*;
 

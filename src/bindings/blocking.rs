@@ -22,7 +22,8 @@ pub fn detached<T: Send>(
             Python::attach(|py| match py.check_signals() {
                 Ok(()) => false,
                 Err(error) => {
-                    *raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    let previous = raised.lock().unwrap_or_else(PoisonError::into_inner).replace(error);
+                    drop(previous);
                     true
                 }
             })

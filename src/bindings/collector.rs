@@ -5,10 +5,10 @@
 //! Once it is let loose again it looks through the whole batch, unless it has had its look before (`json::Unseen`).
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 
 use crate::json::Unseen;
+use crate::once::Once;
 
 /// While it lives the collector does not run. For code that keeps the GIL and runs nobody's Python code: no other thread
 /// gets to see it.
@@ -25,8 +25,8 @@ impl<'py> Pause<'py> {
     }
 
     fn begin(py: Python<'py>) -> PyResult<Self> {
-        static IS_ENABLED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        static DISABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static IS_ENABLED: Once<Py<PyAny>> = Once::new();
+        static DISABLE: Once<Py<PyAny>> = Once::new();
         let was_on = IS_ENABLED.import(py, "gc", "isenabled")?.call0()?.is_truthy()?;
         if was_on {
             DISABLE.import(py, "gc", "disable")?.call0()?;
@@ -61,9 +61,9 @@ impl<'py> Look<'py> {
     /// If the collector is about to do just that. Whether it looks at older ones as well it decides by more than the counts
     /// (`gc_collect_generations` in Modules/gcmodule.c), so that is left to it.
     fn if_due(py: Python<'py>) -> PyResult<Option<Self>> {
-        static COLLECT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        static COUNT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        static THRESHOLD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static COLLECT: Once<Py<PyAny>> = Once::new();
+        static COUNT: Once<Py<PyAny>> = Once::new();
+        static THRESHOLD: Once<Py<PyAny>> = Once::new();
         let numbers = |from: &Bound<'_, PyAny>| from.call0()?.extract::<(i64, i64, i64)>();
         let count = numbers(COUNT.import(py, "gc", "get_count")?)?;
         let threshold = numbers(THRESHOLD.import(py, "gc", "get_threshold")?)?;
@@ -82,7 +82,7 @@ impl<'py> Look<'py> {
 
 impl Drop for Pause<'_> {
     fn drop(&mut self) {
-        static ENABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static ENABLE: Once<Py<PyAny>> = Once::new();
         if self.was_on {
             let enabled = ENABLE.import(self.py, "gc", "enable").and_then(|enable| enable.call0());
             if let Err(error) = enabled {

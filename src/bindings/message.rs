@@ -1,11 +1,11 @@
 //! `Message`: what is read, for Python. A value, not a handle: it outlives its consumer.
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyString, PyTuple, PyType};
 
 use crate::json::{self, EncodeOptions, NanPolicy};
 use crate::kafka::{Header, Incoming};
+use crate::once::Once;
 
 use super::outgoing;
 
@@ -43,7 +43,7 @@ pub struct Message {
     #[pyo3(get)]
     raw_value: Option<Py<PyBytes>>,
     raw_headers: Vec<Header>,
-    headers: PyOnceLock<Py<PyTuple>>,
+    headers: Once<Py<PyTuple>>,
 }
 
 /// A key and the bytes that it was: of most keys the bytes are the text's, and are made when they are asked for.
@@ -86,7 +86,7 @@ impl Message {
             // A small one costs half of what malloc takes: Python's allocator is made for many of a size.
             raw_value: incoming.value().map(|value| PyBytes::new(py, value).unbind()),
             raw_headers: incoming.headers(),
-            headers: PyOnceLock::new(),
+            headers: Once::new(),
         }
     }
 
@@ -175,7 +175,7 @@ impl Message {
             raw_key: RawKey::new(raw_key),
             raw_value,
             raw_headers: headers.map_or_else(|| Ok(Vec::new()), outgoing::headers)?,
-            headers: PyOnceLock::new(),
+            headers: Once::new(),
         })
     }
 
@@ -270,7 +270,7 @@ impl Message {
             raw_key: RawKey::new(raw_key),
             raw_value,
             raw_headers: headers,
-            headers: PyOnceLock::new(),
+            headers: Once::new(),
         })
     }
 }

@@ -9,10 +9,10 @@
 #![allow(unsafe_code)]
 
 use std::os::raw::{c_char, c_int};
+use std::sync::OnceLock;
 
 use pyo3::ffi::{self, PyObject, Py_ssize_t};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyBytes;
 
 use super::wide_text;
@@ -37,11 +37,11 @@ struct NewAscii {
     text_at: usize,
 }
 
-static CAPI: PyOnceLock<CApi> = PyOnceLock::new();
+static CAPI: OnceLock<CApi> = OnceLock::new();
 
 impl CApi {
-    pub(super) fn get(py: Python<'_>) -> &'static CApi {
-        CAPI.get_or_init(py, CApi::look_up)
+    pub(super) fn get(_py: Python<'_>) -> &'static CApi {
+        CAPI.get_or_init(CApi::look_up)
     }
 
     #[cfg(unix)]

@@ -48,8 +48,9 @@ impl Batch {
     }
 
     /// Where the messages lie, in the order they were sent; for a batch that is done and without failures.
-    pub fn with_places<T>(&self, read: impl FnOnce(&[Delivered]) -> T) -> T {
-        read(&self.lock().places)
+    /// A copy: whoever makes Python objects of them may not hold the lock meanwhile.
+    pub fn places(&self) -> Vec<Delivered> {
+        self.lock().places.clone()
     }
 
     pub fn failed(&self) -> usize {

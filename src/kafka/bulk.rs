@@ -61,6 +61,8 @@ impl<H: ProducerHooks> Producer<H> {
         from: usize,
     ) -> Result<usize, Error> {
         let open = self.current().ok_or(Error::Closed { operation: "send_many", object: "producer" })?;
+        // Before the topics: `Producer::topic` locks the names and then the topics.
+        let name = self.topic_name(batch.topic);
         let topics = open.topics.read().unwrap_or_else(PoisonError::into_inner);
         if self.closing() {
             return Err(Error::Closed { operation: "send_many", object: "producer" });
@@ -68,7 +70,6 @@ impl<H: ProducerHooks> Producer<H> {
         let handle = topics
             .get(batch.topic.0 as usize)
             .ok_or_else(|| Error::Misuse("send_many: the topic is of another producer".to_owned()))?;
-        let name = self.topic_name(batch.topic);
         let sent = &self.shared.sent.0;
         let count = sheaf.len() - from;
         sent.fetch_add(count, Ordering::SeqCst);

@@ -114,7 +114,8 @@ impl MockCluster {
 
     /// Ends the brokers; joining their thread takes some milliseconds.
     pub fn close(&self) {
-        if let Some(cluster) = self.lock().take() {
+        let cluster = self.lock().take();
+        if let Some(cluster) = cluster {
             let gone = addresses(&cluster.bootstrap_servers());
             registered().retain(|address| !gone.contains(address));
         }

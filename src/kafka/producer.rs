@@ -60,7 +60,14 @@ pub enum Refusal<C> {
     Failed(Error),
 }
 
-/// Topics go before the client that they belong to.
+/// The same before it is an error.
+enum Refused {
+    Closed,
+    Unknown,
+    Code(Code),
+}
+
+/// Topics go before the client that they belong to. Where both are taken, `Shared::names` is locked before `topics`.
 pub(super) struct Open<H: ProducerHooks> {
     /// By `TopicId`.
     pub(super) topics: RwLock<Vec<Topic>>,
@@ -205,28 +212,36 @@ impl<H: ProducerHooks> Producer<H> {
         payload: &Payload<'_>,
         callback: Option<H::Callback>,
     ) -> Result<Arc<Reported<H>>, Refusal<H::Callback>> {
+        let report = Arc::new(Report::new(topic, callback));
+        match self.produce(topic, payload, &report) {
+            Ok(()) => Ok(report),
+            Err(Refused::Closed) => Err(Refusal::Failed(Error::Closed { operation: "send", object: "producer" })),
+            Err(Refused::Unknown) => {
+                Err(Refusal::Failed(Error::Misuse("send: the topic is of another producer".to_owned())))
+            }
+            Err(Refused::Code(Code::QUEUE_FULL)) => Err(Refusal::Full(report.take_callback())),
+            Err(Refused::Code(code)) => Err(Refusal::Failed(match self.current() {
+                Some(open) => refused(&open, &self.topic_name(topic), payload, code),
+                None => Error::Closed { operation: "send", object: "producer" },
+            })),
+        }
+    }
+
+    /// The part of `try_send` under locks. It neither makes an error nor drops a callback: the one takes another lock, the
+    /// other may run Python code.
+    fn produce(&self, topic: TopicId, payload: &Payload<'_>, report: &Arc<Reported<H>>) -> Result<(), Refused> {
         let guard = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(open) = &*guard else {
-            return Err(Refusal::Failed(Error::Closed { operation: "send", object: "producer" }));
-        };
+        let open = guard.as_ref().ok_or(Refused::Closed)?;
         let topics = open.topics.read().unwrap_or_else(PoisonError::into_inner);
         if self.closing() {
-            return Err(Refusal::Failed(Error::Closed { operation: "send", object: "producer" }));
+            return Err(Refused::Closed);
         }
-        let Some(handle) = topics.get(topic.0 as usize) else {
-            return Err(Refusal::Failed(Error::Misuse("send: the topic is of another producer".to_owned())));
-        };
-        let report = Arc::new(Report::new(topic, callback));
+        let handle = topics.get(topic.0 as usize).ok_or(Refused::Unknown)?;
         self.shared.sent.0.fetch_add(1, Ordering::SeqCst);
-        open.line.produce(handle, payload, Carried::Message(report.clone())).map_err(|(code, ours)| {
+        open.line.produce(handle, payload, Carried::Message(report.clone())).map_err(|(code, _ours)| {
             self.shared.sent.0.fetch_sub(1, Ordering::SeqCst);
-            drop(ours);
-            if code == Code::QUEUE_FULL {
-                return Refusal::Full(report.take_callback());
-            }
-            Refusal::Failed(refused(open, &self.topic_name(topic), payload, code))
-        })?;
-        Ok(report)
+            Refused::Code(code)
+        })
     }
 
     /// Waits until some messages have left the queue.

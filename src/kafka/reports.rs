@@ -197,7 +197,8 @@ impl<H: ProducerHooks> Shared<H> {
     }
 
     pub fn forget_failures(&self) {
-        *self.failures.lock().unwrap_or_else(PoisonError::into_inner) = Failures::default();
+        let forgotten = std::mem::take(&mut *self.failures.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(forgotten);
     }
 
     fn failure(&self, outcome: &Outcome<'_>) -> Failure {

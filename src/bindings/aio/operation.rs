@@ -260,7 +260,8 @@ impl Waiter {
         // As `Future.__await__` does: so the task knows that it was yielded, not awaited by mistake.
         future.setattr(intern!(py, "_asyncio_future_blocking"), true)?;
         let future = future.unbind();
-        *self.future.lock().unwrap_or_else(PoisonError::into_inner) = Some(future.clone_ref(py));
+        let previous = self.future.lock().unwrap_or_else(PoisonError::into_inner).replace(future.clone_ref(py));
+        drop(previous);
         Ok(future)
     }
 }

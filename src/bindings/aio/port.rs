@@ -14,8 +14,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyWeakrefReference};
+
+use crate::once::Once;
 
 /// Something to be done on the loop's thread.
 pub trait Call: Send + Sync {
@@ -52,13 +53,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The loop that runs on this thread. Raises RuntimeError where none does.
 pub fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    static GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static GET: Once<Py<PyAny>> = Once::new();
     GET.import(py, "asyncio", "get_running_loop")?.call0()
 }
 
 /// The loop that runs on this thread, if one does.
 pub fn loop_here(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
-    static GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static GET: Once<Py<PyAny>> = Once::new();
     let running = GET.import(py, "asyncio", "_get_running_loop")?.call0()?;
     Ok(Some(running).filter(|running| !running.is_none()))
 }

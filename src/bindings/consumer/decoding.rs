@@ -223,16 +223,16 @@ impl Decoder {
     }
 
     fn topic(&self, py: Python<'_>, incoming: &Incoming) -> Py<PyString> {
-        let mut topic = self.topic.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*topic {
-            Some((known, text)) if known.as_bytes() == incoming.topic_bytes() => text.clone_ref(py),
-            _ => {
-                let name = incoming.topic();
-                let text = PyString::new(py, &name).unbind();
-                *topic = Some((name.into_owned(), text.clone_ref(py)));
-                text
-            }
-        }
+        let last = || self.topic.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |(known, _): &&(String, Py<PyString>)| known.as_bytes() == incoming.topic_bytes();
+        let known = last().as_ref().filter(same).map(|(_, text)| text.clone_ref(py));
+        known.unwrap_or_else(|| {
+            let name = incoming.topic();
+            let text = PyString::new(py, &name).unbind();
+            let previous = last().replace((name.into_owned(), text.clone_ref(py)));
+            drop(previous);
+            text
+        })
     }
 }
 

@@ -1,17 +1,19 @@
 //! `on_assign`, `on_revoke`, `on_lost` and `on_commit`: called on the thread that reads, inside that read.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{channel, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{IntoPyDict, PyList};
 
 use crate::bindings::aio::port::{Call, Port};
 use crate::bindings::events::Events;
 use crate::bindings::partitions::TopicPartition;
 use crate::error::Error;
 use crate::kafka::{self, Code, ConsumerHooks, GroupEvent, LogRecord, LogSink, Partition};
+use crate::once::Once;
 
 #[derive(Default)]
 pub struct GroupCallbacks {
@@ -23,6 +25,8 @@ pub struct GroupCallbacks {
     pub acting: Mutex<Option<Acting>>,
     /// What a callback raised, on its way out of the read.
     pub raised: Mutex<Option<PyErr>>,
+    /// The number of the event that a loop deals with now, or 0.
+    pub event: AtomicU64,
 }
 
 /// The consumer object that the callbacks get, and the loop that they are called on, if not here.
@@ -72,27 +76,52 @@ impl GroupCallbacks {
     }
 
     fn raise(&self, error: PyErr) -> Result<(), kafka::Error> {
-        self.raised.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        let mut raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
+        // The first one is raised. A later one is dropped after the lock: its end may run Python code.
+        let later = if raised.is_none() { raised.replace(error) } else { Some(error) };
+        drop(raised);
+        drop(later);
         Err(kafka::Error::Interrupted)
     }
 
     /// Has the callback called on the loop, awaits what it returns there, and waits here for the end of that.
     fn call_on_loop(self: &Arc<Self>, port: &Arc<Port>, event: GroupEvent) -> Result<(), kafka::Error> {
         const STEP: Duration = Duration::from_millis(50);
+        static NUMBERS: AtomicU64 = AtomicU64::new(1);
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let (answer, heard) = channel();
-        let told = Told { group: self.clone(), event: Mutex::new(Some((event, answer))) };
+        let told = Told { group: self.clone(), number, event: Mutex::new(Some((event, answer))) };
+        let before = self.event.swap(number, Ordering::AcqRel);
         port.leave(Arc::new(told));
-        loop {
+        let result = loop {
             match heard.recv_timeout(STEP) {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(error)) => return self.raise(error),
+                Ok(result) => break result,
                 // The interpreter ends, and with it the loop.
-                Err(RecvTimeoutError::Timeout) if self.port().is_none() => return Ok(()),
+                Err(RecvTimeoutError::Timeout) if self.port().is_none() => break Ok(()),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(RecvTimeoutError::Disconnected) => break Ok(()),
             }
-        }
+        };
+        self.event.store(before, Ordering::Release);
+        result.or_else(|error| self.raise(error))
     }
+
+    /// Whether the caller is the callback that a loop runs now, or a task of it: that inherits the callback's context.
+    pub fn is_own_event(&self) -> PyResult<bool> {
+        let number = self.event.load(Ordering::Acquire);
+        Ok(number != 0 && Python::attach(|py| event_here(py)?.call_method0("get")?.extract::<u64>())? == number)
+    }
+}
+
+/// The context variable with the number of the event that a callback was called for.
+fn event_here(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static VARIABLE: Once<Py<PyAny>> = Once::new();
+    let variable = VARIABLE.get_or_try_init(py, || {
+        let options = [("default", 0)].into_py_dict(py)?;
+        let class = py.import("contextvars")?.getattr("ContextVar")?;
+        Ok(class.call(("kjson_group_event",), Some(&options))?.unbind())
+    })?;
+    Ok(variable.bind(py))
 }
 
 type Answer = Sender<PyResult<()>>;
@@ -100,6 +129,7 @@ type Answer = Sender<PyResult<()>>;
 /// An event on its way to the loop.
 struct Told {
     group: Arc<GroupCallbacks>,
+    number: u64,
     event: Mutex<Option<(GroupEvent, Answer)>>,
 }
 
@@ -114,7 +144,11 @@ impl Call for Told {
             }
             py.import("asyncio")?.call_method1("ensure_future", (returned,)).map(Some)
         };
-        match begin() {
+        let variable = event_here(py)?;
+        let token = variable.call_method1("set", (self.number,))?;
+        let begun = begin();
+        variable.call_method1("reset", (token,))?;
+        match begun {
             Ok(Some(task)) => {
                 let ended = Ended { answer: answer.clone() };
                 if let Err(error) = task.call_method1("add_done_callback", (ended,)) {

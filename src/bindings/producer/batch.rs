@@ -61,7 +61,8 @@ impl DeliveryBatch {
             return Err(error.into());
         }
         let topic = self.topic();
-        self.batch.with_places(|places| PyList::new(py, places.iter().map(|at| RecordMetadata::new(&topic, *at))))
+        let places = self.batch.places();
+        PyList::new(py, places.iter().map(|at| RecordMetadata::new(&topic, *at)))
     }
 }
 

@@ -123,15 +123,14 @@ impl Core {
     }
 
     pub fn topic(&self, topic: &Bound<'_, PyString>) -> PyResult<TopicId> {
-        let mut last = self.last_topic.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, id)) = &*last {
-            if known.as_ptr() == topic.as_ptr() {
-                return Ok(*id);
-            }
+        let last = || self.last_topic.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = last().as_ref().filter(|(known, _)| known.as_ptr() == topic.as_ptr()).map(|(_, id)| *id);
+        if let Some(id) = known {
+            return Ok(id);
         }
+        // Not under the lock: to make an exception runs Python code, which may let another thread in here.
         let id = self.producer.topic(&topic.to_cow()?).map_err(Error::from)?;
-        let previous = last.replace((topic.clone().unbind(), id));
-        drop(last);
+        let previous = last().replace((topic.clone().unbind(), id));
         drop(previous);
         Ok(id)
     }

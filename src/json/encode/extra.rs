@@ -4,10 +4,10 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyInt, PyList, PyMemoryView, PyString, PyTuple};
 
 use crate::json::MAX_DEPTH;
+use crate::once::Once;
 
 use super::stop::{Stop, Walk};
 use super::walk::Walker;
@@ -26,7 +26,7 @@ struct Types {
     fields: Py<PyAny>,
 }
 
-static TYPES: PyOnceLock<Types> = PyOnceLock::new();
+static TYPES: Once<Types> = Once::new();
 
 impl Types {
     fn get(py: Python<'_>) -> PyResult<&Types> {

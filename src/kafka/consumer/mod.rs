@@ -257,6 +257,11 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
+    /// Whether a callback of the group runs now.
+    pub fn in_hook(&self) -> bool {
+        self.lock(&self.hook).is_some()
+    }
+
     pub fn refuse_in_hook(&self, operation: &str) -> Result<(), Error> {
         match *self.lock(&self.hook) {
             Some(_) => Err(in_hook(operation)),

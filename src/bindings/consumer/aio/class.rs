@@ -23,8 +23,8 @@ use crate::kafka::Deadline;
 
 use super::many::consume;
 use super::one::{Kind, Next, Topics};
-use super::raised;
 use super::until::{AsyncMessagesUntilEnd, AsyncValues};
+use super::{no_hook, raised};
 
 /// Reads JSON from Kafka as Python objects, at least once, on an event loop. For one task at a time.
 #[pyclass(module = "kjson", frozen, subclass)]
@@ -56,6 +56,7 @@ impl AsyncConsumer {
         let core = consumer.get().core.clone();
         core.usable()?;
         let deadline = Deadline::after(timeout);
+        no_hook(&core, "close", deadline).await.map_err(Error::Python)?;
         let acting = if core.group.any() {
             let port = Some(Python::attach(Port::current)?);
             Some(Acting { consumer: consumer.into_any(), port })

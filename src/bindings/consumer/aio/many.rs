@@ -89,9 +89,9 @@ pub async fn consume(
 ) -> PyResult<Vec<Py<Message>>> {
     let core = consumer.get().core();
     core.usable()?;
-    let _turn = Turn::take(core)?;
-    raised(connect(core).await)?;
     let deadline = Deadline::after(timeout);
+    let Some(_turn) = Turn::take(core, deadline).await? else { return Ok(Vec::new()) };
+    raised(connect(core).await)?;
     let mut grace = None;
     loop {
         let rest = VecDeque::from(core.consumer.try_take(limit));

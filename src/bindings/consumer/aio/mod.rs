@@ -10,14 +10,17 @@ mod one;
 mod peek;
 mod until;
 
+use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::time::Duration;
 
 use pyo3::prelude::*;
 
 use crate::bindings::aio::connection::{Connection, Connects};
+use crate::bindings::aio::timer::within;
 use crate::error::Error;
-use crate::kafka;
+use crate::kafka::{self, Deadline};
 
 use super::core::Core;
 
@@ -57,8 +60,24 @@ impl Connects for Core {
 struct Turn(Arc<Core>);
 
 impl Turn {
-    fn take(core: &Arc<Core>) -> PyResult<Self> {
-        raised(core.consumer.refuse_in_hook("read"))?;
+    /// None while a group callback runs. Refused in a task of that callback, which the read would wait for.
+    fn try_take(core: &Arc<Core>) -> PyResult<Option<Self>> {
+        refuse_in_own_hook(core, "read")?;
+        if core.consumer.in_hook() {
+            return Ok(None);
+        }
+        Self::of(core).map(Some)
+    }
+
+    /// Waits for the end of a group callback that runs: of a read or commit that was cancelled, which goes on until then. None
+    /// if the deadline passes before.
+    async fn take(core: &Arc<Core>, deadline: Deadline) -> PyResult<Option<Self>> {
+        refuse_in_own_hook(core, "read")?;
+        let turn = Self::of(core)?;
+        Ok(no_hook(core, "read", deadline).await?.then_some(turn))
+    }
+
+    fn of(core: &Arc<Core>) -> PyResult<Self> {
         if core.aio.reading.swap(true, Ordering::AcqRel) {
             let message =
                 "cannot read: another task is reading from this consumer. Give each task a consumer of its own";
@@ -66,6 +85,26 @@ impl Turn {
         }
         Ok(Turn(core.clone()))
     }
+}
+
+fn refuse_in_own_hook(core: &Core, operation: &str) -> PyResult<()> {
+    if core.consumer.in_hook() && core.group.is_own_event()? {
+        raised(core.consumer.refuse_in_hook(operation))?;
+    }
+    Ok(())
+}
+
+/// Waits until no group callback runs; false if the deadline passes before.
+async fn no_hook(core: &Core, operation: &str, deadline: Deadline) -> PyResult<bool> {
+    const STEP: Duration = Duration::from_millis(5);
+    while core.consumer.in_hook() {
+        refuse_in_own_hook(core, operation)?;
+        if deadline.passed() {
+            return Ok(false);
+        }
+        let _: Option<()> = within(Some(deadline.step(STEP)), pending()).await?;
+    }
+    Ok(true)
 }
 
 impl Drop for Turn {

@@ -145,7 +145,7 @@ impl<S: Source> Attempt for Next<S> {
         if !core.aio.connection.connected() {
             return Ok(None);
         }
-        let _turn = Turn::take(core)?;
+        let Some(_turn) = Turn::try_take(core)? else { return Ok(None) };
         let Some(incoming) = self.source.take()? else { return Ok(None) };
         let message = match core.decoder.message(py, &incoming) {
             Ok(message) => message,
@@ -174,9 +174,9 @@ pub async fn next<S: Source>(
     mut slow: Option<(Held, Step)>,
 ) -> PyResult<Option<Message>> {
     let core = source.consumer().get().core();
-    let _turn = Turn::take(core)?;
-    raised(connect(core).await)?;
     let deadline = Deadline::after(timeout);
+    let Some(_turn) = Turn::take(core, deadline).await? else { return Ok(None) };
+    raised(connect(core).await)?;
     let (mut grace, mut slice) = (None, Instant::now());
     loop {
         let (held, step) = match slow.take() {

@@ -1,6 +1,6 @@
 //! `until_end` and `values`: other things to iterate over.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -32,8 +32,13 @@ impl Source for Bounded {
     }
 
     fn take(&self) -> PyResult<Option<Incoming>> {
-        // Taken by the fetching thread only while that is waited for.
-        let until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        // The fetching thread has it as long as its job, which may be one whose wait was cancelled and which waits for a
+        // callback on this loop.
+        let until = match self.until.try_lock() {
+            Ok(until) => until,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+        };
         Ok(until.as_ref().and_then(|until| self.consumer.get().core().consumer.try_next_until(until)))
     }
 

@@ -11,7 +11,6 @@ use std::task::{Poll, Wake};
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyList;
 
 use crate::bindings::aio::operation::Operation;
@@ -21,6 +20,7 @@ use crate::bindings::producer::batch::DeliveryBatch;
 use crate::bindings::producer::delivery::{Callback, Delivery, RecordMetadata};
 use crate::error::raise;
 use crate::kafka::Report;
+use crate::once::Once;
 
 use super::rounds::Whole;
 use super::{hurry, Core};
@@ -79,7 +79,7 @@ fn port_asked_for(delivery: &Bound<'_, Delivery>) -> Option<Arc<Port>> {
 /// Whether code is that of the callback of `asyncio.gather`, which counts and sets a result. A context for each of a thousand messages
 /// costs more than the rest of their wait: 0.3 us to copy, to enter, and for the garbage collector to look through.
 fn is_of_gather(code: &Bound<'_, PyAny>) -> bool {
-    static CODE: PyOnceLock<Option<Py<PyAny>>> = PyOnceLock::new();
+    static CODE: Once<Option<Py<PyAny>>> = Once::new();
     let py = code.py();
     let find = || -> PyResult<Option<Py<PyAny>>> {
         let constants = py.import("asyncio")?.getattr("gather")?.getattr("__code__")?.getattr("co_consts")?;
@@ -88,7 +88,8 @@ fn is_of_gather(code: &Bound<'_, PyAny>) -> bool {
         };
         Ok(constants.try_iter()?.filter_map(Result::ok).find(named).map(Bound::unbind))
     };
-    CODE.get_or_init(py, || find().unwrap_or(None)).as_ref().is_some_and(|gather| code.is(gather))
+    let found = CODE.get_or_try_init(py, || Ok(find().unwrap_or(None)));
+    found.is_ok_and(|found| found.as_ref().is_some_and(|gather| code.is(gather)))
 }
 
 fn asyncio(py: Python<'_>, name: &'static str) -> PyResult<PyErr> {
@@ -232,7 +233,7 @@ impl Delivery {
         let context = match context {
             None if gathered => None,
             None => {
-                static COPY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+                static COPY: Once<Py<PyAny>> = Once::new();
                 Some(COPY.import(py, "contextvars", "copy_context")?.call0()?.unbind())
             }
             given => given,
