@@ -28,11 +28,14 @@ def forever(work):
     while True:
         work()
 
-for work in (
+ways = (
     lambda: kjson.dumps([Other(), Other()], default=default),
     lambda: kjson.loads(b"[1.5, 2.5]", parse_float=default),
     lambda: kjson.dumps([Items(), Pairs()]),
-) * 3:
+)
+for work in ways:
+    work()  # what is imported at the first call is there then
+for work in ways * 3:
     threading.Thread(target=forever, args=(work,), daemon=True).start()
 for _ in range(50):
     started.acquire()

@@ -4,6 +4,7 @@ import json
 import math
 import struct
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -127,3 +128,13 @@ def test_short_values_that_repeat_and_meet_in_the_cache_stay_themselves():
             row = texts[start : start + 50]
             document = json.dumps([row, row, {"a": row}], ensure_ascii=False).encode()
             assert kjson.loads(document) == [row, row, {"a": row}]
+
+
+@pytest.mark.parametrize(
+    "text", ["\ud800", "a\udfffb", "\ude00\ud83d", 'é\ud83d\n"\\', "\ud800" * 40, "x" * 70 + "\udc80"]
+)
+def test_lone_surrogates_that_were_read_can_be_written_as_json_writes_them(text):
+    value = {text: [text]}
+    written = kjson.dumps(value)
+    assert kjson.loads(written) == json.loads(written) == value
+    assert kjson.loads(json.dumps(value)) == value

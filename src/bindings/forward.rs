@@ -140,7 +140,7 @@ fn as_it_is<'a>(record: &'a Incoming, headers: &'a [Header]) -> Outgoing<'a> {
         partition: -1,
         key: record.key(),
         value: record.value(),
-        timestamp_ms: 0,
+        timestamp_ms: None,
         headers,
         forwarded: Some(record),
     }

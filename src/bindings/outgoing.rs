@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyInt, PyMapping, PyString};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PyMapping, PyString, PyTuple};
 
 use crate::kafka::Header;
 
@@ -43,7 +43,14 @@ pub fn headers(headers: &Bound<'_, PyAny>) -> PyResult<Vec<Header>> {
 }
 
 fn header(pair: &Bound<'_, PyAny>) -> PyResult<Header> {
-    let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract().map_err(|_| shape(pair))?;
+    // A list of two is what JSON makes of a pair.
+    let items = if pair.is_instance_of::<PyTuple>() || pair.is_instance_of::<PyList>() {
+        pair.try_iter()?
+    } else {
+        return Err(shape(pair));
+    };
+    let items = items.collect::<PyResult<Vec<_>>>()?;
+    let [name, value] = <[Bound<'_, PyAny>; 2]>::try_from(items).map_err(|_| shape(pair))?;
     let name = name.cast::<PyString>().map_err(|_| shape(pair))?.to_cow()?.into_owned();
     if name.contains('\0') {
         return Err(PyValueError::new_err(format!(
@@ -67,34 +74,38 @@ fn shape(given: &Bound<'_, PyAny>) -> PyErr {
     PyTypeError::new_err(format!("headers must be a mapping or an iterable of (str, value) pairs; got {kind}"))
 }
 
-/// Milliseconds since the epoch, from an int or an aware datetime.
+/// Milliseconds since the epoch, from an int or an aware datetime: the whole range of both from 1970 on.
 pub fn timestamp_ms(timestamp: &Bound<'_, PyAny>) -> PyResult<i64> {
-    if timestamp.is_instance_of::<PyInt>() {
-        let millis: i64 = timestamp.extract()?;
-        if millis < 0 {
-            return Err(PyValueError::new_err(format!("timestamp must not lie before 1970; got {millis} ms")));
-        }
-        return Ok(millis);
-    }
     let py = timestamp.py();
     let datetime = py.import("datetime")?;
-    if !timestamp.is_instance(&datetime.getattr("datetime")?)? {
+    let millis = if timestamp.is_instance_of::<PyInt>() && !timestamp.is_instance_of::<PyBool>() {
+        timestamp.clone()
+    } else if timestamp.is_instance(&datetime.getattr("datetime")?)? {
+        if timestamp.call_method0("utcoffset")?.is_none() {
+            return Err(PyValueError::new_err(
+                "timestamp is a datetime without a time zone, so it names no point in time: use \
+                 datetime.now(timezone.utc)",
+            ));
+        }
+        // Whole-number arithmetic: datetime.timestamp() is a float, and 1 ms is lost in it now and then.
+        let millisecond = datetime.getattr("timedelta")?.call1((0, 0, 0, 1))?;
+        timestamp.sub(epoch(py)?)?.floor_div(millisecond)?
+    } else {
         return Err(PyTypeError::new_err(format!(
             "timestamp must be an int of milliseconds or an aware datetime, not {}",
             timestamp.get_type().name()?
         )));
+    };
+    match millis.extract::<i64>() {
+        Ok(millis @ 0..) => Ok(millis),
+        Ok(_) => Err(PyValueError::new_err(format!("timestamp must not lie before 1970; got {millis} ms"))),
+        Err(_) => Err(PyValueError::new_err(format!(
+            "timestamp must be below 2**63 ms, which is all Kafka has; got {millis}"
+        ))),
     }
-    if timestamp.call_method0("utcoffset")?.is_none() {
-        return Err(PyValueError::new_err(
-            "timestamp is a datetime without a time zone, so it names no point in time: use datetime.now(timezone.utc)",
-        ));
-    }
-    // Whole-number arithmetic: datetime.timestamp() is a float, and 1 ms is lost in it now and then.
-    let millisecond = datetime.getattr("timedelta")?.call1((0, 0, 0, 1))?;
-    timestamp.sub(epoch(py)?)?.floor_div(millisecond)?.extract()
 }
 
-/// Milliseconds since the epoch as an aware datetime in UTC.
+/// Milliseconds since the epoch as an aware datetime in UTC. Raises OverflowError after the year 9999.
 pub fn datetime_of(py: Python<'_>, millis: i64) -> PyResult<Bound<'_, PyAny>> {
     epoch(py)?.add(py.import("datetime")?.getattr("timedelta")?.call1((0, 0, 0, millis))?)
 }

@@ -105,6 +105,23 @@ impl CApi {
         Ok(bytes.cast_into()?)
     }
 
+    /// The same, with the three bytes of each lone surrogate, which are no UTF-8.
+    ///
+    /// # Safety
+    /// `text` must be a live `str`.
+    #[cold]
+    pub(super) unsafe fn copy_utf8_with_surrogates(
+        py: Python<'_>,
+        text: *mut PyObject,
+    ) -> PyResult<Bound<'_, PyBytes>> {
+        // SAFETY: as above; both names are NUL-terminated.
+        let bytes = unsafe {
+            let bytes = ffi::PyUnicode_AsEncodedString(text, c"utf-8".as_ptr(), c"surrogatepass".as_ptr());
+            Bound::from_owned_ptr_or_err(py, bytes)
+        }?;
+        Ok(bytes.cast_into()?)
+    }
+
     /// A new `str`, or NULL with an exception set if `text` is no UTF-8 or memory ran out.
     #[inline(always)]
     pub(super) fn new_text(&self, text: &[u8], is_ascii: bool) -> *mut PyObject {

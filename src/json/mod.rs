@@ -50,7 +50,7 @@ pub struct DecodeOptions {
 
 /// Appends the JSON form of `value` to `out`. After an error, `out` is as long as it was before.
 pub fn encode(value: &Bound<'_, PyAny>, options: &EncodeOptions, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    callback::calling(|| encode::encode(value, options, out))
+    encode::encode(value, options, out)
 }
 
 /// Builds the Python object that `bytes` describe.

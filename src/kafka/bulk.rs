@@ -76,7 +76,7 @@ impl<H: ProducerHooks> Producer<H> {
         let first = batch.len() as u32;
         let mut failed = 0;
         let mut fail = |index, value: Option<&[u8]>, key: Option<&[u8]>, code| {
-            let payload = Payload { partition, key, value, timestamp_ms: 0, headers, forwarded: None };
+            let payload = Payload { partition, key, value, timestamp_ms: None, headers, forwarded: None };
             let failure = Failure {
                 topic: name.to_string(),
                 partition,
@@ -98,7 +98,7 @@ impl<H: ProducerHooks> Producer<H> {
             let mut stopped = None;
             for bounds in &sheaf.messages[from..] {
                 let (key, value) = (sheaf.part(&bounds.key), sheaf.part(&bounds.value));
-                let payload = Payload { partition, key, value, timestamp_ms: 0, headers, forwarded: None };
+                let payload = Payload { partition, key, value, timestamp_ms: None, headers, forwarded: None };
                 let index = first + done as u32;
                 match open.line.produce(handle, &payload, Carried::Slot { batch: batch.number, index }) {
                     Ok(()) => {}
@@ -119,7 +119,7 @@ impl<H: ProducerHooks> Producer<H> {
             None | Some(Code::QUEUE_FULL) => Ok(done),
             Some(code) => {
                 let payload =
-                    Payload { partition, key: None, value: None, timestamp_ms: 0, headers: &[], forwarded: None };
+                    Payload { partition, key: None, value: None, timestamp_ms: None, headers: &[], forwarded: None };
                 Err(refused(&open, &name, &payload, code))
             }
         }

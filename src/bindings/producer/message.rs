@@ -43,7 +43,7 @@ pub struct Encoded {
     value_end: usize,
     has_value: bool,
     has_key: bool,
-    timestamp_ms: i64,
+    timestamp_ms: Option<i64>,
     headers: Vec<Header>,
     pub callback: Option<Callback>,
 }
@@ -91,7 +91,7 @@ impl Core {
             value_end,
             has_value,
             has_key,
-            timestamp_ms: parts.timestamp.map_or(Ok(0), outgoing::timestamp_ms)?,
+            timestamp_ms: parts.timestamp.map(outgoing::timestamp_ms).transpose()?,
             headers: parts.headers.map_or_else(|| Ok(Vec::new()), outgoing::headers)?,
             callback: given.or_else(|| self.has_on_delivery.then_some(Callback::Default)),
         })

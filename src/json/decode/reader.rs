@@ -6,7 +6,7 @@
 
 use pyo3::prelude::*;
 
-use crate::json::callback::calling;
+use crate::json::callback::call;
 use crate::json::{DecodeOptions, MAX_DEPTH};
 
 use super::halt::{Halt, Read};
@@ -255,7 +255,7 @@ impl<'a, 'py> Reader<'a, 'py> {
     fn rare_number(&mut self, number: Number, start: usize) -> Read<()> {
         let text = String::from_utf8_lossy(&self.bytes[start..self.at]);
         let object = match (number, self.parse_float) {
-            (Number::Float(_), Some(parse_float)) => calling(|| parse_float.bind(self.py).call1((text,)))?,
+            (Number::Float(_), Some(parse_float)) => call(parse_float.bind(self.py), (text,))?,
             (Number::Unsigned(number), _) => number.into_pyobject(self.py).map_err(PyErr::from)?.into_any(),
             _ => slow::long_integer(self.py, &text, start)?,
         };

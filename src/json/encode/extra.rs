@@ -6,6 +6,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyInt, PyList, PyMemoryView, PyString, PyTuple};
 
+use crate::json::callback::call;
 use crate::json::MAX_DEPTH;
 use crate::once::Once;
 
@@ -57,7 +58,7 @@ pub(super) fn write<'py>(walker: &mut Walker<'_, 'py>, object: &Bound<'py, PyAny
     }
     if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
         // As `json` does: a list of what it iterates over, which nobody changes meanwhile.
-        let items = py.get_type::<PyList>().call1((object,))?;
+        let items = call(&py.get_type::<PyList>(), (object,))?;
         return walker.iterated(object, &items);
     }
     let types = Types::get(py)?;
@@ -94,8 +95,8 @@ fn is_bytes(object: &Bound<'_, PyAny>) -> bool {
 /// code that runs meanwhile cannot disturb it.
 fn write_pairs<'py>(walker: &mut Walker<'_, 'py>, object: &Bound<'py, PyAny>) -> Walk {
     let py = walker.py;
-    let items = object.call_method0(intern!(py, "items"))?;
-    let items = py.get_type::<PyList>().call1((items,))?;
+    let items = call(&object.getattr(intern!(py, "items"))?, ())?;
+    let items = call(&py.get_type::<PyList>(), (items,))?;
     let pairs = items.cast_into::<PyList>().map_err(PyErr::from)?.into_iter().map(|item| item.extract());
     walker.paired(object, pairs)
 }
@@ -113,7 +114,7 @@ fn write_fields<'py>(walker: &mut Walker<'_, 'py>, types: &Types, object: &Bound
 
 /// RFC 3339, from the object's own `isoformat`: UTC is `+00:00`, a naive value has no offset.
 fn write_time(walker: &mut Walker<'_, '_>, object: &Bound<'_, PyAny>) -> Walk {
-    let text = object.call_method0(intern!(walker.py, "isoformat"))?;
+    let text = call(&object.getattr(intern!(walker.py, "isoformat"))?, ())?;
     let text: String = text.extract()?;
     // pandas.NaT is a datetime whose text is "NaT".
     if !text.starts_with(|first: char| first.is_ascii_digit()) {
@@ -166,7 +167,7 @@ fn write_decimal(walker: &mut Walker<'_, '_>, types: &Types, object: &Bound<'_, 
 fn write_default<'py>(walker: &mut Walker<'_, 'py>, object: &Bound<'py, PyAny>) -> Walk {
     match &walker.options.default {
         Some(default) => {
-            let value = default.bind(walker.py).call1((object,))?;
+            let value = call(default.bind(walker.py), (object,))?;
             write_stand_in(walker, &value)
         }
         None => Err(refuse::object(object)),

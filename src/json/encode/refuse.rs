@@ -1,6 +1,5 @@
 //! Why a value is refused, in words that say what to do instead.
 
-use pyo3::exceptions::PyUnicodeEncodeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyFrozenSet, PyMemoryView, PySet};
 
@@ -35,25 +34,5 @@ pub(super) fn object(object: &Bound<'_, PyAny>) -> Box<Stop> {
 pub(super) fn change(what: &str) -> Box<Stop> {
     Stop::refused(format!(
         "the {what} changed its size while it was being encoded: let default= and properties leave it alone"
-    ))
-}
-
-/// `error` is what Python says about a str that has no UTF-8 form.
-#[cold]
-pub(super) fn text(py: Python<'_>, error: PyErr) -> Box<Stop> {
-    if !error.is_instance_of::<PyUnicodeEncodeError>(py) {
-        return error.into();
-    }
-    let value = error.value(py);
-    let place = value.getattr("start").and_then(|start| {
-        let start: usize = start.extract()?;
-        let letter = value.getattr("object")?.get_item(start)?;
-        let ordinal: u32 = py.import("builtins")?.call_method1("ord", (letter,))?.extract()?;
-        Ok(format!("U+{ordinal:04X} at index {start}"))
-    });
-    Stop::refused(format!(
-        "the str holds a lone surrogate ({}), which UTF-8 cannot carry: repair it, for example with \
-         .encode(\"utf-16\", \"surrogatepass\").decode(\"utf-16\", \"replace\")",
-        place.unwrap_or_else(|_| "at an unknown index".to_string())
     ))
 }

@@ -55,6 +55,26 @@ pub(super) fn write_text(out: &mut Vec<u8>, text: &[u8], tail: u8) {
     }
 }
 
+/// As `write_text`, with lone surrogates in `text`, three bytes each. They are written as the escapes that `json.dumps` has
+/// for them, since UTF-8 cannot carry them: they are read back as what they were.
+#[cold]
+pub(super) fn write_with_surrogates(out: &mut Vec<u8>, text: &[u8], tail: u8) {
+    let is_surrogate = |three: &[u8]| three[0] == 0xed && three[1] >= 0xa0;
+    out.push(b'"');
+    let mut rest = text;
+    loop {
+        let at = rest.windows(3).position(is_surrogate);
+        let begin = out.len();
+        write_text(out, &rest[..at.unwrap_or(rest.len())], tail);
+        out.remove(begin); // the quote, of which there is one already
+        let Some(at) = at else { return };
+        out.truncate(out.len() - 2); // the quote and the tail
+        let point = 0xd000 | (u32::from(rest[at + 1] & 0x3f) << 6) | u32::from(rest[at + 2] & 0x3f);
+        out.extend_from_slice(format!("\\u{point:04x}").as_bytes());
+        rest = &rest[at + 3..];
+    }
+}
+
 /// Appends a few bytes, 32 at most, and `tail`. A copy of unknown length would be a call of `memcpy`; this is not.
 #[inline(always)]
 pub(super) fn write_short(out: &mut Vec<u8>, bytes: &[u8], tail: u8) {

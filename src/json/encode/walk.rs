@@ -7,10 +7,10 @@
 //! a container is looked at again, with its bounds checked, after each of them.
 #![allow(unsafe_code)]
 
+use pyo3::exceptions::PyUnicodeEncodeError;
 use pyo3::ffi::{self, PyObject, Py_ssize_t};
 use pyo3::prelude::*;
 
-use crate::json::callback::calling;
 use crate::json::capi::CApi;
 use crate::json::{EncodeOptions, MAX_DEPTH};
 
@@ -109,8 +109,15 @@ impl<'a, 'py> Walker<'a, 'py> {
     #[cold]
     unsafe fn copied_string(&mut self, object: *mut PyObject, tail: u8) -> Walk {
         // SAFETY: a live str, as the caller vouches.
-        let bytes = unsafe { CApi::copy_utf8(self.py, object) }.map_err(|error| refuse::text(self.py, error))?;
-        text::write_text(self.out, bytes.as_bytes(), tail);
+        match unsafe { CApi::copy_utf8(self.py, object) } {
+            Ok(bytes) => text::write_text(self.out, bytes.as_bytes(), tail),
+            Err(error) if error.is_instance_of::<PyUnicodeEncodeError>(self.py) => {
+                // SAFETY: as above.
+                let bytes = unsafe { CApi::copy_utf8_with_surrogates(self.py, object) }?;
+                text::write_with_surrogates(self.out, bytes.as_bytes(), tail);
+            }
+            Err(error) => return Err(error.into()),
+        }
         Ok(())
     }
 
@@ -244,7 +251,7 @@ impl<'a, 'py> Walker<'a, 'py> {
                 number::write_f64(self.out, ffi::PyFloat_AsDouble(object), self.options.nan, b',')
             } else {
                 let object = Bound::from_borrowed_ptr(self.py, object);
-                calling(|| extra::write(self, &object))
+                extra::write(self, &object)
             }
         }
     }

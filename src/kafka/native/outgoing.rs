@@ -18,8 +18,8 @@ pub struct Payload<'a> {
     pub partition: i32,
     pub key: Option<&'a [u8]>,
     pub value: Option<&'a [u8]>,
-    /// 0: now.
-    pub timestamp_ms: i64,
+    /// None is now.
+    pub timestamp_ms: Option<i64>,
     pub headers: &'a [Header],
     /// Goes out with this message's headers before its own, byte for byte: names that are not UTF-8 have no `Header`.
     pub forwarded: Option<&'a Incoming>,

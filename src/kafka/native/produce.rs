@@ -11,7 +11,7 @@ use rdkafka::bindings as rd;
 use super::client::{c_string, Client};
 use super::outgoing::{raw_parts, Carried, NativeHeaders, Outcome, Payload};
 use super::refused::blame;
-use super::{code, millis, text};
+use super::{code, millis, text, timestamp};
 use crate::kafka::batch::{Bounds, Sheaf};
 use crate::kafka::code::Code;
 
@@ -80,7 +80,7 @@ impl<R: Send + Sync + 'static> Line<R> {
     /// Enqueues one message. librdkafka copies it; what it carries comes back through `poll`, or here if it was refused.
     pub fn produce(&self, topic: &Topic, payload: &Payload<'_>, carried: Carried<R>) -> Result<(), (Code, Carried<R>)> {
         let opaque = carried.into_opaque();
-        let result = if payload.headers.is_empty() && payload.timestamp_ms == 0 && payload.forwarded.is_none() {
+        let result = if payload.headers.is_empty() && payload.timestamp_ms.is_none() && payload.forwarded.is_none() {
             self.produce_plain(topic, payload, opaque)
         } else {
             self.produce_full(topic, payload, opaque)
@@ -169,6 +169,7 @@ impl<R: Send + Sync + 'static> Line<R> {
         let (value, value_length) = raw_parts(payload.value);
         let (key, key_length) = raw_parts(payload.key);
         let headers = NativeHeaders::new(payload.headers, payload.forwarded)?;
+        let timestamp_ms = timestamp::given(payload.timestamp_ms)?;
         // SAFETY: the tags and argument types are those of rdkafka.h's RD_KAFKA_V_* macros; all pointers live for the
         // call. The headers change hands only when the call succeeds.
         unsafe {
@@ -188,7 +189,7 @@ impl<R: Send + Sync + 'static> Line<R> {
                 key,
                 key_length,
                 v::RD_KAFKA_VTYPE_TIMESTAMP,
-                payload.timestamp_ms,
+                timestamp_ms,
                 v::RD_KAFKA_VTYPE_OPAQUE,
                 opaque,
                 v::RD_KAFKA_VTYPE_HEADERS,

@@ -50,6 +50,15 @@ pub(super) unsafe fn has_headers(raw: *const rd::rd_kafka_message_t) -> bool {
     }
 }
 
+/// Where a message has its timestamp.
+///
+/// # Safety
+/// `raw` is a live message of librdkafka's, from a consumer or a producer.
+pub(super) unsafe fn timestamp<'a>(raw: *mut rd::rd_kafka_message_t) -> &'a mut i64 {
+    // SAFETY: both kinds are the first field of this struct, which they share up to the union.
+    unsafe { &mut (*raw.cast::<Message>()).timestamp }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
@@ -87,8 +96,14 @@ mod tests {
         let line = Line::<u64>::new(producer);
         let topic = line.topic("t").ok().unwrap();
         for (at, headers) in (1..).zip(all) {
-            let payload =
-                Payload { partition: 0, key: None, value: Some(b"1"), timestamp_ms: at, headers, forwarded: None };
+            let payload = Payload {
+                partition: 0,
+                key: None,
+                value: Some(b"1"),
+                timestamp_ms: Some(at),
+                headers,
+                forwarded: None,
+            };
             assert!(line.produce(&topic, &payload, Carried::Message(Arc::new(0))).is_ok());
         }
         let begun = Instant::now();
