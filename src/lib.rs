@@ -50,6 +50,7 @@ mod _kjson {
         crate::allocator::set_up();
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("librdkafka_version", crate::kafka::librdkafka_version())?;
+        crate::kafka::prepare_for_forks();
         crate::bindings::shutdown::install(module.py())
     }
 }

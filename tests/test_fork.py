@@ -89,3 +89,61 @@ def test_a_mock_cluster_stays_up_when_a_forked_child_ends() -> None:
         """
     )
     assert done.status == 0, done.stderr
+
+
+@pytest.mark.mock_only
+@pytest.mark.parametrize(
+    "options", ["debug='all'", "statistics_interval_ms=1, on_stats=len", "debug='all', on_error=len"]
+)
+def test_a_child_of_a_fork_in_the_middle_of_logs_and_statistics_works_and_ends(options: str) -> None:
+    done = run_program(
+        f"""
+        import faulthandler, logging, os, sys, threading, time, warnings
+        import kjson
+        from kjson.testing import MockCluster
+        warnings.simplefilter("ignore", DeprecationWarning)
+        logging.getLogger("kjson").addHandler(logging.NullHandler())
+        logging.getLogger("kjson").setLevel(logging.DEBUG)
+        logging.getLogger("kjson").propagate = False
+
+        cluster = MockCluster(topics={{"t": 1}})
+        servers = cluster.bootstrap_servers
+        producers = [kjson.Producer(servers, linger_ms=0, {options}) for _ in range(3)]
+        over = threading.Event()
+
+        def busy(producer):
+            while not over.is_set():
+                producer.send("t", 1)
+                time.sleep(0.0005)
+
+        threads = [threading.Thread(target=busy, args=(producer,)) for producer in producers]
+        for thread in threads:
+            thread.start()
+        for n in range(16):
+            child = os.fork()
+            if child == 0:
+                faulthandler.dump_traceback_later(15, exit=True)
+                if n % 2:
+                    with kjson.Producer(servers, debug="all") as own:
+                        own.send_and_wait("t", n, timeout=10)
+                sys.exit(0)
+            give_up = time.monotonic() + 20
+            ended = 0
+            while not ended and time.monotonic() < give_up:
+                ended, status = os.waitpid(child, os.WNOHANG)
+                time.sleep(0.01)
+            if not ended:
+                os.kill(child, 9)
+            if not ended or status:
+                print("the child", n, "hangs" if not ended else status, flush=True)
+                os._exit(1)
+        over.set()
+        for thread in threads:
+            thread.join()
+        for producer in producers:
+            producer.close(timeout=20)
+        print("done")
+        """,
+        timeout=50,
+    )
+    assert (done.stdout, done.status) == ("done\n", 0), done.stderr

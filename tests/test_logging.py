@@ -55,3 +55,41 @@ def test_nothing_is_written_to_stderr_behind_the_logger() -> None:
         """
     )
     assert (done.status, done.stdout, done.stderr) == (0, "raised\n", "")
+
+
+@pytest.mark.mock_only
+def test_debug_records_that_no_handler_keeps_up_with_are_dropped_and_counted() -> None:
+    done = run_program(
+        """
+        import logging, re, time
+        import kjson
+        from kjson.testing import MockCluster
+
+        levels, texts = [], []
+
+        class Slow(logging.Handler):
+            def emit(self, record):
+                levels.append(record.levelno)
+                if record.levelno >= logging.WARNING:
+                    texts.append(record.getMessage())
+                time.sleep(0.005 if len(levels) < 1200 else 0)
+
+        logger = logging.getLogger("kjson")
+        logger.addHandler(Slow())
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = False
+        with MockCluster(topics={"t": 1}) as cluster:
+            with kjson.Producer(cluster.bootstrap_servers, debug="all", linger_ms=0) as producer:
+                until = time.monotonic() + 5
+                while time.monotonic() < until:
+                    producer.send_and_wait("t", 1)
+            until = time.monotonic() + 20
+            while not any("were dropped" in text for text in texts) and time.monotonic() < until:
+                time.sleep(0.05)
+        counts = [int(re.match(r"(\\d+) DEBUG records or statistics were dropped", text)[1])
+                  for text in texts if "were dropped" in text]
+        assert counts and sum(counts) > 0, texts
+        print("done")
+        """
+    )
+    assert (done.stdout, done.status) == ("done\n", 0), done.stderr

@@ -1,21 +1,36 @@
 //! Carries what happens on librdkafka's threads to Python: log records to `logging.getLogger("kjson")`, and the callbacks
 //! `on_error` and `on_stats`. librdkafka's threads never take the GIL; one thread of ours does, for all clients.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{channel, Receiver, Sender};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pyo3::prelude::*;
 
 use crate::error::Error;
-use crate::kafka::{forks, Level, LogRecord};
+use crate::kafka::{Level, LogRecord, PerProcess};
 
 pub type Note = Box<dyn FnOnce(Python<'_>) -> PyResult<()> + Send>;
+
+/// So many notes wait at most before records at DEBUG and statistics are dropped: with `debug="all"` a busy client has
+/// thousands of lines a second, more than many a handler writes. Everything else is always delivered.
+const WAITING: usize = 5_000;
+/// So many notes are delivered for one attach to the interpreter.
+const AT_ONCE: usize = 100;
 
 struct Notifier {
     notes: Sender<Note>,
     ended: Receiver<()>,
-    forks: u32,
+    queue: Arc<Queue>,
+}
+
+/// What the two ends of the channel know of it.
+#[derive(Default)]
+struct Queue {
+    waiting: AtomicUsize,
+    /// Notes that were not queued and that no record has told of.
+    dropped: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -24,42 +39,62 @@ struct State {
     stopped: bool,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { current: None, stopped: false });
+/// Locked on librdkafka's threads, which a fork does not wait for: a child has one of its own.
+static STATE: PerProcess<Mutex<State>> = PerProcess::new();
 
 fn state() -> MutexGuard<'static, State> {
-    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+    STATE.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Has `note` run on the notifier's thread, which starts with the first one and anew in a forked child.
 pub fn notify(note: Note) {
+    queue(note, false);
+}
+
+/// As `notify`, for what may be dropped while too much waits.
+pub fn notify_if_room(note: Note) {
+    queue(note, true);
+}
+
+fn queue(note: Note, droppable: bool) {
     let mut state = state();
     if state.stopped {
         return;
     }
-    if state.current.as_ref().is_none_or(|notifier| notifier.forks != forks()) {
+    if state.current.is_none() {
         let (notes, received) = channel();
         let (done, ended) = channel();
+        let queue = Arc::<Queue>::default();
+        let theirs = queue.clone();
         let started = std::thread::Builder::new().name("kjson-notify".into()).spawn(move || {
-            run(&received);
+            run(&received, &theirs);
             let _ = done.send(());
         });
         if started.is_err() {
             return;
         }
-        // The one that a fork left behind has no thread; its channel is of no use in this process.
-        std::mem::forget(state.current.replace(Notifier { notes, ended, forks: forks() }));
+        state.current = Some(Notifier { notes, ended, queue });
     }
-    if let Some(notifier) = &state.current {
-        let _ = notifier.notes.send(note);
+    let Some(notifier) = &state.current else { return };
+    if droppable && notifier.queue.waiting.load(Ordering::Relaxed) >= WAITING {
+        notifier.queue.dropped.fetch_add(1, Ordering::Relaxed);
+        return;
     }
+    notifier.queue.waiting.fetch_add(1, Ordering::Relaxed);
+    let _ = notifier.notes.send(note);
 }
 
-fn run(notes: &Receiver<Note>) {
-    while let Ok(note) = notes.recv() {
+fn run(notes: &Receiver<Note>, queue: &Queue) {
+    while let Ok(first) = notes.recv() {
         // try_attach, not attach: an interpreter that is ending must not be entered from here (PyO3 issue 4874).
         let delivered = Python::try_attach(|py| {
-            if let Err(error) = note(py) {
-                error.write_unraisable(py, None);
+            for note in std::iter::once(first).chain(notes.try_iter()).take(AT_ONCE) {
+                queue.waiting.fetch_sub(1, Ordering::Relaxed);
+                deliver(py, note);
+            }
+            let dropped = queue.dropped.swap(0, Ordering::Relaxed);
+            if dropped > 0 {
+                deliver(py, Box::new(move |py| write(py, &drops(dropped))));
             }
         });
         if delivered.is_none() {
@@ -68,8 +103,23 @@ fn run(notes: &Receiver<Note>) {
     }
 }
 
+fn deliver(py: Python<'_>, note: Note) {
+    if let Err(error) = note(py) {
+        error.write_unraisable(py, None);
+    }
+}
+
+fn drops(count: usize) -> LogRecord {
+    let text = format!(
+        "{count} DEBUG records or statistics were dropped: they come faster than the handlers of the logger \"kjson\" and \
+         on_stats take them. Name fewer contexts in the option debug, or raise statistics_interval_ms"
+    );
+    LogRecord { level: Level::Warning, text }
+}
+
 pub fn log(record: LogRecord) {
-    notify(Box::new(move |py| write(py, &record)));
+    let droppable = record.level == Level::Debug;
+    queue(Box::new(move |py| write(py, &record)), droppable);
 }
 
 /// For where another exception is on its way already and must not be replaced: what the engine says is logged instead.
@@ -102,10 +152,7 @@ pub fn stop(py: Python<'_>) {
         state.stopped = true;
         let notifier = state.current.take();
         drop(state);
-        if let Some(Notifier { notes, ended, forks: made }) = notifier {
-            if made != forks() {
-                return;
-            }
+        if let Some(Notifier { notes, ended, .. }) = notifier {
             drop(notes);
             let _ = ended.recv_timeout(Duration::from_secs(2));
         }

@@ -48,3 +48,9 @@ pub use record::{Header, Partition};
 pub use topic_name::refuse_impossible;
 pub use unfinished::wait as wait_for_unfinished;
 pub use wait::{Deadline, Interrupt};
+
+/// Makes what threads without the GIL would otherwise make when they need it first, which a fork may interrupt.
+pub fn prepare_for_forks() {
+    forks();
+    Code::NONE.name();
+}
