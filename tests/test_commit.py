@@ -1,11 +1,11 @@
 """Commits: of everything, of messages, of offsets; waited for and not; and what is heard of those that fail."""
 
 import logging
-from typing import Any, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 import pytest
 
-from kjson import CommitError, Consumer, KafkaError, TopicPartition
+from kjson import CommitError, Consumer, KafkaError, Producer, TopicPartition
 
 from .peers import committed_offset
 from .sessions import LONG_SESSION
@@ -15,6 +15,49 @@ from .waiting import wait_until
 pytestmark = pytest.mark.usefixtures("calling")
 
 Heard = List[Tuple[Optional[BaseException], List[TopicPartition]]]
+
+
+WRONG = [
+    ("t", 0, -5, "offsets begin at 0; got -5"),
+    ("t", 0, -1001, "offsets begin at 0; got -1001"),
+    ("t", -1, 5, "partitions begin at 0"),
+    ("", 0, 5, "the topic is empty"),
+    ("t\0u", 0, 5, "a topic cannot hold a NUL"),
+]
+
+
+@pytest.mark.mock_only  # nothing reaches a broker
+@pytest.mark.parametrize(("topic_", "partition", "offset", "why"), WRONG)
+def test_what_no_broker_has_is_refused_before_anything_is_sent(
+    servers: str, topic: str, group: str, topic_: str, partition: int, offset: int, why: str
+) -> None:
+    wrong = TopicPartition(topic_, partition, offset)
+    good = TopicPartition(topic, 0, 1)
+    with Consumer(bootstrap_servers=servers, group_id=group) as consumer:
+        calls: List[Callable[[], Any]] = [
+            lambda: consumer.commit([good, wrong]),
+            lambda: consumer.commit([wrong, good], asynchronous=True),
+            lambda: consumer.seek(wrong),
+            lambda: consumer.assign([good, wrong]),
+        ]
+        if offset >= 0:
+            calls += [
+                lambda: consumer.committed([good, wrong]),
+                lambda: consumer.position([wrong]),
+                lambda: consumer.pause(wrong),
+                lambda: consumer.resume(wrong),
+                lambda: consumer.end_offsets([good, wrong]),
+                lambda: consumer.offsets_for_times({wrong: 5}),
+            ]
+        for call in calls:
+            with pytest.raises(ValueError, match=why):
+                call()
+        assert consumer.committed(good) is None
+        metadata = consumer.group_metadata()
+    with Producer(servers, transactional_id=group) as producer, producer.transaction(), pytest.raises(
+        ValueError, match=why
+    ):
+        producer.send_offsets_to_transaction([good, wrong], metadata)
 
 
 def test_commit_takes_messages_offsets_lists_and_everything(servers: str, topic: str, group: str) -> None:

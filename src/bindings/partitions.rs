@@ -49,6 +49,22 @@ impl TopicPartition {
     }
 }
 
+/// What no broker has: librdkafka leaves such an entry out of a list, or takes the number for one of its own codes.
+fn checked(operation: &str, topic: &str, id: i32, offset: Option<i64>) -> PyResult<()> {
+    let wrong = if topic.is_empty() {
+        "the topic is empty".to_owned()
+    } else if topic.contains('\0') {
+        "a topic cannot hold a NUL".to_owned()
+    } else if id < 0 {
+        "partitions begin at 0".to_owned()
+    } else if let Some(offset) = offset.filter(|offset| *offset < 0) {
+        format!("offsets begin at 0; got {offset}")
+    } else {
+        return Ok(());
+    };
+    Err(PyValueError::new_err(format!("{operation}: {topic:?} [{id}]: {wrong}")))
+}
+
 /// One partition, with the offset that was given with it, or that of the message.
 pub fn partition_of(operation: &str, what: &Bound<'_, PyAny>) -> PyResult<(Partition, Option<i64>)> {
     if let Ok(message) = what.cast::<Message>() {
@@ -60,6 +76,7 @@ pub fn partition_of(operation: &str, what: &Bound<'_, PyAny>) -> PyResult<(Parti
         PyTypeError::new_err(format!("{operation} takes a TopicPartition or a Message, not {kind}"))
     })?;
     let partition = partition.get();
+    checked(operation, &partition.topic, partition.partition, None)?;
     Ok((Partition { topic: partition.topic.as_str().into(), id: partition.partition }, partition.offset))
 }
 
@@ -115,6 +132,7 @@ pub fn offsets_of(operation: &str, what: &Bound<'_, PyAny>) -> PyResult<HashMap<
                     partition.repr()
                 ))
             })?;
+            checked(operation, &partition.topic, partition.partition, Some(offset))?;
             (partition.topic.clone(), partition.partition, offset)
         } else {
             return Err(PyTypeError::new_err(format!(
