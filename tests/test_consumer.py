@@ -184,6 +184,19 @@ def test_without_a_group_everything_is_read_every_time_and_nothing_is_committed(
             assert [next(consumer).offset for _ in range(2)] == [0, 1]
 
 
+@pytest.mark.parametrize("reset", ["latest", "error"])
+def test_without_a_group_a_topic_that_is_created_later_is_read_from_its_beginning(
+    cluster: Any, servers: str, group: str, reset: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Consumer(group, bootstrap_servers=servers, auto_offset_reset=reset) as consumer:
+        wait_until(lambda: consumer.poll(0.05) is None and "waits for it to be created" in caplog.text, "the warning")
+        cluster.create_topic(group, 2)
+        with Producer(servers) as producer:
+            for n in range(6):
+                producer.send(group, n, partition=n % 2)
+        assert sorted(consumer.poll(15).value for _ in range(6)) == list(range(6))
+
+
 def test_without_a_group_auto_offset_reset_latest_starts_at_the_end(servers: str, topic: str) -> None:
     write_with_confluent(servers, topic, numbers(2))
     with Producer(servers) as producer, Consumer(

@@ -702,7 +702,10 @@ class Consumer(Generic[_T]):
         group_protocol: "classic", or "consumer" (KIP-848). `group.protocol`.
         auto_offset_reset: Where to begin without a committed offset: "earliest", "latest" or "error". With "error"
             each read raises until `seek`, or `assign` with an offset, says where to begin. `auto.offset.reset`; librdkafka's
-            default is "latest".
+            default is "latest". Without a group, topics and partitions that are created after the consumer began are read
+            from their beginning. With a group and "latest", partitions without a committed offset start at their end when
+            they are assigned; a group that must not miss their first messages uses "earliest", which only differs for
+            partitions without a committed offset.
         enable_auto_commit: Commit what is done, every `auto_commit_interval_ms` and on `close`. `enable.auto.commit`.
         auto_commit_interval_ms: `auto.commit.interval.ms`.
         isolation_level: "read_committed" or "read_uncommitted". `isolation.level`.

@@ -154,8 +154,9 @@ impl<H: ConsumerHooks> Consumer<H> {
         let over = loop {
             match lookup.next(patience.step(TICK)) {
                 Next::Answer((topic, Ok(Ok(count)))) => {
-                    // What is new has been written since: none of it may be missed.
-                    let start = if lookup.again { BEGINNING } else { self.usual_start() };
+                    // What was not there when the consumer began has been written since: none of it may be missed.
+                    let new = lookup.again || reading.warned.contains(&topic);
+                    let start = if new { BEGINNING } else { self.usual_start() };
                     for id in 0..i32::try_from(count).unwrap_or(i32::MAX) {
                         if !known.iter().any(|partition| partition.id == id && *partition.topic == *topic) {
                             list.add(&topic, id, start);
