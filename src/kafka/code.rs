@@ -11,6 +11,8 @@ pub struct Code(pub i32);
 
 impl Code {
     pub const NONE: Code = Code(0);
+    pub const BAD_MSG: Code = Code(-199);
+    pub const BAD_COMPRESSION: Code = Code(-198);
     pub const TRANSPORT: Code = Code(-195);
     pub const RESOLVE: Code = Code(-193);
     pub const MSG_TIMED_OUT: Code = Code(-192);
@@ -111,6 +113,8 @@ mod tests {
     #[test]
     fn codes_match_librdkafkas_names() {
         for (code, name) in [
+            (Code::BAD_MSG, "_BAD_MSG"),
+            (Code::BAD_COMPRESSION, "_BAD_COMPRESSION"),
             (Code::TRANSPORT, "_TRANSPORT"),
             (Code::RESOLVE, "_RESOLVE"),
             (Code::MSG_TIMED_OUT, "_MSG_TIMED_OUT"),

@@ -10,7 +10,7 @@ use pyo3::types::{PyBytes, PyString};
 use crate::bindings::message::{header_pairs, Key, KeyType, Message, RawKey};
 use crate::error::{raise, Error};
 use crate::json::{self, DecodeError, DecodeOptions};
-use crate::kafka::Incoming;
+use crate::kafka::{Code, Incoming};
 
 pub struct Decoder {
     key_type: KeyType,
@@ -150,6 +150,9 @@ impl Decoder {
         decode: &mut impl FnMut(&[u8]) -> Json<'py>,
         incoming: &Incoming,
     ) -> Result<Message, Box<Fault>> {
+        if incoming.is_unreadable() {
+            return Err(unreadable(incoming));
+        }
         let value = self.value(py, decode, incoming)?;
         let key = self.key(py, decode, incoming)?;
         Ok(Message::new(py, self.topic(py, incoming), incoming, key, value, None))
@@ -234,6 +237,19 @@ impl Decoder {
             text
         })
     }
+}
+
+#[cold]
+fn unreadable(incoming: &Incoming) -> Box<Fault> {
+    let message = match incoming.code() {
+        Code::BAD_COMPRESSION => format!(
+            "its batch cannot be decompressed: it is damaged, or larger than receive_message_max_bytes. To read it, raise \
+             that option and seek to offset {}",
+            incoming.offset()
+        ),
+        _ => format!("its batch is damaged: {}", incoming.reason()),
+    };
+    Box::new(Fault { message, position: None, cause: None, quotes: false })
 }
 
 /// `kjson.typed.Mismatch` says what did not fit; its cause, where a library found it, is the user's to see.

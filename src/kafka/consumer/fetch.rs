@@ -11,8 +11,24 @@ use crate::kafka::code::Code;
 use crate::kafka::error::Error;
 use crate::kafka::native::consume::Inlet;
 use crate::kafka::native::incoming::Incoming;
+use crate::kafka::native::partitions::PartitionList;
 use crate::kafka::record::Partition;
 use crate::kafka::wait::{Deadline, Interrupt};
+
+/// How long the reader waits for librdkafka to go on after a message that cannot be read.
+const MOVE_WITHIN: Duration = Duration::from_secs(1);
+
+pub(super) struct Sought {
+    pub(super) offset: i64,
+    /// When to seek once more if nothing has come: the lookup may have led to the end.
+    pub(super) again_at: Option<Instant>,
+}
+
+impl Sought {
+    pub(super) fn now(offset: i64) -> Self {
+        Sought { offset, again_at: Instant::now().checked_add(Duration::from_millis(500)) }
+    }
+}
 
 impl Reading {
     fn seek_what_is_due(&mut self, inlet: &Inlet) {
@@ -62,11 +78,16 @@ impl<H: ConsumerHooks> Consumer<H> {
         let fetched = reading.buffer.split_off(before);
         let (mut count, mut bytes, mut result) = (0, 0, Ok(()));
         let mut astray: Vec<(Partition, i64)> = Vec::new();
-        for incoming in fetched {
+        for mut incoming in fetched {
             if !(reading.sought.is_empty() && astray.is_empty()) && went_astray(reading, &incoming, &mut astray) {
                 continue;
             }
-            if incoming.code() != Code::NONE {
+            if incoming.is_unreadable() {
+                if astray.iter().any(|(partition, _)| incoming.is_of(partition)) {
+                    continue;
+                }
+                self.go_on_after(inlet, reading, &mut incoming, &mut astray);
+            } else if incoming.code() != Code::NONE {
                 result = result.and(self.heed(reading, &incoming));
                 continue;
             }
@@ -93,6 +114,47 @@ impl<H: ConsumerHooks> Consumer<H> {
             reading.give_up(gone);
         }
         result
+    }
+
+    /// Gives a message that cannot be read its offset, and has the next fetch go on after it: librdkafka fetches the same
+    /// batch again and again. A batch of n such messages takes n fetches, since the broker sends a whole batch for any
+    /// offset in it.
+    fn go_on_after(
+        &self,
+        inlet: &Inlet,
+        reading: &mut Reading,
+        incoming: &mut Incoming,
+        astray: &mut Vec<(Partition, i64)>,
+    ) {
+        let partition = Partition { topic: (&*incoming.topic()).into(), id: incoming.partition() };
+        let sought = reading.sought.remove(&partition).map(|sought| sought.offset);
+        let known = reading
+            .unreadable
+            .get(&partition)
+            .copied()
+            .or(sought)
+            .or_else(|| reading.offsets.next(&partition))
+            .or_else(|| reading.starts.get(&partition).copied());
+        let first = known.or_else(|| self.committed_now(inlet, &partition)).unwrap_or(0);
+        let offset = first.max(incoming.offset());
+        incoming.set_offset(offset);
+        let next = PartitionList::of([(&partition, offset + 1)]);
+        let moved = inlet.seek(&next, MOVE_WITHIN);
+        if moved.is_ok_and(|entries| entries.iter().all(|entry| entry.code == Code::NONE)) {
+            reading.unreadable.insert(partition.clone(), offset + 1);
+        }
+        // What this fetch has of the partition after it comes again.
+        astray.push((partition, offset + 1));
+    }
+
+    /// Where a member begins to read, perhaps in the middle of a batch.
+    fn committed_now(&self, inlet: &Inlet, partition: &Partition) -> Option<i64> {
+        if !self.settings.grouped {
+            return None;
+        }
+        let list = PartitionList::without_offsets(std::slice::from_ref(partition));
+        let entries = inlet.committed(&list, MOVE_WITHIN).ok()?;
+        entries.first().map(|entry| entry.offset).filter(|offset| *offset >= 0)
     }
 
     /// Passes on what a fetch reported besides messages: an error to raise, a warning to log, or nothing.

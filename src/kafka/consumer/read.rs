@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+pub(super) use super::fetch::Sought;
 use super::lookup::Lookup;
 use super::stopped::Stopped;
 use super::{Consumer, ConsumerHooks};
@@ -39,6 +40,8 @@ pub(super) struct Reading {
     /// Seeks whose first message has not come. librdkafka may have been looking up where to begin when it was told to seek,
     /// and then begins there after all: its answer is not held against the seek (rd_kafka_toppar_handle_Offset, 2.12).
     pub(super) sought: HashMap<Partition, Sought>,
+    /// Where reading went on after the last message of a partition that cannot be read.
+    pub(super) unreadable: HashMap<Partition, i64>,
     /// Where the messages began that were dropped because their partitions go.
     pub(super) dropped: HashMap<Partition, i64>,
     /// Offsets that partitions were assigned with.
@@ -54,18 +57,6 @@ pub(super) struct Reading {
     /// When a lookup ended.
     pub(super) looked_at: Option<Instant>,
     pub(super) warned: HashSet<String>,
-}
-
-pub(super) struct Sought {
-    pub(super) offset: i64,
-    /// When to seek once more if nothing has come: the lookup may have led to the end.
-    pub(super) again_at: Option<Instant>,
-}
-
-impl Sought {
-    pub(super) fn now(offset: i64) -> Self {
-        Sought { offset, again_at: Instant::now().checked_add(Duration::from_millis(500)) }
-    }
 }
 
 impl Reading {
@@ -90,6 +81,7 @@ impl Reading {
         self.buffer.retain(|message| !message.is_of(partition));
         self.held.retain(|message| !message.is_of(partition));
         self.sought.remove(partition);
+        self.unreadable.remove(partition);
         self.dropped.remove(partition);
     }
 

@@ -9,6 +9,7 @@ use std::ffi::CStr;
 use rdkafka::bindings as rd;
 
 use super::client::Client;
+use super::partitions::PartitionList;
 use super::unparsed::has_headers;
 use super::{code, text};
 use crate::kafka::code::Code;
@@ -45,6 +46,20 @@ impl Incoming {
         unsafe { Code(std::ptr::addr_of!((*self.raw).err).cast::<i32>().read()) }
     }
 
+    /// A message that exists and cannot be had: its batch is damaged, or larger than what may be decompressed. It has an
+    /// offset, and neither key, value nor headers.
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self.code(), Code::BAD_COMPRESSION | Code::BAD_MSG)
+            && self.offset() >= 0
+            && !self.message().rkt.is_null()
+    }
+
+    /// librdkafka gives the first offset of the batch to whatever in it is unreadable.
+    pub fn set_offset(&mut self, offset: i64) {
+        // SAFETY: the message is live and owned, and the field a plain number that librdkafka does not read any more.
+        unsafe { (*self.raw).offset = offset }
+    }
+
     pub fn reason(&self) -> String {
         // SAFETY: the message is live; the text belongs to it or is static.
         unsafe { text(rd::rd_kafka_message_errstr(self.raw)) }
@@ -78,6 +93,10 @@ impl Incoming {
 
     /// How many bytes its key and value have.
     pub fn size(&self) -> usize {
+        // A notice has its text in the place of the value.
+        if self.code() != Code::NONE {
+            return 0;
+        }
         self.message().len + self.message().key_len
     }
 
@@ -115,14 +134,18 @@ impl Incoming {
     pub fn value(&self) -> Option<&[u8]> {
         let message = self.message();
         // SAFETY: as above.
-        (!message.payload.is_null()).then(|| unsafe { std::slice::from_raw_parts(message.payload.cast(), message.len) })
+        (!message.payload.is_null() && self.code() == Code::NONE)
+            .then(|| unsafe { std::slice::from_raw_parts(message.payload.cast(), message.len) })
     }
 
     pub fn headers(&self) -> Vec<Header> {
         let mut list = std::ptr::null_mut();
         // SAFETY: the message is live; the list and all in it belong to the message.
         unsafe {
-            if !has_headers(self.raw) || code(rd::rd_kafka_message_headers(self.raw, &mut list)) != Code::NONE {
+            if self.code() != Code::NONE
+                || !has_headers(self.raw)
+                || code(rd::rd_kafka_message_headers(self.raw, &mut list)) != Code::NONE
+            {
                 return Vec::new();
             }
             (0..rd::rd_kafka_header_cnt(list))
@@ -147,8 +170,16 @@ impl Incoming {
     }
 
     /// Gives the offset behind this message to the next commit. A partition that was taken away meanwhile refuses, and its
-    /// new owner reads the message again. `_client` is the one that the message came from, alive by being borrowed.
-    pub fn store_offset(&self, _client: &Client) {
+    /// new owner reads the message again. `client` is the one that the message came from, alive by being borrowed.
+    pub fn store_offset(&self, client: &Client) {
+        if self.code() != Code::NONE {
+            // `rd_kafka_offset_store_message` refuses messages with an error.
+            let mut list = PartitionList::new();
+            list.add(&self.topic(), self.partition(), self.offset() + 1);
+            // SAFETY: client and list are live; the list is copied.
+            unsafe { rd::rd_kafka_offsets_store(client.raw(), list.raw()) };
+            return;
+        }
         // SAFETY: message and client are live; the error object that may come back is ours to free.
         unsafe {
             let refused = rd::rd_kafka_offset_store_message(self.raw);
