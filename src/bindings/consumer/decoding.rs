@@ -178,10 +178,10 @@ impl Decoder {
     fn value<'py>(&self, py: Python<'py>, decode: &mut impl FnMut(&[u8]) -> Json<'py>, incoming: &Incoming) -> Decoded {
         match (incoming.value(), &self.form) {
             (None, _) => Ok(py.None()),
-            (Some(bytes), Form::Json) => Ok(decode(bytes)?.unbind()),
+            (Some(bytes), Form::Json) => Ok(decode(bytes).map_err(|error| not_json(bytes, error))?.unbind()),
             (Some(bytes), Form::Custom(deserializer)) => Ok(deserializer.call1(py, (PyBytes::new(py, bytes),))?),
             (Some(bytes), Form::Typed { convert, takes_bytes }) => {
-                let decoded = decode(bytes)?;
+                let decoded = decode(bytes).map_err(|error| not_json(bytes, error))?;
                 let converted = match takes_bytes {
                     true => convert.call1(py, (PyBytes::new(py, bytes),)),
                     false => convert.call1(py, (decoded,)),
@@ -212,7 +212,7 @@ impl Decoder {
             KeyType::Json => match decode(bytes) {
                 Ok(key) => Ok(Key { object: key.unbind(), ..same() }),
                 Err(error) => {
-                    let mut fault = Box::<Fault>::from(error);
+                    let mut fault = not_json(bytes, error);
                     fault.message.insert_str(0, "the key: ");
                     Err(fault)
                 }
@@ -237,6 +237,21 @@ impl Decoder {
             text
         })
     }
+}
+
+/// Schema Registry's serializers put a zero byte and a schema's id of four bytes before what they write.
+#[cold]
+fn not_json(bytes: &[u8], error: DecodeError) -> Box<Fault> {
+    let mut fault = Box::<Fault>::from(error);
+    if let ([0, a, b, c, d, _, ..], None) = (bytes, &fault.cause) {
+        let id = u32::from_be_bytes([*a, *b, *c, *d]);
+        fault.message.push_str(&format!(
+            ". It begins as Schema Registry's serializers write it: a zero byte and the schema id {id}. For JSON Schema, \
+             read it with value_deserializer=lambda value: kjson.loads(value[5:]); Avro and Protobuf need deserializers \
+             of their own, and a key of this form needs key_type=\"bytes\""
+        ));
+    }
+    fault
 }
 
 #[cold]
