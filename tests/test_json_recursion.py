@@ -1,5 +1,7 @@
 """The codec called from code that it calls: RecursionError where `json` raises it, and never the end of the process."""
 
+import textwrap
+
 import pytest
 
 from .children import run_program
@@ -83,3 +85,112 @@ sys.exit(str(failed) if failed else 0)
 def test_recursion_through_callbacks_raises_recursion_error(stack: "list[str]") -> None:
     done = run_program(PROGRAM, *stack)
     assert (done.status, done.stderr) == (0, "")
+
+
+CALLS = {
+    "default= that calls dumps": """
+        def recurse():
+            def default(o):
+                return kjson.dumps(nested(LEVELS, object()), default=default).decode()
+            kjson.dumps(object(), default=default)
+    """,
+    "default= that returns what it gets, nested, through dumps": """
+        def recurse():
+            def default(o):
+                return json.loads(kjson.dumps([nested(LEVELS, {"a": (o,)})], default=default))
+            kjson.dumps([object()], default=default)
+    """,
+    "items() of a mapping": """
+        class Mapping(dict):
+            def items(self):
+                kjson.dumps(nested(LEVELS, Mapping(a=1)))
+                return super().items()
+        def recurse():
+            kjson.dumps(Mapping(a=1))
+    """,
+    "iteration over a list's subclass": """
+        class Items(list):
+            def __iter__(self):
+                kjson.dumps(nested(LEVELS, Items([1])))
+                return super().__iter__()
+        def recurse():
+            kjson.dumps(Items([1]))
+    """,
+    "isoformat()": """
+        class Day(datetime.date):
+            def isoformat(self):
+                return kjson.dumps(nested(LEVELS, self)).decode()
+        def recurse():
+            kjson.dumps(Day(2026, 1, 31))
+    """,
+    "parse_float= that calls loads": """
+        def recurse():
+            def parse_float(text):
+                return kjson.loads("[" * LEVELS + "1.5" + "]" * LEVELS, parse_float=parse_float)
+            kjson.loads("1.5", parse_float=parse_float)
+    """,
+    "parse_float= that calls loads of levels, and dumps": """
+        def recurse():
+            def default(o):
+                return kjson.loads("[" * LEVELS + "1.5" + "]" * LEVELS, parse_float=parse_float)
+            def parse_float(text):
+                return kjson.dumps(nested(LEVELS, object()), default=default)
+            kjson.loads("1.5", parse_float=parse_float)
+    """,
+}
+
+LEVELS_PROGRAM = """
+import datetime, json, sys, threading
+import kjson
+
+LEVELS = int(sys.argv[1])
+
+def nested(levels, inner):
+    for _ in range(levels):
+        inner = [inner]
+    return inner
+"""
+
+RUN = """
+def run():
+    for _ in range(3):
+        try:
+            recurse()
+        except RecursionError:
+            print("RecursionError")
+    # What was refused leaves nothing behind.
+    deep = "[" * 500 + "]" * 500
+    assert kjson.dumps(kjson.loads(deep)).decode() == deep
+    assert kjson.dumps({1: [complex(1)]}, default=str) == b'{"1":["(1+0j)"]}'
+
+if sys.argv[2] == "main":
+    run()
+else:
+    threading.stack_size(int(sys.argv[2]))
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+"""
+
+
+@pytest.mark.parametrize("stack", ["main", str(1 << 20), str(256 << 10)])
+@pytest.mark.parametrize("levels", ["450", "40"])
+@pytest.mark.parametrize("how", CALLS)
+def test_any_number_of_levels_on_any_stack(how: str, levels: str, stack: str) -> None:
+    done = run_program(LEVELS_PROGRAM + textwrap.dedent(CALLS[how]) + RUN, levels, stack)
+    assert (done.status, done.stdout.split()) == (0, ["RecursionError"] * 3), done.stderr[-600:]
+
+
+def test_calls_inside_calls_have_room_for_what_programs_do() -> None:
+    program = """
+        class Tree:
+            def __init__(self, depth):
+                self.below = [Tree(depth - 1)] if depth else []
+
+        def default(tree):
+            return {"below": [kjson.dumps(one, default=default).decode() for one in tree.below]}
+
+        kjson.dumps(Tree(10), default=default)
+    """
+    done = run_program(LEVELS_PROGRAM + textwrap.dedent(program), "0")
+    assert done.status == 0, done.stderr[-600:]

@@ -23,7 +23,7 @@ use pyo3::types::PyString;
 use super::capi::CApi;
 use super::key_cache::KeyCache;
 use super::value_cache::ValueCache;
-use super::{recursion, DecodeError, DecodeOptions};
+use super::{DecodeError, DecodeOptions};
 
 pub use unseen::Unseen;
 
@@ -162,7 +162,6 @@ impl<'py> Series<'py> {
         start: usize,
         options: &DecodeOptions,
     ) -> Result<Bound<'py, PyAny>, DecodeError> {
-        recursion::check("loads").map_err(DecodeError::Raised)?;
         let room = match &mut self.room {
             Room::Shared(room) => &mut **room,
             Room::Own(room) => room,

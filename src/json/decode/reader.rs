@@ -7,7 +7,7 @@
 use pyo3::prelude::*;
 
 use crate::json::callback::call;
-use crate::json::{DecodeOptions, MAX_DEPTH};
+use crate::json::{recursion, DecodeOptions};
 
 use super::halt::{Halt, Read};
 use super::scan::{self, Number};
@@ -19,6 +19,8 @@ pub(super) struct Reader<'a, 'py> {
     pub(super) bytes: &'a [u8],
     pub(super) at: usize,
     depth: usize,
+    /// `MAX_DEPTH`, or less where the stack has no room for so many levels.
+    pub(super) deepest: usize,
     pub(super) stack: Stack<'a, 'py>,
     /// Strings with escapes are put together here.
     text: &'a mut Vec<u8>,
@@ -33,7 +35,8 @@ impl<'a, 'py> Reader<'a, 'py> {
         stack: Stack<'a, 'py>,
         text: &'a mut Vec<u8>,
     ) -> Self {
-        Reader { py: stack.py(), bytes, at, depth: 0, stack, text, parse_float: options.parse_float.as_ref() }
+        let parse_float = options.parse_float.as_ref();
+        Reader { py: stack.py(), bytes, at, depth: 0, deepest: recursion::depth_left(), stack, text, parse_float }
     }
 
     pub(super) fn read(mut self) -> Read<Bound<'py, PyAny>> {
@@ -100,7 +103,7 @@ impl<'a, 'py> Reader<'a, 'py> {
 
     #[inline(always)]
     fn enter(&mut self) -> Read<Mark> {
-        if self.depth == MAX_DEPTH {
+        if self.depth == self.deepest {
             return Err(self.too_deep());
         }
         self.depth += 1;
@@ -255,7 +258,14 @@ impl<'a, 'py> Reader<'a, 'py> {
     fn rare_number(&mut self, number: Number, start: usize) -> Read<()> {
         let text = String::from_utf8_lossy(&self.bytes[start..self.at]);
         let object = match (number, self.parse_float) {
-            (Number::Float(_), Some(parse_float)) => call(parse_float.bind(self.py), (text,))?,
+            (Number::Float(_), Some(parse_float)) => {
+                if !recursion::enter() {
+                    return Err(recursion::error().into());
+                }
+                let object = call(parse_float.bind(self.py), (text,));
+                recursion::leave();
+                object?
+            }
             (Number::Unsigned(number), _) => number.into_pyobject(self.py).map_err(PyErr::from)?.into_any(),
             _ => slow::long_integer(self.py, &text, start)?,
         };

@@ -1,6 +1,6 @@
 //! What is wrong with a text, in words.
 
-use crate::json::MAX_DEPTH;
+use crate::json::{recursion, MAX_DEPTH};
 
 use super::halt::Halt;
 use super::reader::Reader;
@@ -35,6 +35,9 @@ impl Reader<'_, '_> {
 
     #[cold]
     pub(super) fn too_deep(&self) -> Box<Halt> {
+        if self.deepest < MAX_DEPTH {
+            return recursion::error().into();
+        }
         self.halt(&format!("arrays and objects nested deeper than {MAX_DEPTH} levels"))
     }
 

@@ -11,6 +11,7 @@ use super::walk::Walker;
 
 impl<'py> Walker<'_, 'py> {
     /// An array of what `items` iterates over; `object` is what a self-reference would be to.
+    #[inline(never)]
     pub(super) fn iterated(&mut self, object: &Bound<'py, PyAny>, items: &Bound<'py, PyAny>) -> Walk {
         self.enter()?;
         self.out.push(b'[');

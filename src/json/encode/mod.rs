@@ -14,10 +14,9 @@ mod walk;
 
 use pyo3::prelude::*;
 
-use super::{recursion, EncodeError, EncodeOptions};
+use super::{EncodeError, EncodeOptions};
 
 pub(super) fn encode(value: &Bound<'_, PyAny>, options: &EncodeOptions, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    recursion::check("dumps").map_err(EncodeError::Raised)?;
     let before = out.len();
     walk::Walker::new(value.py(), options, out)
         .root(value)

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use pyo3::PyErr;
 
-use crate::json::EncodeError;
+use crate::json::{recursion, EncodeError};
 
 /// Paths longer than this are cut in the middle of nowhere useful: the first steps say where to look.
 const STEPS_SHOWN: usize = 24;
@@ -40,6 +40,12 @@ impl Stop {
     #[cold]
     pub(super) fn too_deep() -> Box<Stop> {
         Box::new(Stop { cause: Cause::TooDeep, trail: Vec::new() })
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn no_stack() -> Box<Stop> {
+        recursion::error().into()
     }
 
     /// Notes that the walk leaves `container`, which it had entered by `step`.

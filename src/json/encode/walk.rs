@@ -12,7 +12,7 @@ use pyo3::ffi::{self, PyObject, Py_ssize_t};
 use pyo3::prelude::*;
 
 use crate::json::capi::CApi;
-use crate::json::{EncodeOptions, MAX_DEPTH};
+use crate::json::{recursion, EncodeOptions, MAX_DEPTH};
 
 use super::stop::{Step, Stop, Walk};
 use super::{extra, key, number, refuse, text};
@@ -23,6 +23,8 @@ pub(super) struct Walker<'a, 'py> {
     pub(super) options: &'a EncodeOptions,
     pub(super) out: &'a mut Vec<u8>,
     depth: usize,
+    /// `MAX_DEPTH`, or less where the stack has no room for so many levels.
+    deepest: usize,
     /// Whether code of the user's may have run: from then on, containers may have changed.
     pub(super) ran_code: bool,
     /// How many objects stand in for another at this moment: results of `default=`, values of an Enum.
@@ -31,7 +33,8 @@ pub(super) struct Walker<'a, 'py> {
 
 impl<'a, 'py> Walker<'a, 'py> {
     pub(super) fn new(py: Python<'py>, options: &'a EncodeOptions, out: &'a mut Vec<u8>) -> Self {
-        Walker { py, capi: CApi::get(py), options, out, depth: 0, ran_code: false, stand_ins: 0 }
+        let deepest = recursion::depth_left();
+        Walker { py, capi: CApi::get(py), options, out, depth: 0, deepest, ran_code: false, stand_ins: 0 }
     }
 
     #[inline(never)]
@@ -140,8 +143,8 @@ impl<'a, 'py> Walker<'a, 'py> {
     }
 
     pub(super) fn enter(&mut self) -> Walk {
-        if self.depth == MAX_DEPTH {
-            return Err(Stop::too_deep());
+        if self.depth == self.deepest {
+            return Err(if self.deepest < MAX_DEPTH { Stop::no_stack() } else { Stop::too_deep() });
         }
         self.depth += 1;
         Ok(())
@@ -250,8 +253,13 @@ impl<'a, 'py> Walker<'a, 'py> {
             } else if ffi::PyType_IsSubtype(ffi::Py_TYPE(object), &raw mut ffi::PyFloat_Type) != 0 {
                 number::write_f64(self.out, ffi::PyFloat_AsDouble(object), self.options.nan, b',')
             } else {
+                if !recursion::enter() {
+                    return Err(Stop::no_stack());
+                }
                 let object = Bound::from_borrowed_ptr(self.py, object);
-                extra::write(self, &object)
+                let walk = extra::write(self, &object);
+                recursion::leave();
+                walk
             }
         }
     }
