@@ -27,9 +27,15 @@ struct Outcomes {
     known: usize,
     places: Vec<Delivered>,
     failures: Vec<Failure>,
-    /// So many of the failures somebody has learned of; `flush` raises the others.
+    /// Failures that were counted only, since there was no more room for them.
+    unkept: usize,
+    /// So many of both somebody has learned of; `flush` raises the others.
     seen: usize,
+    unkept_seen: usize,
 }
+
+/// Failures, and how many there are besides.
+pub type Kept = (Vec<Failure>, usize);
 
 impl Batch {
     pub fn len(&self) -> usize {
@@ -41,10 +47,10 @@ impl Batch {
     }
 
     /// The failures so far, which count as seen from now on.
-    pub fn failures(&self) -> Vec<Failure> {
+    pub fn failures(&self) -> Kept {
         let mut outcomes = self.lock();
-        outcomes.seen = outcomes.failures.len();
-        outcomes.failures.clone()
+        (outcomes.seen, outcomes.unkept_seen) = (outcomes.failures.len(), outcomes.unkept);
+        (outcomes.failures.clone(), outcomes.unkept)
     }
 
     /// Where the messages lie, in the order they were sent; for a batch that is done and without failures.
@@ -54,20 +60,26 @@ impl Batch {
     }
 
     pub fn failed(&self) -> usize {
-        self.lock().failures.len()
+        let outcomes = self.lock();
+        outcomes.failures.len() + outcomes.unkept
     }
 
     pub(super) fn has_unseen(&self) -> bool {
-        let outcomes = self.lock();
-        outcomes.failures.len() > outcomes.seen
+        self.lock().has_unseen()
     }
 
-    pub(super) fn take_unseen(&self) -> Vec<Failure> {
+    /// How many bytes the failures take that nobody has learned of.
+    pub(super) fn unseen_bytes(&self) -> usize {
+        let outcomes = self.lock();
+        outcomes.failures.iter().skip(outcomes.seen).map(Failure::size).sum()
+    }
+
+    pub(super) fn take_unseen(&self) -> Kept {
         let mut outcomes = self.lock();
-        let from = std::mem::replace(&mut outcomes.seen, usize::MAX);
-        let unseen = outcomes.failures.get(from..).map(<[Failure]>::to_vec).unwrap_or_default();
-        outcomes.seen = outcomes.failures.len();
-        unseen
+        let unseen = outcomes.failures.get(outcomes.seen..).map(<[Failure]>::to_vec).unwrap_or_default();
+        let more = outcomes.unkept - outcomes.unkept_seen;
+        (outcomes.seen, outcomes.unkept_seen) = (outcomes.failures.len(), outcomes.unkept);
+        (unseen, more)
     }
 
     pub(super) fn take(&self, count: usize) {
@@ -88,13 +100,19 @@ impl Batch {
         }
     }
 
-    /// Whether it is the first that is not seen.
-    pub(super) fn fail(&self, index: u32, failure: Failure) -> bool {
+    /// Fails a message. Without `room` the failure is only counted, unless it is the first, which the batch's error shows.
+    /// Returns whether it is the first that is not seen.
+    pub(super) fn fail(&self, index: u32, failure: Failure, room: bool) -> bool {
         let mut outcomes = self.lock();
         outcomes.known += 1;
         outcomes.place(index);
-        outcomes.failures.push(failure);
-        outcomes.failures.len() == outcomes.seen + 1
+        let first = !outcomes.has_unseen();
+        if room || outcomes.failures.is_empty() {
+            outcomes.failures.push(failure);
+        } else {
+            outcomes.unkept += 1;
+        }
+        first
     }
 
     fn lock(&self) -> MutexGuard<'_, Outcomes> {
@@ -103,6 +121,10 @@ impl Batch {
 }
 
 impl Outcomes {
+    fn has_unseen(&self) -> bool {
+        self.failures.len() > self.seen || self.unkept > self.unkept_seen
+    }
+
     fn place(&mut self, index: u32) -> &mut Delivered {
         let index = index as usize;
         if self.places.len() <= index {

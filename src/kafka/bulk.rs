@@ -132,8 +132,8 @@ impl<H: ProducerHooks> Producer<H> {
 
     /// The error of a batch with failures.
     pub fn batch_error(batch: &Batch) -> Option<Error> {
-        let failures = batch.failures();
-        let message = summary(failures.first()?, failures.len(), 0);
+        let (failures, more) = batch.failures();
+        let message = summary(failures.first()?, failures.len(), more);
         Some(Error::Delivery { message, failures })
     }
 }

@@ -15,6 +15,14 @@ pub struct Failure {
     pub message: String,
 }
 
+impl Failure {
+    /// About how many bytes it takes.
+    pub(super) fn size(&self) -> usize {
+        let bytes = |bytes: &Option<Box<[u8]>>| bytes.as_ref().map_or(0, |bytes| bytes.len());
+        std::mem::size_of::<Failure>() + self.message.len() + self.topic.len() + bytes(&self.key) + bytes(&self.value)
+    }
+}
+
 /// Where a message lies now.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivered {

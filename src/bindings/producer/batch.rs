@@ -89,7 +89,7 @@ impl DeliveryBatch {
     /// The messages that have failed so far.
     #[getter]
     fn failed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        failed_records(py, &self.batch.failures())
+        failed_records(py, &self.batch.failures().0)
     }
 
     fn __len__(&self) -> usize {
