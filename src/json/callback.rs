@@ -25,10 +25,14 @@ where
 {
     let py = function.py();
     let arguments = arguments.into_pyobject(py)?.into_bound();
+    // By address: PyO3 declares the same symbol as one that does not unwind, and where the compiler merges the two declarations
+    // it drops the guard's part of this frame.
+    let call_object: unsafe extern "C-unwind" fn(*mut PyObject, *mut PyObject) -> *mut PyObject =
+        std::hint::black_box(PyObject_CallObject);
     let overtaken = Overtaken;
     // SAFETY: both are live objects, the second is a tuple, and the GIL is held. What comes back is a new reference, or NULL
     // with an exception set.
-    let result = unsafe { PyObject_CallObject(function.as_ptr(), arguments.as_ptr()) };
+    let result = unsafe { call_object(function.as_ptr(), arguments.as_ptr()) };
     std::mem::forget(overtaken);
     // SAFETY: as above.
     unsafe { Bound::from_owned_ptr_or_err(py, result) }
