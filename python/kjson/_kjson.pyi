@@ -644,6 +644,9 @@ class DeliveryBatch:
     def failed(self) -> Tuple[FailedRecord, ...]:
         """The messages that have failed so far.
 
+        As many as are kept: those that nobody looked at have 64 MiB, of all messages of a producer together. The others are
+        counted, in the error and in the repr.
+
         `flush` and `close` do not raise for those that were seen here.
         """
 
@@ -724,6 +727,8 @@ class Consumer(Generic[_T]):
             float; unknown keys are ignored, and stay in a TypedDict; a tombstone stays None. Fractions of a second beyond
             six digits are cut off. pydantic and msgspec go by their own rules.
         key_type: What keys become: "auto" (str where the bytes are UTF-8, else bytes), "str", "bytes" or "json".
+        max_message_bytes: A larger value, decompressed, is a `DecodeError` instead of objects, which take up to 30 times as many
+            bytes. None: no limit but librdkafka's `receive.message.max.bytes`.
         parse_float: As in `loads`.
         value_deserializer: Called with the bytes of each value instead of decoding JSON; what it raises becomes the cause
             of a `DecodeError`, but for `MemoryError`, which is raised as it is.
@@ -764,6 +769,7 @@ class Consumer(Generic[_T]):
         value_type: Optional[Type[_T]] = None,
         value_deserializer: Optional[Callable[[bytes], _T]] = None,
         key_type: Literal["auto", "str", "bytes", "json"] = "auto",
+        max_message_bytes: Optional[int] = 16777216,
         parse_float: Optional[Callable[[str], Any]] = None,
         security_protocol: str = ...,
         ssl_cafile: Optional[str] = ...,
@@ -1055,6 +1061,7 @@ class AsyncConsumer(Generic[_T]):
         value_type: Optional[Type[_T]] = None,
         value_deserializer: Optional[Callable[[bytes], _T]] = None,
         key_type: Literal["auto", "str", "bytes", "json"] = "auto",
+        max_message_bytes: Optional[int] = 16777216,
         parse_float: Optional[Callable[[str], Any]] = None,
         security_protocol: str = ...,
         ssl_cafile: Optional[str] = ...,

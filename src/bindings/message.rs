@@ -70,6 +70,7 @@ impl Message {
         py: Python<'_>,
         topic: Py<PyString>,
         incoming: &Incoming,
+        headers: Vec<Header>,
         key: Key,
         value: Py<PyAny>,
         error: Option<Py<PyAny>>,
@@ -85,7 +86,7 @@ impl Message {
             raw_key: key.raw,
             // A small one costs half of what malloc takes: Python's allocator is made for many of a size.
             raw_value: incoming.value().map(|value| PyBytes::new(py, value).unbind()),
-            raw_headers: incoming.headers(),
+            raw_headers: headers,
             headers: Once::new(),
         }
     }

@@ -34,6 +34,7 @@ pub const CONSUMER_KEYWORDS: &[&str] = &[
     "value_type",
     "value_deserializer",
     "key_type",
+    "max_message_bytes",
     "parse_float",
     "on_error",
     "on_stats",

@@ -15,7 +15,7 @@ use crate::kafka::{Deadline, Incoming, Level, LogRecord, Partition};
 
 use super::core::Core;
 use super::dead_letter::Letter;
-use super::decoding::Fault;
+use super::fault::Fault;
 use super::policy::Step;
 use super::series::Series;
 

@@ -26,6 +26,9 @@ use super::policy::{Faults, Policy};
 /// librdkafka wants a group id even from a consumer that joins none and commits nothing.
 const NO_GROUP: &str = "kjson-no-group";
 
+/// Where the user gives no limit: 16 times what brokers take by default, compressed.
+pub const MAX_MESSAGE_BYTES: i64 = 16 << 20;
+
 pub struct Given<'a, 'py> {
     pub topics: &'a Bound<'py, PyTuple>,
     pub bootstrap_servers: Option<&'a Bound<'py, PyAny>>,
@@ -37,6 +40,7 @@ pub struct Given<'a, 'py> {
     pub value_type: Option<&'a Bound<'py, PyAny>>,
     pub value_deserializer: Option<Py<PyAny>>,
     pub key_type: &'a str,
+    pub max_message_bytes: Option<i64>,
     pub parse_float: Option<Py<PyAny>>,
     pub on_assign: Option<Py<PyAny>>,
     pub on_revoke: Option<Py<PyAny>>,
@@ -75,9 +79,10 @@ impl Given<'_, '_> {
         let hooks = ConsumerEvents { events: Events::new(self.on_error, self.on_stats), group: group.clone() };
         let decode = DecodeOptions { parse_float: self.parse_float };
         let form = Form::new(py, self.value_type, self.value_deserializer, &decode)?;
+        let limit = self.max_message_bytes.map(|bytes| limit_of(asynchronous, bytes)).transpose()?;
         let idle = self.consumer_timeout_ms.map(|millis| millis / 1000.0);
         Ok(Core {
-            decoder: Decoder::new(key_of(self.key_type)?, decode, form),
+            decoder: Decoder::new(key_of(self.key_type)?, decode, form, limit),
             faults: Faults::new(Policy::new(self.on_decode_error)?, &config, group_id.as_deref()),
             idle: seconds("consumer_timeout_ms / 1000", idle)?,
             servers: config.bootstrap_addresses().join(","),
@@ -112,6 +117,18 @@ impl Given<'_, '_> {
             ("on_commit", self.on_commit.as_ref()),
         ];
         refuse_async(py, client, &awaited, "Give a plain function, or use AsyncConsumer, which awaits it")
+    }
+}
+
+fn limit_of(asynchronous: bool, bytes: i64) -> PyResult<usize> {
+    match usize::try_from(bytes) {
+        Ok(limit @ 1..) => Ok(limit),
+        _ => {
+            let client = if asynchronous { "AsyncConsumer" } else { "Consumer" };
+            let message =
+                format!("{client}: max_message_bytes must be a number of bytes from 1 up, or None; got {bytes}");
+            Err(Error::Config { message, option: "max_message_bytes".to_owned() }.into())
+        }
     }
 }
 

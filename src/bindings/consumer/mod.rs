@@ -5,6 +5,7 @@ mod batch;
 mod core;
 pub mod dead_letter;
 mod decoding;
+mod fault;
 mod group;
 mod making;
 mod offsets;
@@ -27,7 +28,7 @@ use crate::error::Error;
 
 use core::{Core, CLOSE_TIMEOUT};
 use group::list_of;
-use making::Given;
+use making::{Given, MAX_MESSAGE_BYTES};
 
 /// Reads JSON from Kafka as Python objects, at least once. For one thread at a time.
 #[pyclass(module = "kjson", frozen, subclass)]
@@ -41,12 +42,12 @@ impl Consumer {
     #[pyo3(signature = (
         *topics, bootstrap_servers=None, group_id=None, consumer_timeout_ms=None, connect_timeout=Some(10.0),
         unreachable_timeout=Some(60.0), on_decode_error=None, value_type=None, value_deserializer=None, key_type="auto",
-        parse_float=None, on_assign=None, on_revoke=None, on_lost=None, on_commit=None, on_error=None, on_stats=None,
-        config=None, **options
+        max_message_bytes=Some(MAX_MESSAGE_BYTES), parse_float=None, on_assign=None, on_revoke=None, on_lost=None,
+        on_commit=None, on_error=None, on_stats=None, config=None, **options
     ), text_signature = "(*topics, bootstrap_servers='localhost:9092', group_id=None, consumer_timeout_ms=None, \
         connect_timeout=10.0, unreachable_timeout=60.0, on_decode_error='raise', value_type=None, \
-        value_deserializer=None, key_type='auto', parse_float=None, on_assign=None, on_revoke=None, on_lost=None, \
-        on_commit=None, on_error=None, on_stats=None, config=None, **options)")]
+        value_deserializer=None, key_type='auto', max_message_bytes=16777216, parse_float=None, on_assign=None, \
+        on_revoke=None, on_lost=None, on_commit=None, on_error=None, on_stats=None, config=None, **options)")]
     #[allow(clippy::too_many_arguments)]
     fn py_new(
         py: Python<'_>,
@@ -60,6 +61,7 @@ impl Consumer {
         value_type: Option<&Bound<'_, PyAny>>,
         value_deserializer: Option<Py<PyAny>>,
         key_type: &str,
+        max_message_bytes: Option<i64>,
         parse_float: Option<Py<PyAny>>,
         on_assign: Option<Py<PyAny>>,
         on_revoke: Option<Py<PyAny>>,
@@ -81,6 +83,7 @@ impl Consumer {
             value_type,
             value_deserializer,
             key_type,
+            max_message_bytes,
             parse_float,
             on_assign,
             on_revoke,

@@ -15,7 +15,8 @@ use crate::error::Error;
 use crate::kafka::{Config, Incoming, Level, LogRecord};
 
 use super::dead_letter::{DeadLetter, Letter, Post};
-use super::decoding::{Decoder, Fault};
+use super::decoding::Decoder;
+use super::fault::Fault;
 
 /// Skipped messages are logged at most this often: a topic full of them is told about once, not a million times.
 const LOG_EVERY: Duration = Duration::from_secs(10);

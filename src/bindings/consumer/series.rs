@@ -8,7 +8,8 @@ use crate::bindings::message::Message;
 use crate::json;
 use crate::kafka::Incoming;
 
-use super::decoding::{Decoder, Fault};
+use super::decoding::Decoder;
+use super::fault::Fault;
 
 pub struct Series<'a, 'py> {
     py: Python<'py>,

@@ -138,24 +138,27 @@ impl Incoming {
             .then(|| unsafe { std::slice::from_raw_parts(message.payload.cast(), message.len) })
     }
 
-    pub fn headers(&self) -> Vec<Header> {
+    /// An error for those that librdkafka cannot read: damaged ones, or more than 100,000.
+    pub fn headers(&self) -> Result<Vec<Header>, Code> {
         let mut list = std::ptr::null_mut();
         // SAFETY: the message is live; the list and all in it belong to the message.
         unsafe {
-            if self.code() != Code::NONE
-                || !has_headers(self.raw)
-                || code(rd::rd_kafka_message_headers(self.raw, &mut list)) != Code::NONE
-            {
-                return Vec::new();
+            if self.code() != Code::NONE || !has_headers(self.raw) {
+                return Ok(Vec::new());
             }
-            (0..rd::rd_kafka_header_cnt(list))
+            match code(rd::rd_kafka_message_headers(self.raw, &mut list)) {
+                Code::NONE => {}
+                Code::NO_ENTRY => return Ok(Vec::new()),
+                failed => return Err(failed),
+            }
+            Ok((0..rd::rd_kafka_header_cnt(list))
                 .filter_map(|index| {
                     let (mut name, mut value, mut length) = (std::ptr::null(), std::ptr::null(), 0);
                     let found = rd::rd_kafka_header_get_all(list, index, &mut name, &mut value, &mut length);
                     (code(found) == Code::NONE)
                         .then(|| (text(name), super::outgoing::copy(value, length).map(Vec::from)))
                 })
-                .collect()
+                .collect())
         }
     }
 

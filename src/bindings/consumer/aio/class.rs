@@ -13,7 +13,7 @@ use crate::bindings::aio::port::Port;
 use crate::bindings::blocking::seconds;
 use crate::bindings::consumer::core::{Core, CLOSE_TIMEOUT};
 use crate::bindings::consumer::group::{list_of, Acting};
-use crate::bindings::consumer::making::Given;
+use crate::bindings::consumer::making::{Given, MAX_MESSAGE_BYTES};
 use crate::bindings::consumer::plan::Plan;
 use crate::bindings::consumer::reading::at_least_one;
 use crate::bindings::message::generic_alias;
@@ -91,12 +91,12 @@ impl AsyncConsumer {
     #[pyo3(signature = (
         *topics, bootstrap_servers=None, group_id=None, consumer_timeout_ms=None, connect_timeout=Some(10.0),
         unreachable_timeout=Some(60.0), on_decode_error=None, value_type=None, value_deserializer=None, key_type="auto",
-        parse_float=None, on_assign=None, on_revoke=None, on_lost=None, on_commit=None, on_error=None, on_stats=None,
-        config=None, **options
+        max_message_bytes=Some(MAX_MESSAGE_BYTES), parse_float=None, on_assign=None, on_revoke=None, on_lost=None,
+        on_commit=None, on_error=None, on_stats=None, config=None, **options
     ), text_signature = "(*topics, bootstrap_servers='localhost:9092', group_id=None, consumer_timeout_ms=None, \
         connect_timeout=10.0, unreachable_timeout=60.0, on_decode_error='raise', value_type=None, \
-        value_deserializer=None, key_type='auto', parse_float=None, on_assign=None, on_revoke=None, on_lost=None, \
-        on_commit=None, on_error=None, on_stats=None, config=None, **options)")]
+        value_deserializer=None, key_type='auto', max_message_bytes=16777216, parse_float=None, on_assign=None, \
+        on_revoke=None, on_lost=None, on_commit=None, on_error=None, on_stats=None, config=None, **options)")]
     #[allow(clippy::too_many_arguments)]
     fn py_new(
         py: Python<'_>,
@@ -110,6 +110,7 @@ impl AsyncConsumer {
         value_type: Option<&Bound<'_, PyAny>>,
         value_deserializer: Option<Py<PyAny>>,
         key_type: &str,
+        max_message_bytes: Option<i64>,
         parse_float: Option<Py<PyAny>>,
         on_assign: Option<Py<PyAny>>,
         on_revoke: Option<Py<PyAny>>,
@@ -131,6 +132,7 @@ impl AsyncConsumer {
             value_type,
             value_deserializer,
             key_type,
+            max_message_bytes,
             parse_float,
             on_assign,
             on_revoke,
