@@ -67,8 +67,8 @@ impl From<Error> for PyErr {
             kafka::Error::Commit { code, .. } => {
                 raise("CommitError", &message, |attributes| describe(attributes, code, false))
             }
-            kafka::Error::Transaction { code, abortable, fatal, retriable, .. } => {
-                let class = if code.is_fenced() { "FencedError" } else { "TransactionError" };
+            kafka::Error::Transaction { code, abortable, fatal, fenced, retriable, .. } => {
+                let class = if fenced { "FencedError" } else { "TransactionError" };
                 raise(class, &message, |attributes| {
                     describe(attributes, code, fatal)?;
                     attributes.set_item("retriable", retriable)?;

@@ -13,7 +13,9 @@ def test_a_value_above_max_message_bytes_is_a_bad_message_for_every_policy(serve
             producer.send(topic, value)
     with Consumer(topic, bootstrap_servers=servers, max_message_bytes=1_000_000) as consumer:
         assert consumer.poll(20).value == "first"
-        with pytest.raises(DecodeError, match=r"3000002 bytes, more than max_message_bytes=1000000.*offset 1") as caught:
+        with pytest.raises(
+            DecodeError, match=r"3000002 bytes, more than max_message_bytes=1000000.*offset 1"
+        ) as caught:
             consumer.poll(20)
         assert (caught.value.offset, len(caught.value.raw_value)) == (1, 3_000_002)
         assert consumer.poll(20).value == "last"

@@ -8,7 +8,7 @@ use super::code::Code;
 use super::delivery::{Failure, TopicId};
 use super::error::Error;
 use super::native::outgoing::{Carried, Payload};
-use super::producer::{refused, Producer, ProducerHooks};
+use super::producer::{Producer, ProducerHooks};
 use super::record::Header;
 use super::reports::summary;
 use super::wait::{Deadline, Interrupt};
@@ -83,7 +83,7 @@ impl<H: ProducerHooks> Producer<H> {
                 key: key.map(Into::into),
                 value: value.map(Into::into),
                 code,
-                message: refused(&open, &name, &payload, code).to_string(),
+                message: self.refused(&open, &name, &payload, code).to_string(),
             };
             self.shared.fail_slot(batch, index, failure);
             failed += 1;
@@ -120,7 +120,7 @@ impl<H: ProducerHooks> Producer<H> {
             Some(code) => {
                 let payload =
                     Payload { partition, key: None, value: None, timestamp_ms: None, headers: &[], forwarded: None };
-                Err(refused(&open, &name, &payload, code))
+                Err(self.refused(&open, &name, &payload, code))
             }
         }
     }

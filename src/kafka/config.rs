@@ -1,6 +1,7 @@
 //! The options of one client: given once, not twice differently, and checked before anything connects.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::brokers::addresses;
 use super::error::Error;
@@ -178,6 +179,11 @@ impl Config {
             Some(setting) => setting.value.eq_ignore_ascii_case("true"),
             None => !self.conflicts_with_idempotence(),
         }
+    }
+
+    pub(super) fn transaction_timeout(&self) -> Duration {
+        let millis = self.get("transaction.timeout.ms").and_then(|millis| millis.parse().ok());
+        Duration::from_millis(millis.unwrap_or(60_000))
     }
 
     /// How long a message may take. In a transaction that is the transaction's time, beyond which librdkafka refuses to go.

@@ -34,8 +34,9 @@ pub enum Error {
     Config { message: String, option: String, suggestion: Option<String> },
     #[error("{message}")]
     Commit { message: String, code: Code },
+    /// `fenced`: another producer took the transactional id over.
     #[error("{message}")]
-    Transaction { message: String, code: Code, abortable: bool, fatal: bool, retriable: bool },
+    Transaction { message: String, code: Code, abortable: bool, fatal: bool, fenced: bool, retriable: bool },
     /// Whatever librdkafka or the broker answered; the code decides the class.
     #[error("{message}")]
     Failed { message: String, code: Code, fatal: bool },

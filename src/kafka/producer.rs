@@ -22,6 +22,7 @@ use super::progress::Progress;
 use super::reachable::{ask, connect};
 use super::reaper;
 use super::reports::{Reported, Sent, Shared, Tally};
+use super::transaction_state::TransactionState;
 use super::wait::{check, Deadline, Interrupt, TICK};
 
 pub use super::native::outgoing::Payload as Outgoing;
@@ -105,6 +106,7 @@ impl<H: ProducerHooks> Producer<H> {
             closing: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             transactions_ready: AtomicBool::new(false),
+            transaction: TransactionState::new(config.transaction_timeout()),
             report_thread: Mutex::new(None),
             timeout_ms: config.delivery_timeout_ms().to_owned(),
         });
@@ -221,7 +223,7 @@ impl<H: ProducerHooks> Producer<H> {
             }
             Err(Refused::Code(Code::QUEUE_FULL)) => Err(Refusal::Full(report.take_callback())),
             Err(Refused::Code(code)) => Err(Refusal::Failed(match self.current() {
-                Some(open) => refused(&open, &self.topic_name(topic), payload, code),
+                Some(open) => self.refused(&open, &self.topic_name(topic), payload, code),
                 None => Error::Closed { operation: "send", object: "producer" },
             })),
         }
@@ -325,35 +327,4 @@ impl<H: ProducerHooks> Producer<H> {
         let id = self.shared.report_thread.lock().unwrap_or_else(PoisonError::into_inner);
         *id == Some(std::thread::current().id())
     }
-}
-
-pub(super) fn refused<H: ProducerHooks>(open: &Open<H>, topic: &str, payload: &Payload<'_>, code: Code) -> Error {
-    let (detail, fatal) = match code {
-        Code::MSG_SIZE_TOO_LARGE => {
-            let size = payload.value.map_or(0, <[u8]>::len) + payload.key.map_or(0, <[u8]>::len);
-            (
-                format!(
-                    "the message has {size} bytes, more than message.max.bytes. Raise max_request_size or send less"
-                ),
-                false,
-            )
-        }
-        Code::STATE => (
-            "no transaction has begun, and this producer has a transactional_id. Send inside `with \
-             producer.transaction():`"
-                .to_owned(),
-            false,
-        ),
-        Code::UNKNOWN_PARTITION => (format!("the topic has no partition {}", payload.partition), false),
-        Code::FATAL => {
-            let (code, why) = open.line.client().fatal_error().unwrap_or((code, String::new()));
-            let message = format!(
-                "cannot send to '{topic}': the producer failed for good: {why} ({}). Make a new one",
-                code.name()
-            );
-            return Error::Failed { message, code, fatal: true };
-        }
-        other => (other.text().to_owned(), false),
-    };
-    Error::Failed { message: format!("cannot send to '{topic}': {detail} ({})", code.name()), code, fatal }
 }

@@ -18,6 +18,7 @@ use super::native::client::Callbacks;
 use super::native::outgoing::{Carried, Outcome};
 use super::producer::{Open, ProducerHooks};
 use super::progress::Progress;
+use super::transaction_state::TransactionState;
 use super::wait::TICK;
 
 /// How many failed messages are kept, content and all, for the next `flush` to raise; more are only counted.
@@ -49,6 +50,7 @@ pub(super) struct Shared<H: ProducerHooks> {
     pub closing: AtomicBool,
     pub stop: AtomicBool,
     pub transactions_ready: AtomicBool,
+    pub transaction: TransactionState,
     pub report_thread: Mutex<Option<ThreadId>>,
     pub timeout_ms: String,
 }
@@ -232,6 +234,7 @@ impl<H: ProducerHooks> Shared<H> {
     fn failure(&self, outcome: &Outcome<'_>) -> Failure {
         let topic = outcome.topic();
         let message = self.failure_message(&topic, outcome);
+        self.transaction.failed(&message, outcome.code.0 > 0);
         Failure {
             topic,
             partition: outcome.partition,
@@ -288,6 +291,7 @@ impl<H: ProducerHooks> Shared<H> {
                 );
                 format!("not confirmed within delivery_timeout_ms={}; {cause}", self.timeout_ms)
             }
+            code if code.is_fenced() => self.transaction.outdated().unwrap_or_else(|| outcome.reason()),
             _ => outcome.reason(),
         };
         format!("cannot deliver to '{topic}'{place}: {detail} ({})", outcome.code.name())

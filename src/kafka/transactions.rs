@@ -37,19 +37,27 @@ impl<H: ProducerHooks> Producer<H> {
     pub fn begin_transaction(&self, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let deadline = Deadline::after(Some(self.settings.max_block));
         self.init_transactions(deadline, interrupt)?;
-        self.repeat("cannot begin a transaction", deadline, interrupt, |client, _| client.begin_transaction())
+        self.repeat("cannot begin a transaction", deadline, interrupt, |client, _| client.begin_transaction())?;
+        self.shared.transaction.begun();
+        Ok(())
     }
 
     /// Waits until every message of the transaction is confirmed, and commits. Interrupted, it is to be called again.
     pub fn commit_transaction(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
         self.refuse_in_callback("end a transaction")?;
-        self.repeat("cannot commit the transaction", deadline, interrupt, Client::commit_transaction)
+        self.repeat("cannot commit the transaction", deadline, interrupt, Client::commit_transaction)?;
+        self.shared.transaction.ended();
+        Ok(())
     }
 
     /// Gives up the transaction's messages, sent or not. That they failed is no news to anybody then.
     pub fn abort_transaction(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
         self.refuse_in_callback("end a transaction")?;
+        if let (Some(why), Some(open)) = (self.shared.transaction.needs_epoch(), self.current()) {
+            open.line.client().bump_epoch_after_abort(&why);
+        }
         self.repeat("cannot abort the transaction", deadline, interrupt, Client::abort_transaction)?;
+        self.shared.transaction.ended();
         self.wait_until(deadline, interrupt, || self.pending() == 0)?;
         self.shared.forget_failures();
         Ok(())
@@ -112,7 +120,21 @@ impl<H: ProducerHooks> Producer<H> {
     }
 
     fn transaction_error(&self, operation: &str, problem: Problem) -> Error {
+        let transaction = &self.shared.transaction;
+        if problem.abortable || problem.fatal {
+            transaction.failed(&problem.text, false);
+        }
         let fenced = problem.code.is_fenced();
+        if let Some(timed_out) = if fenced { transaction.outdated() } else { transaction.timed_out() } {
+            return Error::Transaction {
+                message: format!("{operation}: {timed_out} ({})", problem.code.name()),
+                code: problem.code,
+                abortable: false,
+                fatal: true,
+                fenced: false,
+                retriable: false,
+            };
+        }
         let advice = if fenced {
             "Another producer with the same transactional_id took over; this one is of no more use"
         } else if problem.fatal {
@@ -131,6 +153,7 @@ impl<H: ProducerHooks> Producer<H> {
             code: problem.code,
             abortable: problem.abortable,
             fatal: problem.fatal || fenced,
+            fenced,
             retriable: problem.retriable,
         }
     }

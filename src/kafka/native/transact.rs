@@ -1,11 +1,11 @@
 //! librdkafka's transactions: each call takes a short time at most and is called again to go on, where librdkafka allows it.
 
-use std::ffi::c_void;
+use std::ffi::{c_char, c_uint, c_void};
 use std::time::Duration;
 
 use rdkafka::bindings as rd;
 
-use super::client::Client;
+use super::client::{c_string, Client};
 use super::partitions::PartitionList;
 use super::{millis, problem, Problem};
 
@@ -13,7 +13,37 @@ use super::{millis, problem, Problem};
 #[derive(Clone)]
 pub struct GroupMetadata(Vec<u8>);
 
+extern "C" {
+    /// `void rd_kafka_txn_set_abortable_error0(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_bool_t requires_epoch_bump,
+    /// const char *fmt, ...)`, where `rd_bool_t` is a `uint8_t`.
+    fn rd_kafka_txn_set_abortable_error0(
+        rk: *mut rd::rd_kafka_t,
+        error: rd::rd_kafka_resp_err_t,
+        requires_epoch_bump: c_uint,
+        format: *const c_char,
+        ...
+    );
+}
+
 impl Client {
+    /// Has the abort that comes next give the producer a new epoch. Where a broker refused messages, it misses their sequence
+    /// numbers: librdkafka 2.12 counts on, and the next transaction that writes to the same partition fails for that.
+    pub fn bump_epoch_after_abort(&self, why: &str) {
+        let Ok(why) = c_string(why) else { return };
+        // SAFETY: the handle is live, and both strings are NUL-terminated and read during the call. The function
+        // (rdkafka_txnmgr.c) takes librdkafka's own lock; in a transaction that has failed it sets the flag and nothing
+        // else, in one that has not it fails it first. It is internal, as `rd_kafka_idemp_start` is: see there.
+        unsafe {
+            rd_kafka_txn_set_abortable_error0(
+                self.raw(),
+                rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_INVALID_RECORD,
+                1,
+                c"%s".as_ptr(),
+                why.as_ptr(),
+            );
+        }
+    }
+
     pub fn init_transactions(&self, timeout: Duration) -> Result<(), Problem> {
         // SAFETY: the client is live; the error that comes back is ours.
         unsafe { problem(rd::rd_kafka_init_transactions(self.raw(), millis(timeout))) }
