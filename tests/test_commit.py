@@ -21,8 +21,8 @@ WRONG = [
     ("t", 0, -5, "offsets begin at 0; got -5"),
     ("t", 0, -1001, "offsets begin at 0; got -1001"),
     ("t", -1, 5, "partitions begin at 0"),
-    ("", 0, 5, "the topic is empty"),
-    ("t\0u", 0, 5, "a topic cannot hold a NUL"),
+    ("", 0, 5, "is empty, so that no topic"),
+    ("t\0u", 0, 5, r"contains '\\0', so that no topic"),
 ]
 
 

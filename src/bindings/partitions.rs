@@ -6,7 +6,8 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::kafka::Partition;
+use crate::error::Error;
+use crate::kafka::{self, Partition};
 
 use super::message::Message;
 
@@ -49,13 +50,16 @@ impl TopicPartition {
     }
 }
 
+/// For names that no topic can have.
+pub fn refuse_impossible_topic(operation: &str, topic: &str) -> Result<(), Error> {
+    kafka::refuse_impossible(topic)
+        .map_err(|why| Error::Config { message: format!("{operation}: {why}"), option: "topics".to_owned() })
+}
+
 /// What no broker has: librdkafka leaves such an entry out of a list, or takes the number for one of its own codes.
 fn checked(operation: &str, topic: &str, id: i32, offset: Option<i64>) -> PyResult<()> {
-    let wrong = if topic.is_empty() {
-        "the topic is empty".to_owned()
-    } else if topic.contains('\0') {
-        "a topic cannot hold a NUL".to_owned()
-    } else if id < 0 {
+    refuse_impossible_topic(operation, topic)?;
+    let wrong = if id < 0 {
         "partitions begin at 0".to_owned()
     } else if let Some(offset) = offset.filter(|offset| *offset < 0) {
         format!("offsets begin at 0; got {offset}")

@@ -9,9 +9,10 @@ use pyo3::types::{PyDict, PyType};
 
 use crate::bindings::blocking::{deadline, detached, seconds};
 use crate::bindings::message::Message;
+use crate::bindings::partitions::refuse_impossible_topic;
 use crate::kafka::{self, Interrupt, Partition, Watermark};
 
-use super::plan::{refuse_impossible_topic, Engine};
+use super::plan::Engine;
 use super::Consumer;
 
 /// The arguments of `peek`, read before a client is made.

@@ -11,7 +11,7 @@ use pyo3::IntoPyObjectExt;
 
 use crate::bindings::blocking::{deadline, detached, seconds};
 use crate::bindings::outgoing;
-use crate::bindings::partitions::{offsets_of, partition_of, partitions_of, TopicPartition};
+use crate::bindings::partitions::{offsets_of, partition_of, partitions_of, refuse_impossible_topic, TopicPartition};
 use crate::error::Error;
 use crate::kafka::{self, Deadline, Interrupt, Partition, Watermark};
 
@@ -92,11 +92,6 @@ fn topic_name(operation: &str, topic: &Bound<'_, PyString>) -> PyResult<String> 
     Ok(topic)
 }
 
-pub fn refuse_impossible_topic(operation: &str, topic: &str) -> Result<(), Error> {
-    kafka::refuse_impossible(topic)
-        .map_err(|why| Error::Config { message: format!("{operation}: {why}"), option: "topics".to_owned() })
-}
-
 pub fn subscribe(core: &Core, topics: Option<&Bound<'_, PyAny>>, pattern: Option<&str>) -> PyResult<Plan> {
     core.usable()?;
     let topics = match (topics, pattern) {
@@ -131,9 +126,6 @@ pub fn assign(core: &Core, partitions: &Bound<'_, PyAny>) -> PyResult<Plan> {
     } else {
         partitions.try_iter()?.map(|item| partition_of("assign", &item?)).collect::<PyResult<_>>()?
     };
-    for (partition, _) in &partitions {
-        refuse_impossible_topic("assign", &partition.topic)?;
-    }
     if let Some((_, offset)) = partitions.iter().find(|(_, offset)| offset.is_some_and(|offset| offset < 0)) {
         return Err(PyValueError::new_err(format!("assign: offsets begin at 0; got {}", offset.unwrap_or_default())));
     }
