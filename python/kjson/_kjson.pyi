@@ -1009,7 +1009,8 @@ class Consumer(Generic[_T]):
     def close(self, timeout: Optional[float] = 10.0) -> None:
         """Commit what is done, leave the group, and end the client. Closing again does nothing.
 
-        Inside an `except` or `finally` that handles an exception, the message handed out last counts as not done.
+        Inside an `except` or `finally` that handles an exception, the message handed out last counts as not done, unless that
+        exception was handled already when the message was asked for.
 
         Raises:
             CommitError: The last offsets could not be committed; their messages come again.
@@ -1229,7 +1230,8 @@ class AsyncConsumer(Generic[_T]):
     def close(self, timeout: Optional[float] = 10.0) -> Operation[None]:
         """Commit what is done, leave the group, and end the client. Closing again does nothing.
 
-        Called inside an `except` or `finally` that handles an exception, the message handed out last counts as not done.
+        Called inside an `except` or `finally` that handles an exception, the message handed out last counts as not done, unless
+        that exception was handled already when the message was asked for.
 
         Raises what `Consumer.close` raises. Cancelling ends the client all the same: what was not committed comes again.
         """

@@ -20,6 +20,7 @@ use super::batch::Anchors;
 use super::dead_letter::{DeadLetter, Letter};
 use super::decoding::Decoder;
 use super::group::{Acting, ConsumerEvents, GroupCallbacks};
+use super::handled::Handled;
 use super::policy::{Faults, Policy, Step};
 use super::row::Row;
 
@@ -40,6 +41,7 @@ pub struct Core {
     /// How long iteration waits for a message before it ends.
     pub idle: Option<Duration>,
     pub anchors: Anchors,
+    pub handled: Handled,
     pub aio: Aio,
 }
 
@@ -81,11 +83,6 @@ impl Core {
     pub fn close_at_end(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
         let core: Arc<dyn Closable> = self.clone();
         shutdown::register(py, Arc::downgrade(&core))
-    }
-
-    /// While an exception is on its way (a `finally` block), the message handed out last counts as not worked on.
-    pub fn handles_exception(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(!py.import("sys")?.call_method0("exc_info")?.get_item(0)?.is_none())
     }
 
     pub fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -134,6 +131,7 @@ impl Core {
     }
 
     pub fn next(&self, owner: &Bound<'_, PyAny>, limit: usize, deadline: Deadline) -> PyResult<Vec<Incoming>> {
+        self.handled.note(owner.py())?;
         Ok(self.acting(owner, |interrupt| self.consumer.next(limit, deadline, interrupt))?)
     }
 

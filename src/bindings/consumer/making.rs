@@ -20,6 +20,7 @@ use super::batch::Anchors;
 use super::core::Core;
 use super::decoding::{Decoder, Form};
 use super::group::{ConsumerEvents, GroupCallbacks};
+use super::handled::Handled;
 use super::plan::topic_names;
 use super::policy::{Faults, Policy};
 
@@ -90,6 +91,7 @@ impl Given<'_, '_> {
             group,
             topics,
             anchors: Anchors::default(),
+            handled: Handled::default(),
             aio: Aio::new(asynchronous),
             consumer: kafka::Consumer::new(config, settings, hooks).map_err(Error::from)?,
         })

@@ -7,6 +7,7 @@ pub mod dead_letter;
 mod decoding;
 mod fault;
 mod group;
+mod handled;
 mod making;
 mod offsets;
 mod peek;
@@ -148,9 +149,10 @@ impl Consumer {
     fn close(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<()> {
         let deadline = deadline(timeout)?;
         let core = &slf.get().core;
-        if core.handles_exception(slf.py())? {
+        if core.handled.is_new(slf.py())? {
             core.consumer.abandon();
         }
+        core.handled.forget();
         Ok(core.close_for(slf, deadline)?)
     }
 

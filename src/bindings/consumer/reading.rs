@@ -50,8 +50,9 @@ impl Consumer {
         }
     }
 
-    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
-        slf
+    fn __iter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
+        slf.get().core.handled.note(slf.py())?;
+        Ok(slf)
     }
 
     fn __next__(slf: &Bound<'_, Self>) -> PyResult<Option<Message>> {
@@ -82,6 +83,7 @@ pub fn at_least_one(max_messages: isize) -> PyResult<usize> {
 impl Consumer {
     pub fn until_end_within(slf: &Bound<'_, Self>, patience: Duration) -> PyResult<MessagesUntilEnd> {
         let core = &slf.get().core;
+        core.handled.note(slf.py())?;
         let until = core.acting(slf, |interrupt| core.consumer.until_end(patience, interrupt))?;
         Ok(MessagesUntilEnd { consumer: slf.clone().unbind(), until })
     }

@@ -191,8 +191,9 @@ impl AsyncConsumer {
         })
     }
 
-    fn __aiter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
-        slf
+    fn __aiter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
+        slf.get().core.handled.note(slf.py())?;
+        Ok(slf)
     }
 
     fn __anext__(slf: &Bound<'_, Self>) -> Operation {
@@ -221,7 +222,8 @@ impl AsyncConsumer {
     #[pyo3(signature = (timeout=Some(CLOSE_TIMEOUT)), text_signature = "($self, timeout=10.0)")]
     fn close(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Operation> {
         // Asked for here, where the exception is that a `finally` block handles.
-        let handled = slf.get().core.handles_exception(slf.py())?;
+        let handled = slf.get().core.handled.is_new(slf.py())?;
+        slf.get().core.handled.forget();
         let consumer = slf.clone().unbind();
         Ok(Operation::working("AsyncConsumer.close", async move {
             let timeout = seconds("timeout", timeout)?;

@@ -100,6 +100,7 @@ impl Drop for Wish<'_> {
 pub async fn fetch(consumer: &Py<AsyncConsumer>, work: impl Fn() -> Work) -> PyResult<bool> {
     let core = consumer.get().core();
     let fetcher = &core.aio.fetcher;
+    Python::attach(|py| core.handled.note(py))?;
     let mut own = false;
     loop {
         fetcher.wanted.store(true, Ordering::Release);
