@@ -11,7 +11,8 @@ mod once;
 
 use pyo3::prelude::*;
 
-#[pymodule]
+// Without the GIL it is not sound: the codec reads dicts and lists by pointers that are borrowed, and its caches are shared.
+#[pymodule(gil_used = true)]
 mod _kjson {
     #[pymodule_export]
     use crate::bindings::aio::operation::Operation;
