@@ -23,11 +23,11 @@ def install_for_workers(handler: Callable[[], object]) -> None:
         process, util = sys.modules.get(f"{name}.process"), sys.modules.get(f"{name}.util")
         if process is None or util is None:
             continue
-        if getattr(process.current_process(), "_parent_pid", None) is None:
-            continue  # the main process, which has atexit
-        # After the queues have been flushed and the children joined: those have priorities from -5 up.
-        util.Finalize(None, handler, exitpriority=-100)
         if util not in _watched:
-            # A client made while the main module is imported comes before the worker forgets all finalizers.
+            # A client made while the main module is imported comes before the process is known to be a worker, and before that
+            # forgets all finalizers.
             _watched.append(util)
             util.register_after_fork(install_for_workers, lambda install: install(handler))
+        if getattr(process.current_process(), "_parent_pid", None) is not None:  # the main process has atexit
+            # After the queues have been flushed and the children joined: those have priorities from -5 up.
+            util.Finalize(None, handler, exitpriority=-100)
