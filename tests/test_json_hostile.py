@@ -211,11 +211,12 @@ CASES = {
         gc.collect()
         counted = [sys.getrefcount(o) for o in (None, True, value, value["a"], value["a"][1], text)]
         before = sum(1 for _ in gc.get_objects())
-        for _ in range(2000): round()
+        for _ in range(10_000): round()
         gc.collect()
         assert abs(sum(1 for _ in gc.get_objects()) - before) < 50
         after = [sys.getrefcount(o) for o in (None, True, value, value["a"], value["a"][1], text)]
-        assert all(abs(a - b) < 200 for a, b in zip(counted, after)), (counted, after)
+        # None comes and goes with what importing left: 100 to 230, however many rounds. One in ten rounds would show.
+        assert all(abs(a - b) < 1000 for a, b in zip(counted, after)), (counted, after)
     """,
 }
 
