@@ -134,7 +134,17 @@ def committed_offset(bootstrap_servers: str, group: str, topic: str, partition: 
 def group_members(bootstrap_servers: str, group: str) -> Optional[List[int]]:
     """How many partitions each member of the group has, or None while the group is not stable. Real Kafka only."""
     admin = AdminClient({"bootstrap.servers": bootstrap_servers})
-    description = admin.describe_consumer_groups([group], request_timeout=10)[group].result(20)
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            description = admin.describe_consumer_groups([group], request_timeout=10)[group].result(20)
+            break
+        except confluent_kafka.KafkaException as error:
+            # A broker that has begun a moment ago reads its groups first.
+            loading = error.args[0].code() == confluent_kafka.KafkaError.COORDINATOR_LOAD_IN_PROGRESS
+            if not loading or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
     if description.state != confluent_kafka.ConsumerGroupState.STABLE:
         return None
     return sorted(len(member.assignment.topic_partitions) for member in description.members)
