@@ -84,10 +84,21 @@ impl Batch {
             let signals = || if self.plain { Ok(()) } else { py.check_signals() };
             let step = core.decide(py, &next, step).and_then(|step| signals().map(|()| step));
             match step {
-                Ok(Step::Message(message)) => {
-                    self.messages.push(Py::new(py, message)?);
-                    self.take(next);
-                }
+                Ok(Step::Message(message)) => match Py::new(py, message) {
+                    Ok(message) => {
+                        self.messages.push(message);
+                        self.take(next);
+                    }
+                    Err(_) if self.plain && !self.messages.is_empty() => {
+                        self.unread.push(next);
+                        return Ok(());
+                    }
+                    Err(error) => {
+                        self.unread.push(next);
+                        self.take_back(0);
+                        return Err(error);
+                    }
+                },
                 Ok(Step::Passed | Step::TryAgain(_)) => self.take(next),
                 Ok(Step::DeadLetter(letter)) => {
                     let sent = core.post(py, &next, &letter);
@@ -133,8 +144,9 @@ impl Batch {
         let mut series = Series::begin(py, &core.decoder, incoming.size_hint().0)?;
         let mut bad = None;
         for next in incoming {
-            match series.message(&next) {
-                Ok(message) => self.messages.push(Py::new(py, message)?),
+            // A lack of memory for the object is told like one in the decoder.
+            match series.message(&next).and_then(|message| Ok(Py::new(py, message)?)) {
+                Ok(message) => self.messages.push(message),
                 Err(fault) => {
                     bad = Some((next, fault));
                     break;
