@@ -89,15 +89,7 @@ impl Batch {
                         self.messages.push(message);
                         self.take(next);
                     }
-                    Err(_) if self.plain && !self.messages.is_empty() => {
-                        self.unread.push(next);
-                        return Ok(());
-                    }
-                    Err(error) => {
-                        self.unread.push(next);
-                        self.take_back(0);
-                        return Err(error);
-                    }
+                    Err(error) => return self.interrupted(next, error),
                 },
                 Ok(Step::Passed | Step::TryAgain(_)) => self.take(next),
                 Ok(Step::DeadLetter(letter)) => {
@@ -119,19 +111,21 @@ impl Batch {
                     self.unread.push(next);
                     return Ok(());
                 }
-                // A lack of memory. The messages before it are librdkafka's no more, so they are handed out first.
-                Ok(Step::Interrupted(_)) if self.plain && !self.messages.is_empty() => {
-                    self.unread.push(next);
-                    return Ok(());
-                }
-                Ok(Step::Interrupted(error)) | Err(error) => {
-                    self.unread.push(next);
-                    self.take_back(0);
-                    return Err(error);
-                }
+                Ok(Step::Interrupted(error)) | Err(error) => return self.interrupted(next, error),
             }
         }
         Ok(())
+    }
+
+    /// Ends the batch before `next`, which comes again. After a lack of memory the messages before it are handed out first,
+    /// where they are librdkafka's no more.
+    fn interrupted(&mut self, next: Incoming, error: PyErr) -> PyResult<()> {
+        self.unread.push(next);
+        if self.plain && !self.messages.is_empty() {
+            return Ok(());
+        }
+        self.take_back(0);
+        Err(error)
     }
 
     /// Takes good messages up to a bad one.
