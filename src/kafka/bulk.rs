@@ -7,10 +7,10 @@ use super::batch::{Batch, Sheaf};
 use super::code::Code;
 use super::delivery::{Failure, TopicId};
 use super::error::Error;
+use super::failures::summary;
 use super::native::outgoing::{Carried, Payload};
 use super::producer::{Producer, ProducerHooks};
 use super::record::Header;
-use super::reports::summary;
 use super::wait::{Deadline, Interrupt};
 
 impl<H: ProducerHooks> Producer<H> {
@@ -85,7 +85,7 @@ impl<H: ProducerHooks> Producer<H> {
                 code,
                 message: self.refused(&open, &name, &payload, code).to_string(),
             };
-            self.shared.fail_slot(batch, index, failure);
+            self.shared.failures.fail(batch, index, failure);
             failed += 1;
         };
         let (done, stopped) = if headers.is_empty() {

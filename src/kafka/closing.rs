@@ -22,7 +22,7 @@ impl<H: ProducerHooks> Producer<H> {
             return Err(Error::Closed { operation: "flush", object: "producer" });
         };
         self.drain(&open, deadline, interrupt)?;
-        self.shared.unseen_failures()
+        self.shared.failures.raise()
     }
 
     fn drain(&self, open: &Open<H>, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
@@ -82,7 +82,7 @@ impl<H: ProducerHooks> Producer<H> {
                 Err(Error::FlushTimeout { remaining, message: format!("{message}. They are given up with the close") })
             }
             Err(other) => Err(other),
-            Ok(()) => self.shared.unseen_failures(),
+            Ok(()) => self.shared.failures.raise(),
         }
     }
 }
@@ -108,7 +108,7 @@ impl<H: ProducerHooks> Shared<H> {
 
     /// For a producer that was dropped: nobody is left to raise them to.
     pub fn log_unseen_failures(&self) {
-        if let Err(error) = self.unseen_failures() {
+        if let Err(error) = self.failures.raise() {
             let text = format!("producer dropped without close: {error}");
             self.hooks.log(LogRecord { level: Level::Error, text });
         }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::brokers::addresses;
+use super::defaults::{defaults, BOOTSTRAP_DEFAULT, KEPT};
 use super::error::Error;
 use super::native::conf::{Conf, Refused};
 use super::properties::table;
-
-pub const BOOTSTRAP_DEFAULT: &str = "localhost:9092";
+use super::redaction::redacted;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -25,19 +25,6 @@ impl Role {
     }
 }
 
-/// Set by kjson and by nobody else, each with the reason.
-const KEPT: &[(&str, &str)] = &[
-    ("enable.auto.offset.store", "kjson stores an offset when the next message is asked for, so that none is lost"),
-    (
-        "enable.partition.eof",
-        "librdkafka's batches count an end as a message, and skip the next one after a rebalance. There is until_end()",
-    ),
-    ("enable.gapless.guarantee", "it is experimental in librdkafka"),
-    ("delivery.report.only.error", "kjson counts the confirmed messages too, or flush would never know that all are"),
-    ("enabled_events", "kjson takes librdkafka's events itself"),
-    ("log.queue", "kjson hands librdkafka's log to logging.getLogger(\"kjson\")"),
-];
-
 struct Setting {
     value: String,
     given_as: String,
@@ -53,31 +40,10 @@ pub struct Config {
 impl Config {
     /// With what kjson sets differently from librdkafka; the user's options override it.
     pub fn new(role: Role) -> Self {
-        let mut defaults: Vec<(&str, &str)> = vec![
-            ("metadata.broker.list", BOOTSTRAP_DEFAULT),
-            // As the Java client. librdkafka waits up to 10 s, and meanwhile neither sees that the broker is back nor
-            // reports a message that timed out (measured: 6 s late).
-            ("reconnect.backoff.max.ms", "1000"),
-            // As the Java client too. Half of it passes between two connections that librdkafka makes of its own accord.
-            ("reconnect.backoff.ms", "50"),
-        ];
-        match role {
-            Role::Producer => defaults.extend([
-                // The partition that the Java client picks for the same key; librdkafka's default is CRC32.
-                ("partitioner", "murmur2_random"),
-                ("enable.idempotence", "true"),
-                ("message.timeout.ms", "120000"),
-            ]),
-            Role::Consumer => defaults.extend([
-                ("auto.offset.reset", "earliest"),
-                // librdkafka pauses for 1,000 ms when 100,000 messages or 64 MB are queued; measured, that halves the rate.
-                ("fetch.queue.backoff.ms", "10"),
-            ]),
-        }
         Config {
             role,
             settings: BTreeMap::new(),
-            defaults: defaults.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            defaults: defaults(role).into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         }
     }
 
@@ -233,38 +199,9 @@ impl Config {
             let open = table().by_name.get(name).is_some_and(|property| !property.range.is_empty());
             !open && name != "metadata.broker.list"
         };
-        let mut values: Vec<&str> = self
-            .settings
-            .iter()
-            .filter(|(name, setting)| hidden(name) && !setting.value.is_empty())
-            .map(|(_, setting)| setting.value.as_str())
-            .collect();
-        // A shorter value may be part of a longer one, whose rest would be left.
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        values.into_iter().fold(text.to_owned(), |text, value| without(&text, value))
+        let values = self.settings.iter().filter(|(name, _)| hidden(name)).map(|(_, setting)| setting.value.as_str());
+        redacted(text, values)
     }
-}
-
-/// The text with `***` for a value. A short one, such as a group named "g", counts only where it stands as a word.
-fn without(text: &str, value: &str) -> String {
-    const LONG: usize = 8;
-    let part_of_word = |before: Option<char>, after: Option<char>| {
-        before.zip(value.chars().next()).is_some_and(|(one, other)| one.is_alphanumeric() && other.is_alphanumeric())
-            || value
-                .chars()
-                .last()
-                .zip(after)
-                .is_some_and(|(one, other)| one.is_alphanumeric() && other.is_alphanumeric())
-    };
-    let (mut kept, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some(at) = rest.find(value) {
-        let (before, after) = (&rest[..at], &rest[at + value.len()..]);
-        kept.push_str(before);
-        let inside = part_of_word(kept.chars().last(), after.chars().next());
-        kept.push_str(if inside && value.len() < LONG { value } else { "***" });
-        rest = after;
-    }
-    kept + rest
 }
 
 fn config_error(option: &str, message: String) -> Error {
@@ -301,13 +238,6 @@ mod tests {
 
     fn message(result: Result<(), Error>) -> String {
         result.unwrap_err().to_string()
-    }
-
-    #[test]
-    fn what_is_kept_exists() {
-        for (name, _) in KEPT {
-            assert!(table().by_name.contains_key(*name), "{name}");
-        }
     }
 
     #[test]

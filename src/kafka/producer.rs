@@ -12,6 +12,7 @@ use super::code::Code;
 use super::config::Config;
 use super::delivery::{Callbacks, Report, TopicId};
 use super::error::Error;
+use super::failures::Failures;
 use super::hurry::Hurry;
 use super::log::{Collapse, LogSink};
 use super::native::client::Client;
@@ -102,7 +103,7 @@ impl<H: ProducerHooks> Producer<H> {
             tally: Tally::default(),
             batches: Batches::default(),
             names: RwLock::default(),
-            failures: Mutex::default(),
+            failures: Failures::default(),
             closing: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             transactions_ready: AtomicBool::new(false),

@@ -12,7 +12,7 @@ use super::batch::{Batch, Batches};
 use super::brokers::Brokers;
 use super::code::Code;
 use super::delivery::{Callbacks as Called, Delivered, Failure, Report, TopicId};
-use super::error::Error;
+use super::failures::Failures;
 use super::log::Collapse;
 use super::native::client::Callbacks;
 use super::native::outgoing::{Carried, Outcome};
@@ -20,11 +20,6 @@ use super::producer::{Open, ProducerHooks};
 use super::progress::Progress;
 use super::transaction_state::TransactionState;
 use super::wait::TICK;
-
-/// How many failed messages are kept, content and all, for the next `flush` to raise; more are only counted.
-const FAILURES_KEPT: usize = 10_000;
-/// Nor are more bytes of them kept, in batches and outside: 600,000 messages of 2 KB took 1.6 GiB.
-const FAILED_BYTES_KEPT: usize = 64 << 20;
 
 pub(super) type Reported<H> = Report<<H as ProducerHooks>::Callback>;
 
@@ -45,7 +40,7 @@ pub(super) struct Shared<H: ProducerHooks> {
     pub tally: Tally,
     pub batches: Batches,
     pub names: RwLock<Names>,
-    pub failures: Mutex<Failures<H::Callback>>,
+    pub failures: Failures<H::Callback>,
     /// `close` has begun: no new messages.
     pub closing: AtomicBool,
     pub stop: AtomicBool,
@@ -68,43 +63,6 @@ pub(super) struct Tally {
     pub delivered: AtomicU64,
     pub delivered_bytes: AtomicU64,
     pub failed: AtomicU64,
-}
-
-/// Failures that nobody may have looked at yet.
-pub(super) struct Failures<C> {
-    kept: Vec<Arc<Report<C>>>,
-    batches: Vec<Arc<Batch>>,
-    uncounted: usize,
-    /// Of all that is kept; an upper bound, since somebody may have learned of some.
-    bytes: usize,
-    /// There was no room for one more, even without those that somebody has learned of.
-    full: bool,
-}
-
-impl<C> Failures<C> {
-    /// Takes room for one more, if there is some.
-    fn make_room(&mut self, size: usize) -> bool {
-        if self.bytes + size > FAILED_BYTES_KEPT && !self.full {
-            self.kept.retain(|report| !report.seen());
-            self.batches.retain(|batch| batch.has_unseen());
-            let single =
-                |report: &Arc<Report<C>>| report.completion().map_or(0, |end| end.err().map_or(0, Failure::size));
-            self.bytes = self.kept.iter().map(single).sum::<usize>()
-                + self.batches.iter().map(|batch| batch.unseen_bytes()).sum::<usize>();
-            self.full = self.bytes + size > FAILED_BYTES_KEPT;
-        }
-        if self.full {
-            return false;
-        }
-        self.bytes += size;
-        true
-    }
-}
-
-impl<C> Default for Failures<C> {
-    fn default() -> Self {
-        Failures { kept: Vec::new(), batches: Vec::new(), uncounted: 0, bytes: 0, full: false }
-    }
 }
 
 /// What one round of reports comes to, told once at its end.
@@ -176,7 +134,7 @@ impl<H: ProducerHooks> Shared<H> {
                     report.delivered(place(outcome))
                 } else {
                     let callbacks = report.failed(self.failure(outcome));
-                    self.keep(&report);
+                    self.failures.keep(&report);
                     callbacks
                 };
                 if !callbacks.as_slice().is_empty() {
@@ -193,7 +151,7 @@ impl<H: ProducerHooks> Shared<H> {
                 if delivered {
                     round.run.push((index, place(outcome)));
                 } else if let Some(batch) = &round.batch {
-                    self.fail_slot(batch, index, self.failure(outcome));
+                    self.failures.fail(batch, index, self.failure(outcome));
                 }
             }
         }
@@ -212,25 +170,6 @@ impl<H: ProducerHooks> Shared<H> {
         }
     }
 
-    /// Fails one message of a batch, and has the next `flush` look there.
-    pub fn fail_slot(&self, batch: &Arc<Batch>, index: u32, failure: Failure) {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = failures.make_room(failure.size());
-        if batch.fail(index, failure, room) {
-            let batches = &mut failures.batches;
-            if batches.len() == batches.capacity() {
-                // Before the list grows: what somebody has looked at need not be kept.
-                batches.retain(|batch| batch.has_unseen());
-            }
-            batches.push(batch.clone());
-        }
-    }
-
-    pub fn forget_failures(&self) {
-        let forgotten = std::mem::take(&mut *self.failures.lock().unwrap_or_else(PoisonError::into_inner));
-        drop(forgotten);
-    }
-
     fn failure(&self, outcome: &Outcome<'_>) -> Failure {
         let topic = outcome.topic();
         let message = self.failure_message(&topic, outcome);
@@ -243,42 +182,6 @@ impl<H: ProducerHooks> Shared<H> {
             code: outcome.code,
             message,
         }
-    }
-
-    fn keep(&self, report: &Arc<Reported<H>>) {
-        if report.seen() {
-            return;
-        }
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if failures.kept.len() >= FAILURES_KEPT {
-            failures.kept.retain(|report| !report.seen());
-        }
-        let size = report.completion().map_or(0, |end| end.err().map_or(0, Failure::size));
-        let room = failures.kept.len() < FAILURES_KEPT && failures.make_room(size);
-        if room || failures.kept.is_empty() {
-            failures.kept.push(report.clone());
-        } else {
-            failures.uncounted += 1;
-        }
-    }
-
-    /// Raises what failed and nobody has seen, once.
-    pub fn unseen_failures(&self) -> Result<(), Error> {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let Failures { kept, batches, mut uncounted, .. } = std::mem::take(&mut *failures);
-        drop(failures);
-        let single = kept.into_iter().filter(|report| !report.seen()).filter_map(|report| {
-            report.see();
-            report.completion()?.err().cloned()
-        });
-        let mut unseen: Vec<Failure> = single.collect();
-        for batch in batches {
-            let (failures, more) = batch.take_unseen();
-            unseen.extend(failures);
-            uncounted += more;
-        }
-        let Some(first) = unseen.first() else { return Ok(()) };
-        Err(Error::Delivery { message: summary(first, unseen.len(), uncounted), failures: unseen })
     }
 
     fn failure_message(&self, topic: &str, outcome: &Outcome<'_>) -> String {
@@ -319,13 +222,4 @@ impl<H: ProducerHooks> Callbacks for Shared<H> {
 
 fn place(outcome: &Outcome<'_>) -> Delivered {
     Delivered { partition: outcome.partition, offset: outcome.offset, timestamp_ms: outcome.timestamp_ms }
-}
-
-/// The message of a delivery error: `kept` failures that go with it and `more` that were only counted.
-pub(super) fn summary(first: &Failure, kept: usize, more: usize) -> String {
-    if kept + more == 1 {
-        return first.message.clone();
-    }
-    let limit = if more > 0 { format!(", of which the first {kept} are kept") } else { String::new() };
-    format!("{} messages were not delivered{limit}. The first: {}", kept + more, first.message)
 }

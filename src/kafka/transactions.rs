@@ -59,7 +59,7 @@ impl<H: ProducerHooks> Producer<H> {
         self.repeat("cannot abort the transaction", deadline, interrupt, Client::abort_transaction)?;
         self.shared.transaction.ended();
         self.wait_until(deadline, interrupt, || self.pending() == 0)?;
-        self.shared.forget_failures();
+        self.shared.failures.forget();
         Ok(())
     }
 
