@@ -7,20 +7,20 @@ One that takes a real Kafka by another fixture has the marker `real_kafka` by th
 import os
 import re
 import uuid
+from collections import Counter
 from typing import Callable, Dict, Iterator, List
 
 import pytest
 
 from . import peers
 from .drivers import DrivenConsumers, DrivenDeadLetter, Driver
-from .kafka import Broker, BrokerError, missing_prerequisites, port_is_free
+from .kafka import Broker, missing_prerequisites, port_is_free
 from .sessions import LONG_SESSION, QUICK_SESSION
 
 DEFAULT_PORT = 9092
+NOT_RUN = "did not run: "
 # It is never killed, so nobody waits for this. A node that stood still for longer is fenced, and no leader is left.
 SHARED = {"broker.session.timeout.ms": "30000"}
-
-not_run: List[str] = []
 
 
 class MockUnderTest:
@@ -66,8 +66,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
     """What differs between the classes does not depend on the cluster: the asynchronous ones run on the mock where it can."""
     for item in items:
-        if "real_kafka_installed" in getattr(item, "fixturenames", ()):
+        fixtures = getattr(item, "fixturenames", ())
+        if "real_kafka_installed" in fixtures:
             item.add_marker("real_kafka")
+        if "default_broker" in fixtures:
+            item.add_marker(pytest.mark.xdist_group("default port"))  # one process has the port
     if config.getoption("all_pairs"):
         return
     left_out = [item for item in items if _is_second_look(item)]
@@ -172,18 +175,18 @@ def real_kafka_installed() -> None:
 
 @pytest.fixture(scope="session")
 def shared_broker(real_kafka_installed: None) -> Iterator[Broker]:
-    """The real Kafka of this run: at localhost:9092 where that port is free, else at a free port."""
-    broker = _started_at_default_port() or Broker(properties=SHARED).start()
-    yield broker
-    broker.close()
+    """The real Kafka of this run, or of this process where several share the tests out among them."""
+    with Broker(properties=SHARED) as broker:
+        yield broker
 
 
-@pytest.fixture
-def default_broker(shared_broker: Broker) -> Broker:
-    """The shared broker, where it is at the address that clients use by default."""
-    if shared_broker.port != DEFAULT_PORT:
+@pytest.fixture(scope="session")
+def default_broker(real_kafka_installed: None) -> Iterator[Broker]:
+    """A real Kafka at the address that clients use by default."""
+    if not port_is_free(DEFAULT_PORT):
         _cannot_run(f"another program has port {DEFAULT_PORT}, the default that these tests are about")
-    return shared_broker
+    with Broker(DEFAULT_PORT, properties=SHARED) as broker:
+        yield broker
 
 
 @pytest.fixture
@@ -198,32 +201,17 @@ def unique_name(test: str) -> str:
     return re.sub(r"[^a-zA-Z0-9._-]+", "-", test)[:80].strip("-") + "-" + uuid.uuid4().hex[:8]
 
 
-def _started_at_default_port() -> "Broker | None":
-    if not port_is_free(DEFAULT_PORT):
-        return None
-    broker = Broker(DEFAULT_PORT, properties=SHARED)
-    try:
-        return broker.start()
-    except BrokerError:
-        broker.close()
-        if port_is_free(DEFAULT_PORT):
-            raise  # the port was not the reason
-        return None
-
-
 def _cannot_run(reason: str) -> None:
-    if reason not in not_run:
-        not_run.append(reason)
     if os.environ.get("CI", "").lower() in ("1", "true"):
         pytest.fail(f"CI runs every test: {reason}")
-    pytest.skip(reason)
+    pytest.skip(NOT_RUN + reason)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None:
-    skipped = terminalreporter.stats.get("skipped", [])
-    for reason in not_run:
-        count = sum(reason in str(report.longrepr) for report in skipped)
-        if count:
-            terminalreporter.section("NOT EVERYTHING WAS TESTED", sep="!", red=True, bold=True)
-            terminalreporter.line(f"{count} tests did not run: {reason}.", red=True, bold=True)
+    skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
+    # From the reports, since the skips may have happened in other processes than this one.
+    reasons = Counter(text.split(NOT_RUN, 1)[1].rstrip("')") for text in skipped if NOT_RUN in text)
+    for reason, count in reasons.items():
+        terminalreporter.section("NOT EVERYTHING WAS TESTED", sep="!", red=True, bold=True)
+        terminalreporter.line(f"{count} tests did not run: {reason}.", red=True, bold=True)

@@ -313,7 +313,11 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("bad", HOSTILE.values(), ids=HOSTILE)
-@pytest.mark.parametrize("policy", ["skip", "yield", DeadLetter("{topic}.dlq"), lambda error: error.raw_value], ids=str)
+@pytest.mark.parametrize(
+    "policy",
+    ["skip", "yield", DeadLetter("{topic}.dlq"), lambda error: error.raw_value],
+    ids=["skip", "yield", "dead letter", "function"],
+)
 def test_hostile_payloads_go_through_every_policy(servers: str, topic: str, policy: Any, bad: bytes) -> None:
     write_with_confluent(servers, topic, [b"0", bad, b"2"])
     with consumer_of(servers, topic, policy) as consumer:

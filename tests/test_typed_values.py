@@ -195,7 +195,7 @@ def test_what_does_not_fit(kind: Any, value: Any, words: str) -> None:
     "kind",
     [
         bytes,
-        object(),
+        pytest.param(object(), id="no type"),
         type("Plain", (), {}),
         complex,
         Union[str, datetime],
