@@ -25,14 +25,15 @@ def main() -> None:
     parser.add_argument("--pause", type=float, default=0.0, help="seconds between two transactions")
     arguments = parser.parse_args()
 
-    # The id is the same at every start: the broker then ends what a killed predecessor left open.
+    # The ids are the same at every start: the broker then ends the transaction that a killed predecessor left open, and
+    # gives its partitions to the successor at once (KIP-345), not when its session has timed out.
     producer = Producer(arguments.servers, transactional_id="totals-1", transaction_timeout_ms=10_000)
     consumer = Consumer(
         "orders",
         bootstrap_servers=arguments.servers,
         group_id="totals",
         enable_auto_commit=False,  # the transactions commit
-        session_timeout_ms=2000,
+        group_instance_id="totals-1",
     )
     with producer, consumer:
         last = time.monotonic()

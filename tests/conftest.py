@@ -209,9 +209,9 @@ def _cannot_run(reason: str) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None:
-    skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
     # From the reports, since the skips may have happened in other processes than this one.
-    reasons = Counter(text.split(NOT_RUN, 1)[1].rstrip("')") for text in skipped if NOT_RUN in text)
+    skipped = [report.longrepr[2] for report in terminalreporter.stats.get("skipped", [])]
+    reasons = Counter(text.split(NOT_RUN, 1)[1] for text in skipped if NOT_RUN in text)
     for reason, count in reasons.items():
         terminalreporter.section("NOT EVERYTHING WAS TESTED", sep="!", red=True, bold=True)
         terminalreporter.line(f"{count} tests did not run: {reason}.", red=True, bold=True)
