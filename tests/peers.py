@@ -13,6 +13,7 @@ __all__ = [
     "committed_offset",
     "create_topic",
     "delete_records",
+    "end_offset",
     "group_members",
     "read_records",
     "write_with_confluent",
@@ -129,6 +130,16 @@ def committed_offset(bootstrap_servers: str, group: str, topic: str, partition: 
     finally:
         consumer.close()
     return found.offset if found.offset >= 0 else None
+
+
+def end_offset(bootstrap_servers: str, topic: str, partition: int = 0) -> int:
+    """The offset that the next message will have."""
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "none"})
+    try:
+        _, end = consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, partition), timeout=20)
+    finally:
+        consumer.close()
+    return int(end)
 
 
 def group_members(bootstrap_servers: str, group: str) -> Optional[List[int]]:

@@ -888,6 +888,7 @@ class Consumer(Generic[_T]):
 
         Args:
             what: A message is committed with the offset behind it; a `TopicPartition` with its own, the next one to read.
+                Without it, the markers of transactions that were read past are committed, too, so that no lag is left.
             asynchronous: Do not wait: the answer goes to `on_commit` in a later read. `rd_kafka_commit`.
             timeout: Seconds.
 

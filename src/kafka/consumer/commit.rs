@@ -37,7 +37,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         interrupt: Interrupt<'_>,
     ) -> Result<(), Error> {
         let inlet = self.open("commit")?;
-        let offsets = self.to_commit(offsets)?;
+        let offsets = self.to_commit(&inlet, offsets)?;
         loop {
             let result = self.commit_offsets(&inlet, &offsets, deadline, interrupt, || {});
             // A cooperative member keeps its partitions while the group is shared out anew, and they are still its own to
@@ -58,14 +58,18 @@ impl<H: ConsumerHooks> Consumer<H> {
     /// Sends a commit and does not wait. The answer comes with a later read.
     pub fn commit_behind(&self, offsets: Option<HashMap<Partition, i64>>) -> Result<(), Error> {
         let inlet = self.open("commit")?;
-        let offsets = self.to_commit(offsets)?;
+        let offsets = self.to_commit(&inlet, offsets)?;
         if offsets.is_empty() {
             return Ok(());
         }
         inlet.commit_behind(&list_of(&offsets)).map_err(|code| failed(&offsets, code, code.text()))
     }
 
-    fn to_commit(&self, offsets: Option<HashMap<Partition, i64>>) -> Result<HashMap<Partition, i64>, Error> {
+    fn to_commit(
+        &self,
+        inlet: &Inlet,
+        offsets: Option<HashMap<Partition, i64>>,
+    ) -> Result<HashMap<Partition, i64>, Error> {
         if !self.settings.grouped {
             return Err(Error::Misuse(
                 "cannot commit: the consumer has no group. Give it a group_id to keep offsets".to_owned(),
@@ -75,10 +79,17 @@ impl<H: ConsumerHooks> Consumer<H> {
         let Some(offsets) = offsets else {
             // The caller has worked on the last one too, or would not ask.
             self.settle(&mut reading);
+            self.pass_markers(inlet, &mut reading);
             return Ok(reading.offsets.to_commit());
         };
         // What was committed before is so no more.
-        offsets.keys().for_each(|partition| reading.offsets.replaced(partition));
+        for partition in offsets.keys() {
+            reading.offsets.replaced(partition);
+            if reading.offsets.next(partition).is_none() {
+                // Markers before the first message would move it backwards.
+                reading.received.forget(partition);
+            }
+        }
         Ok(offsets)
     }
 
@@ -126,7 +137,11 @@ impl<H: ConsumerHooks> Consumer<H> {
             let _ = self.act_on_notices(inlet).and(fetched);
         };
         loop {
-            let offsets = self.control().offsets.to_commit();
+            let offsets = {
+                let mut reading = self.control();
+                self.pass_markers(inlet, &mut reading);
+                reading.offsets.to_commit()
+            };
             let result = self.commit_offsets(inlet, &offsets, deadline, interrupt, || take_part(Duration::ZERO));
             match &result {
                 Err(Error::Commit { code, .. }) if code.is_rebalance() && !deadline.passed() => {}

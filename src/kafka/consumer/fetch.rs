@@ -22,11 +22,13 @@ pub(super) struct Sought {
     pub(super) offset: i64,
     /// When to seek once more if nothing has come: the lookup may have led to the end.
     pub(super) again_at: Option<Instant>,
+    /// That was done: what comes is from the offset sought.
+    pub(super) exact: bool,
 }
 
 impl Sought {
     pub(super) fn now(offset: i64) -> Self {
-        Sought { offset, again_at: Instant::now().checked_add(Duration::from_millis(500)) }
+        Sought { offset, again_at: Instant::now().checked_add(Duration::from_millis(500)), exact: false }
     }
 }
 
@@ -41,7 +43,11 @@ impl Reading {
             }
         }
         if !due.is_empty() {
-            inlet.seek_again(&due);
+            for partition in inlet.seek_again(&due) {
+                if let Some(sought) = self.sought.get_mut(&partition) {
+                    sought.exact = true;
+                }
+            }
         }
     }
 }
@@ -75,10 +81,10 @@ impl<H: ConsumerHooks> Consumer<H> {
     fn fetch_some(&self, inlet: &Inlet, reading: &mut Reading, patience: Duration, limit: usize) -> Result<(), Error> {
         let before = reading.buffer.len();
         inlet.fetch(patience, limit, &mut reading.buffer);
-        let fetched = reading.buffer.split_off(before);
+        let mut fetched = reading.buffer.split_off(before).into_iter().peekable();
         let (mut count, mut bytes, mut result) = (0, 0, Ok(()));
         let mut astray: Vec<(Partition, i64)> = Vec::new();
-        for mut incoming in fetched {
+        while let Some(mut incoming) = fetched.next() {
             if !(reading.sought.is_empty() && astray.is_empty()) && went_astray(reading, &incoming, &mut astray) {
                 continue;
             }
@@ -88,11 +94,16 @@ impl<H: ConsumerHooks> Consumer<H> {
                 }
                 self.go_on_after(inlet, reading, &mut incoming, &mut astray);
             } else if incoming.code() != Code::NONE {
+                reading.received.miscounted(&incoming);
                 result = result.and(self.heed(reading, &incoming));
                 continue;
             }
             if !reading.stopped.is_empty() {
                 reading.stopped.heard(&incoming);
+            }
+            // Once for a row of messages of one partition. What comes of it after an unreadable one is dropped.
+            if incoming.is_unreadable() || fetched.peek().is_none_or(|next| !next.is_next_to(&incoming)) {
+                reading.received.add(&incoming);
             }
             count += 1;
             bytes += incoming.size() as u64;
@@ -104,7 +115,9 @@ impl<H: ConsumerHooks> Consumer<H> {
             }
         }
         if !astray.is_empty() {
-            inlet.seek_again(&astray);
+            let moved = inlet.seek_again(&astray);
+            let stray = astray.iter().map(|(partition, _)| partition).filter(|partition| !moved.contains(partition));
+            stray.for_each(|partition| reading.received.forget(partition));
         }
         self.shared.received.fetch_add(count, Ordering::Relaxed);
         self.shared.received_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -126,7 +139,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         incoming: &mut Incoming,
         astray: &mut Vec<(Partition, i64)>,
     ) {
-        let partition = Partition { topic: (&*incoming.topic()).into(), id: incoming.partition() };
+        let partition = incoming.topic_partition();
         let sought = reading.sought.remove(&partition).map(|sought| sought.offset);
         let known = reading
             .unreadable

@@ -38,6 +38,9 @@ impl<H: ConsumerHooks> Consumer<H> {
                 Notice::Rebalance { assign: false, partitions } => {
                     let lost = inlet.assignment_lost();
                     let gone = names(&partitions);
+                    if !lost && self.settings.auto_commit {
+                        self.pass_markers(inlet, &mut self.lock(&self.reading));
+                    }
                     // What was done of them has been stored, and librdkafka commits that before it gives them up.
                     let told = self.tell(if lost { GroupEvent::Lost(gone) } else { GroupEvent::Revoked(gone) });
                     self.gone(inlet, &partitions, lost);
@@ -55,6 +58,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         let mut reading = self.lock(&self.reading);
         reading.assigned = true;
         reading.stopped.assigned(&names(partitions));
+        partitions.iter().for_each(|entry| reading.received.begin(&entry.partition));
         if reading.paused.is_empty() {
             return;
         }

@@ -10,6 +10,7 @@ mod events;
 mod fetch;
 mod group;
 mod lookup;
+mod markers;
 mod place;
 mod queries;
 mod read;

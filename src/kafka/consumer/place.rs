@@ -69,6 +69,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         for (partition, offset) in targets {
             reading.offsets.moved(&partition.topic, partition.id, *offset);
             reading.sought.insert(partition.clone(), Sought::now(*offset));
+            reading.received.begin(partition);
         }
         if self.settings.grouped && self.settings.auto_commit {
             inlet.store_offsets(&PartitionList::of(targets.iter().map(|(partition, offset)| (partition, *offset))));

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 pub(super) use super::fetch::Sought;
 use super::lookup::Lookup;
+use super::markers::Received;
 use super::stopped::Stopped;
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::error::Error;
@@ -44,6 +45,7 @@ pub(super) struct Reading {
     pub(super) unreadable: HashMap<Partition, i64>,
     /// Where the messages began that were dropped because their partitions go.
     pub(super) dropped: HashMap<Partition, i64>,
+    pub(super) received: Received,
     /// Offsets that partitions were assigned with.
     pub(super) starts: HashMap<Partition, i64>,
     /// What ended reading.
@@ -83,14 +85,14 @@ impl Reading {
         self.sought.remove(partition);
         self.unreadable.remove(partition);
         self.dropped.remove(partition);
+        self.received.forget(partition);
     }
 
     /// Drops messages of partitions that go, and keeps in mind where reading stood.
     pub(super) fn give_up(&mut self, gone: impl Fn(&Incoming) -> bool) {
         let Reading { buffer, held, dropped, .. } = self;
         for message in buffer.iter().chain(&*held).filter(|message| gone(message)) {
-            let partition = Partition { topic: (&*message.topic()).into(), id: message.partition() };
-            let first = dropped.entry(partition).or_insert(message.offset());
+            let first = dropped.entry(message.topic_partition()).or_insert(message.offset());
             *first = message.offset().min(*first);
         }
         buffer.retain(|message| !gone(message));
@@ -203,6 +205,9 @@ impl<H: ConsumerHooks> Consumer<H> {
                 let at_once = ready(&reading) || !reading.stopped.is_empty();
                 let patience = if at_once { Duration::ZERO } else { deadline.step(TICK) };
                 fetched = self.fetch(&inlet, &mut reading, patience, limit.clamp(BATCH, LARGEST_BATCH), interrupt);
+                if reading.buffer.is_empty() {
+                    self.pass_markers_if_due(&inlet, &mut reading);
+                }
             }
             drop(reading);
             self.act_on_notices(&inlet).and(fetched)?;

@@ -69,7 +69,7 @@ impl Stopped {
         self.0.retain(|(stopped, _)| stopped.topic.is_empty() || topics.iter().any(|topic| **topic == *stopped.topic));
     }
 
-    fn contains(&self, partition: &Partition) -> bool {
+    pub(super) fn contains(&self, partition: &Partition) -> bool {
         self.0.iter().any(|(stopped, _)| stopped == partition)
     }
 

@@ -87,6 +87,10 @@ impl Incoming {
         self.message().partition
     }
 
+    pub fn topic_partition(&self) -> Partition {
+        Partition { topic: (&*self.topic()).into(), id: self.partition() }
+    }
+
     pub fn offset(&self) -> i64 {
         self.message().offset
     }
@@ -101,7 +105,7 @@ impl Incoming {
     }
 
     /// Whether both are of one partition.
-    fn is_next_to(&self, other: &Incoming) -> bool {
+    pub fn is_next_to(&self, other: &Incoming) -> bool {
         // Both are alive and keep their topics, so one address is one topic.
         self.partition() == other.partition() && self.message().rkt == other.message().rkt
     }

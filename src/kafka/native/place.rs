@@ -46,10 +46,11 @@ impl Inlet {
         Ok(list.entries())
     }
 
-    /// As `seek`, for partitions that are being read, so that nothing has to be waited for.
-    pub fn seek_again(&self, targets: &[(Partition, i64)]) {
+    /// As `seek`, for partitions that are being read, so that nothing has to be waited for. Returns those that were moved.
+    pub fn seek_again(&self, targets: &[(Partition, i64)]) -> Vec<Partition> {
         let list = PartitionList::of(targets.iter().map(|(partition, offset)| (partition, *offset)));
-        let _ = self.seek(&list, Duration::from_millis(200));
+        let entries = self.seek(&list, Duration::from_millis(200)).unwrap_or_default();
+        entries.into_iter().filter(|entry| entry.code == Code::NONE).map(|entry| entry.partition).collect()
     }
 
     pub fn pause(&self, list: &PartitionList) -> Result<Vec<Entry>, Code> {

@@ -1,0 +1,96 @@
+//! Transaction markers have offsets, and no message shows that one was passed. Once all messages of a partition are done, the
+//! position after the markers is the offset to commit; otherwise other tools show a lag that never ends.
+
+use std::time::{Duration, Instant};
+
+use super::read::Reading;
+use super::{Consumer, ConsumerHooks};
+use crate::kafka::native::consume::Inlet;
+use crate::kafka::native::incoming::Incoming;
+use crate::kafka::native::partitions::PartitionList;
+use crate::kafka::record::Partition;
+
+/// How often an idle consumer looks for markers that it has passed. Automatic commits are made every 5 s by default.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// For a partition whose messages went backwards: librdkafka's position never does, except in a seek or an assignment.
+const UNRELIABLE: i64 = i64::MAX;
+
+/// The offset after the last message received of each partition since it was assigned or sought, 0 before the first one. A
+/// partition is listed only while librdkafka's position in it is that of the same assignment or seek.
+#[derive(Default)]
+pub(super) struct Received {
+    partitions: Vec<(Partition, i64)>,
+    looked_at: Option<Instant>,
+}
+
+impl Received {
+    /// The partition was assigned, or sought, and nothing of it has been received since.
+    pub(super) fn begin(&mut self, partition: &Partition) {
+        self.forget(partition);
+        self.partitions.push((partition.clone(), 0));
+    }
+
+    pub(super) fn forget(&mut self, partition: &Partition) {
+        self.partitions.retain(|(known, _)| known != partition);
+    }
+
+    /// librdkafka counts an error with an offset as a message at that offset (rdkafka_queue.c:830).
+    pub(super) fn miscounted(&mut self, notice: &Incoming) {
+        self.partitions.retain(|(partition, _)| !notice.is_of(partition));
+    }
+
+    /// All messages of its partition up to this one were received.
+    pub(super) fn add(&mut self, message: &Incoming) {
+        let next = message.offset() + 1;
+        match self.partitions.iter_mut().find(|(partition, _)| message.is_of(partition)) {
+            Some((_, known)) => *known = if next < *known { UNRELIABLE } else { next },
+            None => self.partitions.push((message.topic_partition(), next)),
+        }
+    }
+
+    /// Whether it is time to look for markers.
+    pub(super) fn due(&mut self) -> bool {
+        let due = self.looked_at.is_none_or(|at| at.elapsed() >= LOOK_EVERY);
+        if due {
+            self.looked_at = Some(Instant::now());
+        }
+        due
+    }
+}
+
+impl Reading {
+    /// The partitions of which every message received is done.
+    fn all_done(&self) -> impl Iterator<Item = &Partition> {
+        self.received.partitions.iter().filter_map(|(partition, next)| {
+            let done = self.offsets.next(partition).unwrap_or(0) >= *next;
+            let exact = self.sought.get(partition).is_none_or(|sought| sought.exact);
+            (done && exact && !self.stopped.contains(partition)).then_some(partition)
+        })
+    }
+}
+
+impl<H: ConsumerHooks> Consumer<H> {
+    /// Has the next commit include the markers after the messages that are done. Never moves an offset backwards.
+    pub(super) fn pass_markers(&self, inlet: &Inlet, reading: &mut Reading) {
+        let list = PartitionList::without_offsets(reading.all_done());
+        let Ok(positions) = inlet.taken(&list) else { return };
+        let mut passed = PartitionList::new();
+        for entry in positions {
+            let partition = &entry.partition;
+            if entry.offset > reading.offsets.next(partition).unwrap_or(0) {
+                reading.offsets.moved(&partition.topic, partition.id, entry.offset);
+                passed.add(&partition.topic, partition.id, entry.offset);
+            }
+        }
+        if self.settings.auto_commit {
+            inlet.store_offsets(&passed);
+        }
+    }
+
+    /// The same for automatic commits, now and then.
+    pub(super) fn pass_markers_if_due(&self, inlet: &Inlet, reading: &mut Reading) {
+        if self.settings.grouped && self.settings.auto_commit && reading.received.due() {
+            self.pass_markers(inlet, reading);
+        }
+    }
+}
