@@ -1,7 +1,11 @@
-"""Where Python is told what to run when a process ends: `atexit`, and what worker processes run instead of it."""
+"""Where Python is told what to run when a process ends: `atexit`, and what worker processes run instead of it.
+
+`settle` delivers what the producers have been given, which stay open, and closes the consumers. `close` closes everything.
+"""
 
 import atexit
 import sys
+import threading
 from typing import Any, Callable, List
 
 __all__ = ["install", "install_for_workers"]
@@ -10,15 +14,34 @@ _MODULES = ("multiprocessing", "billiard")  # billiard is celery's fork of multi
 _watched: List[Any] = []
 
 
-def install(handler: Callable[[], object]) -> None:
-    """Run `handler` when this process ends. Installing it again, as a forked child has to, is harmless."""
-    atexit.unregister(handler)
-    atexit.register(handler)
-    install_for_workers(handler)
+class _Handler:
+    """Runs `settle` in its turn among the handlers of atexit, and `close` after the last of them.
+
+    atexit runs the handlers that were registered earlier afterwards, and they may send, as those of `logging.shutdown` do.
+    Then it drops all of its handlers, while the interpreter is still whole. Nothing else refers to this one.
+    """
+
+    def __init__(self, settle: Callable[[], object], close: Callable[[], object]) -> None:
+        self._settle = settle
+        self._close = close
+        self._called = False
+
+    def __call__(self) -> None:
+        self._called = True
+        self._settle()
+
+    def __del__(self) -> None:
+        if self._called:
+            self._close()
 
 
-def install_for_workers(handler: Callable[[], object]) -> None:
-    """Run `handler` when a worker of multiprocessing ends, which leaves by `os._exit` without a look at atexit (before 3.13)."""
+def install(settle: Callable[[], object], close: Callable[[], object]) -> None:
+    """Settle and close when this process ends. Installing it again, as a forked child has to, is harmless."""
+    atexit.register(_Handler(settle, close))
+
+
+def install_for_workers(settle: Callable[[], object]) -> None:
+    """Settle when a worker of multiprocessing ends, which leaves by `os._exit` without a look at atexit (before 3.13)."""
     for name in _MODULES:
         process, util = sys.modules.get(f"{name}.process"), sys.modules.get(f"{name}.util")
         if process is None or util is None:
@@ -27,7 +50,22 @@ def install_for_workers(handler: Callable[[], object]) -> None:
             # A client made while the main module is imported comes before the process is known to be a worker, and before that
             # forgets all finalizers.
             _watched.append(util)
-            util.register_after_fork(install_for_workers, lambda install: install(handler))
+            util.register_after_fork(install_for_workers, lambda install: install(settle))
         if getattr(process.current_process(), "_parent_pid", None) is not None:  # the main process has atexit
-            # After the queues have been flushed and the children joined: those have priorities from -5 up.
-            util.Finalize(None, handler, exitpriority=-100)
+            # The last finalizer: others may send.
+            util.Finalize(None, _settle_worker, args=(settle,), exitpriority=-sys.maxsize)
+
+
+def _settle_worker(settle: Callable[[], object]) -> None:
+    """multiprocessing waits for threads after the finalizers, and what they send until then is settled by one more thread."""
+    settle()
+    here = (threading.main_thread(), threading.current_thread())
+    others = [thread for thread in threading.enumerate() if not thread.daemon and thread not in here]
+    if others:
+        threading.Thread(target=_settle_after, args=(others, settle), name="kjson-exit").start()
+
+
+def _settle_after(threads: List[threading.Thread], settle: Callable[[], object]) -> None:
+    for thread in threads:
+        thread.join()
+    settle()

@@ -145,11 +145,20 @@ fn write(py: Python<'_>, record: &LogRecord) -> PyResult<()> {
     Ok(())
 }
 
-/// Delivers what is queued, within two seconds, and ends the thread: none of ours may meet an ending interpreter.
+/// Delivers what is queued, within two seconds, and ends the thread. The next note starts it anew.
+pub fn drain(py: Python<'_>) {
+    end(py, false);
+}
+
+/// As `drain`, and takes no more notes: no thread of ours may meet an ending interpreter.
 pub fn stop(py: Python<'_>) {
+    end(py, true);
+}
+
+fn end(py: Python<'_>, stopped: bool) {
     py.detach(|| {
         let mut state = state();
-        state.stopped = true;
+        state.stopped = stopped;
         let notifier = state.current.take();
         drop(state);
         if let Some(Notifier { notes, ended, .. }) = notifier {

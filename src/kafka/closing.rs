@@ -21,17 +21,40 @@ impl<H: ProducerHooks> Producer<H> {
         let Some(open) = self.current() else {
             return Err(Error::Closed { operation: "flush", object: "producer" });
         };
-        self.drain(&open, deadline, interrupt)?;
+        self.drain(&open, deadline, interrupt, || self.pending() == 0)?;
         self.shared.failures.raise()
     }
 
-    fn drain(&self, open: &Open<H>, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
+    /// As `flush`, for a process that ends: what is not confirmed then is given up, and does not wait for `close` once more.
+    pub fn settle(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
+        let Some(open) = self.current() else { return Ok(()) };
+        self.refuse_in_callback("flush or close its producer")?;
+        // Threads may go on sending, which has no end. `close` waits for the rest.
+        let sent = self.shared.sent.0.load(Ordering::SeqCst);
+        let settled = || self.pending() == 0 || self.shared.reported.load(Ordering::SeqCst) >= sent;
+        if let Err(error) = self.drain(&open, deadline, interrupt, settled) {
+            self.shared.log_unseen_failures("producer at exit");
+            self.shared.give_up(&open, "producer at exit");
+            let reported = Deadline::after(Some(Duration::from_millis(500)));
+            let _ = self.shared.progress.wait(reported, &|| false, || self.pending() == 0);
+            self.shared.failures.forget();
+            return Err(error);
+        }
+        self.shared.failures.raise()
+    }
+
+    fn drain(
+        &self,
+        open: &Open<H>,
+        deadline: Deadline,
+        interrupt: Interrupt<'_>,
+        done: impl Fn() -> bool,
+    ) -> Result<(), Error> {
         self.refuse_in_callback("flush or close its producer")?;
         loop {
-            if open.line.flush(deadline.step(TICK)) {
+            if open.line.flush(deadline.step(TICK)) || done() {
                 // librdkafka is done; what is left is the callbacks of the last batch.
-                let done = || self.pending() == 0;
-                if self.shared.progress.wait(Deadline::after(Some(deadline.step(TICK))), interrupt, done)? {
+                if self.shared.progress.wait(Deadline::after(Some(deadline.step(TICK))), interrupt, &done)? {
                     return Ok(());
                 }
             }
@@ -63,17 +86,17 @@ impl<H: ProducerHooks> Producer<H> {
         // hold the read side of this lock: when the write side was to be had, those under way are through.
         self.shared.closing.store(true, Ordering::SeqCst);
         drop(open.topics.write().unwrap_or_else(PoisonError::into_inner));
-        let drained = self.drain(&open, deadline, interrupt);
+        let drained = self.drain(&open, deadline, interrupt, || self.pending() == 0);
         self.open.write().unwrap_or_else(PoisonError::into_inner).take();
         if drained.is_err() {
-            self.shared.give_up(&open);
+            self.shared.give_up(&open, "producer closed");
         }
         self.shared.stop.store(true, Ordering::SeqCst);
         open.line.wake();
         drop(open);
         // The destroy joins librdkafka's threads. Let it have a moment, so that a closed producer is really gone.
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        let patience = Deadline::after(Some(Duration::from_secs(1)));
+        let patience = Deadline::after(Some(deadline.step(Duration::from_secs(1))));
         if drained.is_ok() {
             reaper::wait(&ended, patience, interrupt)?;
         }
@@ -96,8 +119,8 @@ impl<H: ProducerHooks> Shared<H> {
     }
 
     /// Fails what is still queued or unconfirmed, and says how much that was.
-    pub fn give_up(&self, open: &Open<H>) {
-        let loss = self.unconfirmed("producer closed");
+    pub fn give_up(&self, open: &Open<H>, whose: &str) {
+        let loss = self.unconfirmed(whose);
         open.line.purge();
         if let Some(text) = loss {
             self.hooks.log(LogRecord { level: Level::Error, text });
@@ -106,10 +129,10 @@ impl<H: ProducerHooks> Shared<H> {
         open.line.flush(Duration::from_millis(500));
     }
 
-    /// For a producer that was dropped: nobody is left to raise them to.
-    pub fn log_unseen_failures(&self) {
+    /// For where nobody is left to raise them to.
+    pub fn log_unseen_failures(&self, whose: &str) {
         if let Err(error) = self.failures.raise() {
-            let text = format!("producer dropped without close: {error}");
+            let text = format!("{whose}: {error}");
             self.hooks.log(LogRecord { level: Level::Error, text });
         }
     }
@@ -125,7 +148,7 @@ impl<H: ProducerHooks> Drop for Producer<H> {
         }
         let shared = self.shared.clone();
         if shared.pending() == 0 {
-            shared.log_unseen_failures();
+            shared.log_unseen_failures("producer dropped without close");
             shared.stop.store(true, Ordering::SeqCst);
             return;
         }
@@ -140,8 +163,8 @@ impl<H: ProducerHooks> Drop for Producer<H> {
             open.line.flush(deadline.step(DROPPED));
             // The report thread takes the last reports and runs their callbacks.
             let _ = shared.progress.wait(deadline, &|| false, || shared.pending() == 0);
-            shared.log_unseen_failures();
-            shared.give_up(&open);
+            shared.log_unseen_failures("producer dropped without close");
+            shared.give_up(&open, "producer closed");
             shared.stop.store(true, Ordering::SeqCst);
             drop(under_way);
         }));

@@ -52,17 +52,18 @@ impl Drop for UnderWay {
     }
 }
 
-/// Waits until all works have ended, each as long as it was given. Returns what is lost with those that have not.
-pub fn wait(interrupt: Interrupt<'_>) -> (Vec<String>, Result<(), Error>) {
+/// Waits until all works have ended, each as long as it was given, or for the deadline. Returns what is lost with those that
+/// have not ended, which are not waited for again.
+pub fn wait(deadline: Deadline, interrupt: Interrupt<'_>) -> (Vec<String>, Result<(), Error>) {
     let works = WORKS.get();
     let mut result = Ok(());
     let mut list = works.list();
-    while result.is_ok() && list.iter().any(|work| !work.deadline.passed()) {
+    while result.is_ok() && !deadline.passed() && list.iter().any(|work| !work.deadline.passed()) {
         drop(works.changed.wait_timeout(list, TICK).unwrap_or_else(PoisonError::into_inner));
         result = check(interrupt);
         list = works.list();
     }
-    let left = list.clone();
+    let left = std::mem::take(&mut *list);
     drop(list);
     (left.iter().filter_map(|work| (work.loss)()).collect(), result)
 }

@@ -13,7 +13,7 @@ use crate::bindings::message::Message;
 use crate::bindings::notifier;
 use crate::bindings::shutdown::{self, Closable};
 use crate::error::Error;
-use crate::kafka::{self, Deadline, Incoming, Interrupt, Level, LogRecord};
+use crate::kafka::{self, Deadline, Incoming, Interrupt};
 
 use super::aio::Aio;
 use super::batch::Anchors;
@@ -273,17 +273,20 @@ impl Core {
 }
 
 impl Closable for Core {
+    /// Closed in our turn: what its callbacks use was there before the consumer, and goes after it.
+    fn settle_at_exit(&self, py: Python<'_>, limit: Deadline) -> PyResult<()> {
+        self.close_at_exit(py, limit)
+    }
+
     /// Whether the last message was worked on to its end is unknown here, so it is not committed.
-    fn close_at_exit(&self, py: Python<'_>) {
+    fn close_at_exit(&self, py: Python<'_>, limit: Deadline) -> PyResult<()> {
         if self.consumer.forked() {
-            return;
+            return Ok(());
         }
         // A callback on a loop that runs no more is not waited for.
         drop(self.group.act(None));
         self.consumer.abandon();
-        let deadline = Deadline::after(Some(Duration::from_secs_f64(CLOSE_TIMEOUT)));
-        if let Err(error) = self.close(py, deadline) {
-            notifier::log(LogRecord { level: Level::Error, text: format!("consumer, closed at exit: {error}") });
-        }
+        let deadline = Deadline::after(Some(limit.step(Duration::from_secs_f64(CLOSE_TIMEOUT))));
+        notifier::log_instead("consumer, closed at exit", self.close(py, deadline))
     }
 }

@@ -14,7 +14,7 @@ use crate::bindings::shutdown::{self, Closable};
 use crate::bindings::{notifier, options};
 use crate::error::Error;
 use crate::json::{EncodeOptions, NanPolicy};
-use crate::kafka::{self, Config, Deadline, Level, LogRecord, ProducerSettings, Role, TopicId};
+use crate::kafka::{self, Config, Deadline, Interrupt, ProducerSettings, Role, TopicId};
 
 use super::aio::{Aio, Rounds};
 use super::events::ProducerEvents;
@@ -156,14 +156,27 @@ impl Core {
     }
 }
 
-impl Closable for Core {
-    fn close_at_exit(&self, py: Python<'_>) {
+impl Core {
+    fn at_exit(
+        &self,
+        py: Python<'_>,
+        limit: Deadline,
+        end: impl FnOnce(Deadline, Interrupt<'_>) -> Result<(), kafka::Error> + Send,
+    ) -> PyResult<()> {
         if self.producer.forked() {
-            return;
+            return Ok(());
         }
-        let deadline = Deadline::after(Some(Duration::from_secs_f64(CLOSE_TIMEOUT)));
-        if let Err(error) = self.close(py, deadline) {
-            notifier::log(LogRecord { level: Level::Error, text: format!("producer, closed at exit: {error}") });
-        }
+        let deadline = Deadline::after(Some(limit.step(Duration::from_secs_f64(CLOSE_TIMEOUT))));
+        notifier::log_instead("producer, at exit", detached(py, |interrupt| end(deadline, interrupt)))
+    }
+}
+
+impl Closable for Core {
+    fn settle_at_exit(&self, py: Python<'_>, limit: Deadline) -> PyResult<()> {
+        self.at_exit(py, limit, |deadline, interrupt| self.producer.settle(deadline, interrupt))
+    }
+
+    fn close_at_exit(&self, py: Python<'_>, limit: Deadline) -> PyResult<()> {
+        self.at_exit(py, limit, |deadline, interrupt| self.producer.close(deadline, interrupt))
     }
 }

@@ -62,7 +62,8 @@ impl<H: ConsumerHooks> Consumer<H> {
             }
         });
         if left.is_ok() {
-            reaper::wait(&ended, Deadline::after(Some(Duration::from_secs(1))), interrupt)?;
+            let destroyed = Deadline::after(Some(deadline.step(Duration::from_secs(1))));
+            reaper::wait(&ended, destroyed, interrupt)?;
         }
         result.and(left)
     }
