@@ -261,3 +261,31 @@ def test_whatever_follows_a_cancelled_read_waits_for_its_group_callback(
         await consumer.close()
 
     run(main)
+
+
+@pytest.mark.parametrize("use", ["position()", "close()"])
+def test_the_handler_of_a_signal_may_use_the_consumer_that_it_interrupts_in_seek(use: str) -> None:
+    finishes(
+        """
+import os, signal
+cluster = MockCluster(topics={"t": 1})
+with kjson.Producer(cluster.bootstrap_servers) as producer:
+    producer.send_many("t", range(10))
+cluster.round_trip_time(500)
+there = kjson.TopicPartition("t", 0)
+consumer = kjson.Consumer(bootstrap_servers=cluster.bootstrap_servers, group_id="g")
+signal.signal(signal.SIGTERM, lambda *_: consumer.USE)
+consumer.assign(there)
+# It cannot be sought before the group's offsets are there, which takes two answers.
+timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM))
+timer.start()
+try:
+    consumer.seek(there, 5)
+    assert consumer.poll(20).value == 5
+except kjson.ClosedError:
+    assert "USE" == "close()"
+timer.join()
+consumer.close()
+print("done")
+""".replace("USE", use)
+    )

@@ -6,6 +6,7 @@ use super::read::{Reading, Sought};
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::code::Code;
 use crate::kafka::error::Error;
+use crate::kafka::native::consume::Inlet;
 use crate::kafka::native::partitions::{Entry, PartitionList};
 use crate::kafka::record::Partition;
 use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
@@ -43,38 +44,52 @@ impl<H: ConsumerHooks> Consumer<H> {
                 partition.topic, partition.id
             )));
         }
+        let mut left = self.seek_what_is_read(&inlet, targets.to_vec(), deadline)?;
+        while !left.is_empty() {
+            // Not under the lock: the handler of a signal may use this consumer, or close it.
+            check(interrupt)?;
+            std::thread::sleep(Duration::from_millis(5));
+            left = self.seek_what_is_read(&*self.open("seek")?, left, deadline)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the others: a partition that was assigned just now is not being read yet.
+    fn seek_what_is_read(
+        &self,
+        inlet: &Inlet,
+        targets: Vec<(Partition, i64)>,
+        deadline: Deadline,
+    ) -> Result<Vec<(Partition, i64)>, Error> {
         let mut reading = self.control();
         self.settle(&mut reading);
         targets.iter().for_each(|(partition, _)| reading.discard(partition));
-        let mut left = self.restart(&inlet, &mut reading, targets)?;
-        while !left.is_empty() {
-            let list = PartitionList::of(left.iter().map(|(partition, offset)| (partition, *offset)));
-            let entries = inlet
+        let others = self.restart(inlet, &mut reading, &targets)?;
+        let entries = if others.is_empty() {
+            Vec::new()
+        } else {
+            let list = PartitionList::of(others.iter().map(|(partition, offset)| (partition, *offset)));
+            inlet
                 .seek(&list, deadline.step(TICK))
-                .map_err(|problem| Error::failed("cannot seek", problem.code, &problem.text))?;
-            // A partition that was assigned just now is not being read yet.
-            let not_yet = |entry: &Entry| matches!(entry.code, Code::STATE | Code::PREV_IN_PROGRESS | Code::TIMED_OUT);
-            for entry in &entries {
-                if entry.code != Code::NONE && (deadline.passed() || !not_yet(entry)) {
-                    let place = format!("cannot seek '{}' [{}]", entry.partition.topic, entry.partition.id);
-                    return Err(Error::failed(&place, entry.code, ""));
-                }
-            }
-            left.retain(|(partition, _)| entries.iter().any(|entry| entry.partition == *partition && not_yet(entry)));
-            if !left.is_empty() {
-                check(interrupt)?;
-                std::thread::sleep(Duration::from_millis(5));
-            }
-        }
-        for (partition, offset) in targets {
+                .map_err(|problem| Error::failed("cannot seek", problem.code, &problem.text))?
+        };
+        let (moved, left): (Vec<_>, Vec<_>) = targets.into_iter().partition(|(partition, _)| {
+            !entries.iter().any(|entry| entry.partition == *partition && entry.code != Code::NONE)
+        });
+        for (partition, offset) in &moved {
             reading.offsets.moved(&partition.topic, partition.id, *offset);
             reading.sought.insert(partition.clone(), Sought::now(*offset));
             reading.received.begin(partition);
         }
         if self.settings.grouped && self.settings.auto_commit {
-            inlet.store_offsets(&PartitionList::of(targets.iter().map(|(partition, offset)| (partition, *offset))));
+            inlet.store_offsets(&PartitionList::of(moved.iter().map(|(partition, offset)| (partition, *offset))));
         }
-        Ok(())
+        let not_yet = |code| matches!(code, Code::STATE | Code::PREV_IN_PROGRESS | Code::TIMED_OUT);
+        let refused = |entry: &&Entry| entry.code != Code::NONE && (deadline.passed() || !not_yet(entry.code));
+        entries.iter().find(refused).map_or(Ok(left), |entry| {
+            let place = format!("cannot seek '{}' [{}]", entry.partition.topic, entry.partition.id);
+            Err(Error::failed(&place, entry.code, ""))
+        })
     }
 
     /// Nothing of the partitions is handed out until `resume`. What is fetched of them already waits here.
