@@ -5,15 +5,12 @@
 ...     producer.send("orders", {"id": 1, "total": 39.98})
 """
 
+from ._clients import AsyncConsumer, AsyncProducer, Consumer, Producer
 from ._kjson import (
-    AsyncConsumer,
-    AsyncProducer,
-    Consumer,
     DeadLetter,
     Delivery,
     DeliveryBatch,
     Message,
-    Producer,
     RecordMetadata,
     TopicPartition,
     __version__,

@@ -150,8 +150,8 @@ class Producer:
         ConfigError: An option is unknown, was given twice with different values, or has a value that it cannot have.
     """
 
-    def __new__(
-        cls,
+    def __init__(
+        self,
         bootstrap_servers: Union[str, Sequence[str]] = "localhost:9092",
         *,
         connect_timeout: Optional[float] = 10.0,
@@ -183,7 +183,7 @@ class Producer:
         statistics_interval_ms: int = ...,
         config: Optional[Dict[str, Any]] = None,
         **options: _Option,
-    ) -> Self: ...
+    ) -> None: ...
     def send(
         self,
         topic: str,
@@ -401,8 +401,8 @@ class AsyncProducer:
     A task that sends without a pause gives the loop a turn every millisecond.
     """
 
-    def __new__(
-        cls,
+    def __init__(
+        self,
         bootstrap_servers: Union[str, Sequence[str]] = "localhost:9092",
         *,
         connect_timeout: Optional[float] = 10.0,
@@ -434,7 +434,7 @@ class AsyncProducer:
         statistics_interval_ms: int = ...,
         config: Optional[Dict[str, Any]] = None,
         **options: _Option,
-    ) -> Self: ...
+    ) -> None: ...
     def start(self) -> Operation[None]:
         """Connect, or raise `KafkaConnectionError`. Sending does it by itself, and `async with` too.
 
@@ -750,8 +750,8 @@ class Consumer(Generic[_T]):
         ConfigError: An option is unknown, was given twice with different values, or has a value that it cannot have.
     """
 
-    def __new__(
-        cls,
+    def __init__(
+        self,
         *topics: str,
         bootstrap_servers: Union[str, Sequence[str]] = "localhost:9092",
         group_id: Optional[str] = None,
@@ -789,7 +789,7 @@ class Consumer(Generic[_T]):
         statistics_interval_ms: int = ...,
         config: Optional[Dict[str, Any]] = None,
         **options: _Option,
-    ) -> Self: ...
+    ) -> None: ...
     def __class_getitem__(cls, item: Any) -> Any: ...
     def subscribe(self, topics: Union[str, Iterable[str], None] = None, *, pattern: Optional[str] = None) -> None:
         """Read these topics from now on, or those whose names match a regular expression (with a group only).
@@ -1044,8 +1044,8 @@ class AsyncConsumer(Generic[_T]):
     def` is refused.
     """
 
-    def __new__(
-        cls,
+    def __init__(
+        self,
         *topics: str,
         bootstrap_servers: Union[str, Sequence[str]] = "localhost:9092",
         group_id: Optional[str] = None,
@@ -1083,7 +1083,7 @@ class AsyncConsumer(Generic[_T]):
         statistics_interval_ms: int = ...,
         config: Optional[Dict[str, Any]] = None,
         **options: _Option,
-    ) -> Self: ...
+    ) -> None: ...
     def __class_getitem__(cls, item: Any) -> Any: ...
     def start(self) -> Operation[None]:
         """Connect and subscribe, or raise `KafkaConnectionError`. Reading does it by itself, and `async with` too.
@@ -1363,7 +1363,7 @@ class TopicPartition:
     def __gt__(self, other: object, /) -> bool: ...
     def __ge__(self, other: object, /) -> bool: ...
 
-@final
+@disjoint_base
 class MockCluster:
     """Kafka brokers in this process, on loopback ports of their own: librdkafka's mock cluster.
 
@@ -1378,7 +1378,7 @@ class MockCluster:
         topics: Names with their partition counts, or names alone, for one partition each.
     """
 
-    def __new__(cls, brokers: int = 1, topics: Union[Mapping[str, int], Iterable[str], None] = None) -> Self: ...
+    def __init__(self, brokers: int = 1, topics: Union[Mapping[str, int], Iterable[str], None] = None) -> None: ...
     @property
     def bootstrap_servers(self) -> str:
         """What `Producer` and `Consumer` take: "127.0.0.1:40001,127.0.0.1:40002"."""

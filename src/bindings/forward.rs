@@ -15,10 +15,11 @@ use super::aio::timer::within;
 use super::blocking::detached;
 use super::producer::aio::{done, when_room, AsyncProducer};
 use super::producer::delivery::Callback;
+use super::producer::handle::Handle;
 use super::producer::Producer;
 
 pub struct Forwarder {
-    producer: Py<Producer>,
+    producer: Py<Handle>,
     /// Made here, so closed here.
     own: bool,
 }
@@ -31,24 +32,24 @@ pub struct Forwarded {
 impl Forwarder {
     /// One that is not connected yet.
     pub fn new(py: Python<'_>, config: &Config, timeout: Duration) -> PyResult<Self> {
-        Ok(Forwarder { producer: Producer::internal(py, config, timeout)?, own: true })
+        Ok(Forwarder { producer: Handle::internal(py, config, timeout)?, own: true })
     }
 
     /// Returns when a broker has answered; at once where one has.
     pub fn connected(&self, py: Python<'_>) -> PyResult<()> {
-        let producer = self.producer.get();
-        if producer.core().aio.connection.connected() {
+        let core = &self.producer.get().core;
+        if core.aio.connection.connected() {
             return Ok(());
         }
-        producer.connect(py)
+        core.connected(py)
     }
 
     pub fn over(producer: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = producer.py();
         let producer = if let Ok(producer) = producer.cast::<Producer>() {
-            producer.clone().unbind()
+            producer.get().handle()?.clone_ref(py)
         } else if let Ok(producer) = producer.cast::<AsyncProducer>() {
-            producer.get().inner(py)
+            producer.get().handle()?.clone_ref(py)
         } else {
             let kind = producer.get_type().name().map_or_else(|_| String::new(), |name| name.to_string());
             return Err(PyTypeError::new_err(format!(
@@ -66,7 +67,7 @@ impl Forwarder {
         headers: &[Header],
         patience: Duration,
     ) -> PyResult<()> {
-        let core = self.producer.get().core();
+        let core = &self.producer.get().core;
         core.usable()?;
         connect(core).await.map_err(Error::from)?;
         let topic = core.producer.topic(topic).map_err(Error::from)?;
@@ -79,7 +80,7 @@ impl Forwarder {
 
     /// Ends a producer that was made here, on a thread.
     pub fn closing(self, deadline: Deadline) -> Option<impl FnOnce(Interrupt<'_>) -> Result<(), kafka::Error>> {
-        let core = self.producer.get().core().clone();
+        let core = self.producer.get().core.clone();
         self.own.then_some(move |interrupt: Interrupt<'_>| core.producer.close(deadline, interrupt))
     }
 
@@ -90,8 +91,8 @@ impl Forwarder {
     /// Hands the record over, with `headers` behind its own; waits for room only. The partitioner chooses by its key.
     pub fn send(&self, py: Python<'_>, topic: &str, record: &Incoming, headers: &[Header]) -> PyResult<Forwarded> {
         let producer = self.producer.get();
-        producer.core().usable()?;
-        let topic = producer.core().producer.topic(topic).map_err(Error::from)?;
+        producer.core.usable()?;
+        let topic = producer.core.producer.topic(topic).map_err(Error::from)?;
         let payload = as_it_is(record, headers);
         let report = producer.hand_over(py, topic, &payload, None)?;
         // Who forwards looks at the outcome: a failure is not the producer's to raise again when it is flushed.
@@ -101,7 +102,7 @@ impl Forwarder {
 
     /// Waits for the broker's confirmation.
     pub fn wait(&self, py: Python<'_>, sent: &Forwarded, deadline: Deadline) -> PyResult<()> {
-        let producer = &self.producer.get().core().producer;
+        let producer = &self.producer.get().core.producer;
         if sent.report.completion().is_none() {
             detached(py, |interrupt| producer.wait(&sent.report, deadline, interrupt))?;
         }
@@ -113,7 +114,7 @@ impl Forwarder {
             Some(Ok(_)) => Ok(()),
             Some(Err(failure)) => Err(delivery_error(&failure.message, std::slice::from_ref(failure))),
             None => {
-                let producer = &self.producer.get().core().producer;
+                let producer = &self.producer.get().core.producer;
                 let cause = producer.metrics().last_error.map_or_else(String::new, |cause| format!(": {cause}"));
                 let topic = producer.topic_name(report.topic);
                 let message = format!("the message to '{topic}' was not confirmed in time{cause}");
@@ -127,7 +128,7 @@ impl Forwarder {
         if !self.own {
             return Ok(());
         }
-        match self.producer.get().core().close(py, deadline) {
+        match self.producer.get().core.close(py, deadline) {
             Err(Error::Python(error)) => Err(error.into()),
             _ => Ok(()),
         }

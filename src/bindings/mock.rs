@@ -1,9 +1,13 @@
 //! `MockCluster` for Python.
 
+use std::sync::Arc;
+
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyMapping, PyString};
+use pyo3::types::{PyDict, PyMapping, PyString, PyTuple, PyType};
+use pyo3::wrap_pyfunction;
 
+use crate::bindings::made::{call, Made};
 use crate::error::Error;
 use crate::kafka::{self, Code};
 
@@ -32,41 +36,44 @@ const REQUESTS: &[(&str, i16)] = &[
 ];
 
 /// Kafka brokers in this process, on loopback ports of their own: librdkafka's mock cluster.
-#[pyclass(module = "kjson.testing", frozen)]
+#[pyclass(module = "kjson.testing", frozen, subclass)]
 pub struct MockCluster {
-    cluster: kafka::MockCluster,
+    cluster: Made<Arc<kafka::MockCluster>>,
 }
 
 impl MockCluster {
-    fn usable(&self) -> Result<&kafka::MockCluster, Error> {
-        if self.cluster.forked() {
-            return Err(Error::Forked { object: "MockCluster" });
-        }
-        Ok(&self.cluster)
+    fn make(arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Arc<kafka::MockCluster>> {
+        let made = call::<Self>(&wrap_pyfunction!(mock_cluster, arguments.py())?, arguments, options)?;
+        let cluster = made.get().cluster.get()?.clone();
+        Ok(cluster)
     }
 
-    fn ids(&self, broker: Option<i32>) -> Vec<i32> {
-        broker.map_or_else(|| (1..=i32::from(self.cluster.brokers)).collect(), |id| vec![id])
+    fn usable(&self) -> Result<&kafka::MockCluster, Error> {
+        let cluster = self.cluster.get()?;
+        if cluster.forked() {
+            return Err(Error::Forked { object: "MockCluster" });
+        }
+        Ok(cluster)
     }
 }
 
 #[pymethods]
 impl MockCluster {
     #[new]
-    #[pyo3(signature = (brokers=1, topics=None))]
-    fn py_new(py: Python<'_>, brokers: u16, topics: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        if !(1..=100).contains(&brokers) {
-            return Err(PyValueError::new_err(format!("MockCluster: brokers must be 1 to 100, not {brokers}")));
-        }
-        let topics = topics.map_or_else(|| Ok(Vec::new()), topic_counts)?;
-        let cluster = py.detach(|| -> Result<_, kafka::Error> {
-            let cluster = kafka::MockCluster::new(brokers)?;
-            for (topic, partitions) in &topics {
-                cluster.create_topic(topic, *partitions)?;
-            }
-            Ok(cluster)
-        });
-        Ok(MockCluster { cluster: cluster.map_err(Error::from)? })
+    #[classmethod]
+    #[pyo3(signature = (*arguments, **options), text_signature = "(brokers=1, topics=None)")]
+    fn py_new(
+        class: &Bound<'_, PyType>,
+        arguments: &Bound<'_, PyTuple>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let make = || Self::make(arguments, options);
+        Ok(MockCluster { cluster: Made::by_new::<Self>(class, "testing.MockCluster", make)? })
+    }
+
+    #[pyo3(signature = (*arguments, **options))]
+    fn __init__(&self, arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        self.cluster.by_init(|| Self::make(arguments, options))
     }
 
     /// What `Producer` and `Consumer` take: "127.0.0.1:40001,127.0.0.1:40002".
@@ -97,7 +104,8 @@ impl MockCluster {
     /// Delay each answer by `ms`, of one broker or of all.
     #[pyo3(signature = (ms, broker=None))]
     fn round_trip_time(&self, py: Python<'_>, ms: u16, broker: Option<i32>) -> PyResult<()> {
-        let (cluster, ids) = (self.usable()?, self.ids(broker));
+        let cluster = self.usable()?;
+        let ids = broker.map_or_else(|| (1..=i32::from(cluster.brokers)).collect(), |id| vec![id]);
         let set = || ids.iter().try_for_each(|id| cluster.set_round_trip_time(*id, i32::from(ms)));
         Ok(py.detach(set).map_err(Error::from)?)
     }
@@ -142,17 +150,35 @@ impl MockCluster {
         _traceback: &Bound<'_, PyAny>,
     ) {
         // In a forked child there is nothing to close: the brokers are the parent's.
-        if !self.cluster.forked() {
-            py.detach(|| self.cluster.close());
+        if let Ok(cluster) = self.usable() {
+            py.detach(|| cluster.close());
         }
     }
 
     fn __repr__(&self) -> String {
-        match self.cluster.bootstrap_servers() {
+        self.cluster.repr(|cluster| match cluster.bootstrap_servers() {
             Ok(servers) => format!("<kjson.testing.MockCluster at {servers}>"),
             Err(_) => "<kjson.testing.MockCluster: closed>".to_owned(),
-        }
+        })
     }
+}
+
+/// A function that is called as its class, for the errors about arguments.
+#[pyfunction]
+#[pyo3(name = "MockCluster", signature = (brokers=1, topics=None))]
+fn mock_cluster(py: Python<'_>, brokers: u16, topics: Option<&Bound<'_, PyAny>>) -> PyResult<MockCluster> {
+    if !(1..=100).contains(&brokers) {
+        return Err(PyValueError::new_err(format!("MockCluster: brokers must be 1 to 100, not {brokers}")));
+    }
+    let topics = topics.map_or_else(|| Ok(Vec::new()), topic_counts)?;
+    let cluster = py.detach(|| -> Result<_, kafka::Error> {
+        let cluster = kafka::MockCluster::new(brokers)?;
+        for (topic, partitions) in &topics {
+            cluster.create_topic(topic, *partitions)?;
+        }
+        Ok(cluster)
+    });
+    Ok(MockCluster { cluster: Made::now("testing.MockCluster", Arc::new(cluster.map_err(Error::from)?)) })
 }
 
 fn topic_counts(topics: &Bound<'_, PyAny>) -> PyResult<Vec<(String, i32)>> {

@@ -9,6 +9,7 @@ pub mod consumer;
 mod events;
 mod forward;
 pub mod group;
+mod made;
 pub mod message;
 pub mod mock;
 pub mod notifier;

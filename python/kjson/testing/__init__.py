@@ -1,5 +1,5 @@
 """Kafka in a test or a notebook without a broker: `MockCluster`, librdkafka's mock brokers in this process."""
 
-from .._kjson import MockCluster
+from .._clients import MockCluster
 
 __all__ = ["MockCluster"]

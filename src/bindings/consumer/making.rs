@@ -6,7 +6,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::bindings::blocking::seconds;
+use crate::bindings::blocking::{detached, seconds};
 use crate::bindings::callables::refuse_async;
 use crate::bindings::events::Events;
 use crate::bindings::message::KeyType;
@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::json::DecodeOptions;
 use crate::kafka::{self, ConsumerSettings, Role};
 
-use super::aio::Aio;
+use super::aio::{Aio, AsyncConsumer};
 use super::batch::Anchors;
 use super::core::Core;
 use super::decoding::{Decoder, Form};
@@ -23,6 +23,7 @@ use super::group::{ConsumerEvents, GroupCallbacks};
 use super::handled::Handled;
 use super::plan::topic_names;
 use super::policy::{Faults, Policy};
+use super::Consumer;
 
 /// librdkafka wants a group id even from a consumer that joins none and commits nothing.
 const NO_GROUP: &str = "kjson-no-group";
@@ -145,3 +146,72 @@ fn key_of(name: &str) -> PyResult<KeyType> {
         ))),
     }
 }
+
+/// A function that is called as its class, for the errors about arguments.
+macro_rules! constructor {
+    ($function:ident, $class:ident, $name:literal, $asynchronous:literal) => {
+        #[pyfunction]
+        #[pyo3(name = $name, signature = (
+            *topics, bootstrap_servers=None, group_id=None, consumer_timeout_ms=None, connect_timeout=Some(10.0),
+            unreachable_timeout=Some(60.0), on_decode_error=None, value_type=None, value_deserializer=None, key_type="auto",
+            max_message_bytes=Some(MAX_MESSAGE_BYTES), parse_float=None, on_assign=None, on_revoke=None, on_lost=None,
+            on_commit=None, on_error=None, on_stats=None, config=None, **options
+        ))]
+        #[allow(clippy::too_many_arguments)]
+        pub fn $function(
+            py: Python<'_>,
+            topics: &Bound<'_, PyTuple>,
+            bootstrap_servers: Option<&Bound<'_, PyAny>>,
+            group_id: Option<&str>,
+            consumer_timeout_ms: Option<f64>,
+            connect_timeout: Option<f64>,
+            unreachable_timeout: Option<f64>,
+            on_decode_error: Option<&Bound<'_, PyAny>>,
+            value_type: Option<&Bound<'_, PyAny>>,
+            value_deserializer: Option<Py<PyAny>>,
+            key_type: &str,
+            max_message_bytes: Option<i64>,
+            parse_float: Option<Py<PyAny>>,
+            on_assign: Option<Py<PyAny>>,
+            on_revoke: Option<Py<PyAny>>,
+            on_lost: Option<Py<PyAny>>,
+            on_commit: Option<Py<PyAny>>,
+            on_error: Option<Py<PyAny>>,
+            on_stats: Option<Py<PyAny>>,
+            config: Option<&Bound<'_, PyDict>>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) -> PyResult<$class> {
+            let given = Given {
+                topics,
+                bootstrap_servers,
+                group_id,
+                consumer_timeout_ms,
+                connect_timeout,
+                unreachable_timeout,
+                on_decode_error,
+                value_type,
+                value_deserializer,
+                key_type,
+                max_message_bytes,
+                parse_float,
+                on_assign,
+                on_revoke,
+                on_lost,
+                on_commit,
+                on_error,
+                on_stats,
+                config,
+                options,
+            };
+            let core = Arc::new(given.make(py, $asynchronous)?);
+            if !$asynchronous {
+                detached(py, |interrupt| core.begin(interrupt))?;
+            }
+            core.close_at_end(py)?;
+            Ok($class::of(core))
+        }
+    };
+}
+
+constructor!(consumer, Consumer, "Consumer", false);
+constructor!(async_consumer, AsyncConsumer, "AsyncConsumer", true);

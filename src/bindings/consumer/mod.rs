@@ -21,84 +21,46 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple, PyType};
+use pyo3::wrap_pyfunction;
 
-use crate::bindings::blocking::{deadline, detached};
+use crate::bindings::blocking::deadline;
+use crate::bindings::made::{call, Made};
 use crate::bindings::message::generic_alias;
 use crate::bindings::notifier;
 use crate::error::Error;
 
 use core::{Core, CLOSE_TIMEOUT};
 use group::list_of;
-use making::{Given, MAX_MESSAGE_BYTES};
 
 /// Reads JSON from Kafka as Python objects, at least once. For one thread at a time.
 #[pyclass(module = "kjson", frozen, subclass)]
 pub struct Consumer {
-    core: Arc<Core>,
+    core: Made<Arc<Core>>,
 }
 
 #[pymethods]
 impl Consumer {
     #[new]
-    #[pyo3(signature = (
-        *topics, bootstrap_servers=None, group_id=None, consumer_timeout_ms=None, connect_timeout=Some(10.0),
-        unreachable_timeout=Some(60.0), on_decode_error=None, value_type=None, value_deserializer=None, key_type="auto",
-        max_message_bytes=Some(MAX_MESSAGE_BYTES), parse_float=None, on_assign=None, on_revoke=None, on_lost=None,
-        on_commit=None, on_error=None, on_stats=None, config=None, **options
-    ), text_signature = "(*topics, bootstrap_servers='localhost:9092', group_id=None, consumer_timeout_ms=None, \
+    #[classmethod]
+    #[pyo3(
+        signature = (*arguments, **options),
+        text_signature = "(*topics, bootstrap_servers='localhost:9092', group_id=None, consumer_timeout_ms=None, \
         connect_timeout=10.0, unreachable_timeout=60.0, on_decode_error='raise', value_type=None, \
         value_deserializer=None, key_type='auto', max_message_bytes=16777216, parse_float=None, on_assign=None, \
-        on_revoke=None, on_lost=None, on_commit=None, on_error=None, on_stats=None, config=None, **options)")]
-    #[allow(clippy::too_many_arguments)]
+        on_revoke=None, on_lost=None, on_commit=None, on_error=None, on_stats=None, config=None, **options)"
+    )]
     fn py_new(
-        py: Python<'_>,
-        topics: &Bound<'_, PyTuple>,
-        bootstrap_servers: Option<&Bound<'_, PyAny>>,
-        group_id: Option<&str>,
-        consumer_timeout_ms: Option<f64>,
-        connect_timeout: Option<f64>,
-        unreachable_timeout: Option<f64>,
-        on_decode_error: Option<&Bound<'_, PyAny>>,
-        value_type: Option<&Bound<'_, PyAny>>,
-        value_deserializer: Option<Py<PyAny>>,
-        key_type: &str,
-        max_message_bytes: Option<i64>,
-        parse_float: Option<Py<PyAny>>,
-        on_assign: Option<Py<PyAny>>,
-        on_revoke: Option<Py<PyAny>>,
-        on_lost: Option<Py<PyAny>>,
-        on_commit: Option<Py<PyAny>>,
-        on_error: Option<Py<PyAny>>,
-        on_stats: Option<Py<PyAny>>,
-        config: Option<&Bound<'_, PyDict>>,
+        class: &Bound<'_, PyType>,
+        arguments: &Bound<'_, PyTuple>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let given = Given {
-            topics,
-            bootstrap_servers,
-            group_id,
-            consumer_timeout_ms,
-            connect_timeout,
-            unreachable_timeout,
-            on_decode_error,
-            value_type,
-            value_deserializer,
-            key_type,
-            max_message_bytes,
-            parse_float,
-            on_assign,
-            on_revoke,
-            on_lost,
-            on_commit,
-            on_error,
-            on_stats,
-            config,
-            options,
-        };
-        let core = Arc::new(given.make(py, false)?);
-        detached(py, |interrupt| core.begin(interrupt))?;
-        core.close_at_end(py)?;
-        Ok(Consumer { core })
+        let make = || Self::make(arguments, options);
+        Ok(Consumer { core: Made::by_new::<Self>(class, "Consumer", make)? })
+    }
+
+    #[pyo3(signature = (*arguments, **options))]
+    fn __init__(&self, arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        self.core.by_init(|| Self::make(arguments, options))
     }
 
     /// Read these topics from now on, or those whose names match a regular expression (with a group only).
@@ -109,46 +71,46 @@ impl Consumer {
         topics: Option<&Bound<'_, PyAny>>,
         pattern: Option<&str>,
     ) -> PyResult<Py<PyAny>> {
-        plan::subscribe(&self.core, topics, pattern)?.now(py, &self.core)
+        plan::subscribe(self.core()?, topics, pattern)?.now(py, self.core()?)
     }
 
     /// Read nothing any more, until the next `subscribe`.
     fn unsubscribe(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        plan::unsubscribe(&self.core)?.now(py, &self.core)
+        plan::unsubscribe(self.core()?)?.now(py, self.core()?)
     }
 
     /// The topics that were asked for.
-    fn subscription(&self) -> Vec<String> {
-        self.core.consumer.subscription()
+    fn subscription(&self) -> PyResult<Vec<String>> {
+        Ok(self.core()?.consumer.subscription())
     }
 
     /// The partitions that are being read now.
     fn assignment<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        self.core.usable()?;
-        list_of(py, &self.core.consumer.assignment().map_err(Error::from)?)
+        self.core()?.usable()?;
+        list_of(py, &self.core()?.consumer.assignment().map_err(Error::from)?)
     }
 
     /// Read these partitions and no others, from their offsets if they have some, without sharing them with a group.
     fn assign(&self, py: Python<'_>, partitions: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        plan::assign(&self.core, partitions)?.now(py, &self.core)
+        plan::assign(self.core()?, partitions)?.now(py, self.core()?)
     }
 
     /// Counts since the consumer was made, without asking a broker.
     fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        self.core.metrics(py)
+        self.core()?.metrics(py)
     }
 
     /// Ask a broker for an answer, or raise `KafkaConnectionError`.
     #[pyo3(signature = (timeout=5.0))]
     fn ping(&self, py: Python<'_>, timeout: f64) -> PyResult<Py<PyAny>> {
-        plan::ping(&self.core, timeout)?.now(py, &self.core)
+        plan::ping(self.core()?, timeout)?.now(py, self.core()?)
     }
 
     /// Commit what is done, leave the group, and end the client. Closing again does nothing.
     #[pyo3(signature = (timeout=Some(CLOSE_TIMEOUT)), text_signature = "($self, timeout=10.0)")]
     fn close(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<()> {
         let deadline = deadline(timeout)?;
-        let core = &slf.get().core;
+        let core = slf.get().core()?;
         if core.handled.is_new(slf.py())? {
             core.consumer.abandon();
         }
@@ -162,7 +124,7 @@ impl Consumer {
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
-        slf.get().core.open()?;
+        slf.get().core()?.open()?;
         Ok(slf)
     }
 
@@ -172,7 +134,7 @@ impl Consumer {
         _value: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let core = &slf.get().core;
+        let core = slf.get().core()?;
         if !kind.is_none() {
             if core.consumer.forked() {
                 return Ok(());
@@ -188,6 +150,23 @@ impl Consumer {
     }
 
     fn __repr__(&self) -> String {
-        self.core.repr()
+        self.core.repr(|core| core.repr())
+    }
+}
+
+impl Consumer {
+    /// One whose arguments are given as the class takes them.
+    fn make(arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Arc<Core>> {
+        let made = call::<Self>(&wrap_pyfunction!(making::consumer, arguments.py())?, arguments, options)?;
+        let core = made.get().core()?.clone();
+        Ok(core)
+    }
+
+    pub fn of(core: Arc<Core>) -> Self {
+        Consumer { core: Made::now("Consumer", core) }
+    }
+
+    pub fn core(&self) -> Result<&Arc<Core>, Error> {
+        self.core.get()
     }
 }

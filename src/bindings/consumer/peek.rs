@@ -146,9 +146,11 @@ impl Consumer {
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Vec<Message>> {
         let wanted = Wanted::new(class.py(), topic, n, bootstrap_servers, timeout, options)?;
-        let consumer = class.call((), Some(wanted.options.bind(class.py())))?.cast_into::<Consumer>()?;
+        let py = class.py();
+        // Not of a subclass, whose `__init__` may take other arguments.
+        let consumer = py.get_type::<Self>().call((), Some(wanted.options.bind(py)))?.cast_into::<Self>()?;
         let found = look(&consumer, wanted);
-        let closed = consumer.get().core.close_for(&consumer, deadline(Some(timeout))?);
+        let closed = consumer.get().core()?.close_for(&consumer, deadline(Some(timeout))?);
         let messages = found?;
         closed?;
         Ok(messages)
@@ -156,7 +158,7 @@ impl Consumer {
 }
 
 fn look(consumer: &Bound<'_, Consumer>, wanted: Wanted) -> PyResult<Vec<Message>> {
-    let (py, engine) = (consumer.py(), &consumer.get().core.consumer);
+    let (py, engine) = (consumer.py(), &consumer.get().core()?.consumer);
     let Wanted { topic, n, patience, .. } = wanted;
     let mut search = detached(py, |interrupt| Search::begin(engine, topic, n, patience, interrupt))?;
     loop {

@@ -20,14 +20,14 @@ impl Consumer {
     #[pyo3(signature = (timeout=Some(1.0)), text_signature = "($self, timeout=1.0)")]
     fn poll(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Option<Message>> {
         let deadline = deadline(timeout)?;
-        slf.get().core.next_message(slf, || deadline)
+        slf.get().core()?.next_message(slf, || deadline)
     }
 
     /// Up to `max_messages`: waits for the first, and takes what is there. Asking again means that all are worked on.
     #[pyo3(signature = (max_messages=500, timeout=Some(1.0)), text_signature = "($self, max_messages=500, timeout=1.0)")]
     fn consume(slf: &Bound<'_, Self>, max_messages: isize, timeout: Option<f64>) -> PyResult<Py<PyList>> {
         let max_messages = at_least_one(max_messages)?;
-        let (py, core) = (slf.py(), &slf.get().core);
+        let (py, core) = (slf.py(), &slf.get().core()?);
         let deadline = deadline(timeout)?;
         let mut row = Row::default();
         loop {
@@ -51,12 +51,12 @@ impl Consumer {
     }
 
     fn __iter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
-        slf.get().core.handled.note(slf.py())?;
+        slf.get().core()?.handled.note(slf.py())?;
         Ok(slf)
     }
 
     fn __next__(slf: &Bound<'_, Self>) -> PyResult<Option<Message>> {
-        let core = &slf.get().core;
+        let core = slf.get().core()?;
         core.next_message(slf, || Deadline::after(core.idle))
     }
 
@@ -82,7 +82,7 @@ pub fn at_least_one(max_messages: isize) -> PyResult<usize> {
 
 impl Consumer {
     pub fn until_end_within(slf: &Bound<'_, Self>, patience: Duration) -> PyResult<MessagesUntilEnd> {
-        let core = &slf.get().core;
+        let core = slf.get().core()?;
         core.handled.note(slf.py())?;
         let until = core.acting(slf, |interrupt| core.consumer.until_end(patience, interrupt))?;
         Ok(MessagesUntilEnd { consumer: slf.clone().unbind(), until })
@@ -110,7 +110,7 @@ impl MessagesUntilEnd {
 impl MessagesUntilEnd {
     pub fn next(&mut self, py: Python<'_>) -> PyResult<Option<Message>> {
         let consumer = self.consumer.bind(py);
-        let core = &consumer.get().core;
+        let core = consumer.get().core()?;
         loop {
             let until = &mut self.until;
             let incoming = core.acting(consumer, |interrupt| core.consumer.next_until(until, interrupt))?;

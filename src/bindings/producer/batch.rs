@@ -13,18 +13,18 @@ use super::aio::{refuse_on_loop, too_late};
 use super::core::Core;
 use super::delivery::RecordMetadata;
 use super::events::ProducerEvents;
-use super::Producer;
+use super::handle::Handle;
 
 /// What becomes of the messages of one `send_many`.
 #[pyclass(module = "kjson", frozen)]
 pub struct DeliveryBatch {
     pub batch: Arc<Batch>,
-    pub producer: Py<Producer>,
+    pub producer: Py<Handle>,
 }
 
 impl DeliveryBatch {
     pub fn core(&self) -> &Arc<Core> {
-        self.producer.get().core()
+        &self.producer.get().core
     }
 
     fn topic(&self) -> Arc<str> {

@@ -105,6 +105,13 @@ impl Core {
         })
     }
 
+    /// Returns when a broker has answered.
+    pub fn connected(&self, py: Python<'_>) -> PyResult<()> {
+        detached(py, |interrupt| self.producer.connect(interrupt))?;
+        self.aio.connection.made();
+        Ok(())
+    }
+
     /// Has it closed at the end of the interpreter, if nobody does before.
     pub fn close_at_end(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
         let core: Arc<dyn Closable> = self.clone();

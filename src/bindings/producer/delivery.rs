@@ -15,7 +15,7 @@ use crate::kafka::{Delivered, Failure, Report};
 
 use super::aio::{refuse_on_loop, too_late, DoneCall};
 use super::core::Core;
-use super::Producer;
+use super::handle::Handle;
 
 /// What a message's completion calls.
 pub enum Callback {
@@ -63,19 +63,18 @@ fn failed(failure: &Failure) -> PyErr {
 #[pyclass(module = "kjson", frozen)]
 pub struct Delivery {
     pub report: Arc<Report<Callback>>,
-    /// Counted by Python, which is cheaper than an atomic count.
-    pub producer: Py<Producer>,
+    pub producer: Py<Handle>,
     /// Waits by callback were cancelled, and nobody waits anew.
     pub cancelled: AtomicBool,
 }
 
 impl Delivery {
-    pub fn new(report: Arc<Report<Callback>>, producer: Py<Producer>) -> Self {
+    pub fn new(report: Arc<Report<Callback>>, producer: Py<Handle>) -> Self {
         Delivery { report, producer, cancelled: AtomicBool::new(false) }
     }
 
     pub fn core(&self) -> &Arc<Core> {
-        self.producer.get().core()
+        &self.producer.get().core
     }
 
     fn topic(&self) -> Arc<str> {

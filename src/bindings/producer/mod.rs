@@ -5,6 +5,8 @@ pub mod batch;
 mod core;
 pub mod delivery;
 mod events;
+pub mod handle;
+mod making;
 mod message;
 mod send_many;
 pub mod transaction;
@@ -13,70 +15,50 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyString, PyTuple, PyType};
+use pyo3::wrap_pyfunction;
 
 use crate::bindings::blocking::{deadline, detached, seconds};
 use crate::bindings::group::GroupMetadata;
+use crate::bindings::made::{call, Made};
 use crate::bindings::notifier;
 use crate::error::Error;
-use crate::kafka::{Config, Deadline, Outgoing, Refusal, Report, TopicId};
 
 use batch::DeliveryBatch;
-use core::{Core, Given, CLOSE_TIMEOUT};
-use delivery::{Callback, Delivery, RecordMetadata};
-use message::{with_buffer, Parts};
+use core::{Core, CLOSE_TIMEOUT};
+use delivery::{Delivery, RecordMetadata};
+use handle::Handle;
+use message::Parts;
 use transaction::Transaction;
 
 /// Sends Python objects as JSON to Kafka. Thread-safe: one producer serves a whole program.
 #[pyclass(module = "kjson", frozen, subclass)]
 pub struct Producer {
-    core: Arc<Core>,
+    handle: Made<Py<Handle>>,
 }
 
 #[pymethods]
 impl Producer {
     #[new]
-    #[pyo3(signature = (
-        bootstrap_servers=None, *, connect_timeout=Some(10.0), max_block_ms=60_000.0, default=None, nan="error",
-        value_serializer=None, key_serializer=None, on_delivery=None, on_error=None, on_stats=None, config=None, **options
-    ), text_signature = "(bootstrap_servers='localhost:9092', *, connect_timeout=10.0, max_block_ms=60000.0, \
+    #[classmethod]
+    #[pyo3(
+        signature = (*arguments, **options),
+        text_signature = "(bootstrap_servers='localhost:9092', *, connect_timeout=10.0, max_block_ms=60000.0, \
         default=None, nan='error', value_serializer=None, key_serializer=None, on_delivery=None, on_error=None, \
-        on_stats=None, config=None, **options)")]
-    #[allow(clippy::too_many_arguments)]
+        on_stats=None, config=None, **options)"
+    )]
     fn py_new(
-        py: Python<'_>,
-        bootstrap_servers: Option<&Bound<'_, PyAny>>,
-        connect_timeout: Option<f64>,
-        max_block_ms: f64,
-        default: Option<Py<PyAny>>,
-        nan: &str,
-        value_serializer: Option<Py<PyAny>>,
-        key_serializer: Option<Py<PyAny>>,
-        on_delivery: Option<Py<PyAny>>,
-        on_error: Option<Py<PyAny>>,
-        on_stats: Option<Py<PyAny>>,
-        config: Option<&Bound<'_, PyDict>>,
+        class: &Bound<'_, PyType>,
+        arguments: &Bound<'_, PyTuple>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let given = Given {
-            bootstrap_servers,
-            connect_timeout,
-            max_block_ms,
-            default,
-            nan,
-            value_serializer,
-            key_serializer,
-            on_delivery,
-            on_error,
-            on_stats,
-            config,
-            options,
-        };
-        let core = Arc::new(Core::new(py, given, false)?);
-        let producer = Producer { core };
-        producer.connect(py)?;
-        producer.core.close_at_end(py)?;
-        Ok(producer)
+        let make = || Self::make(arguments, options);
+        Ok(Producer { handle: Made::by_new::<Self>(class, "Producer", make)? })
+    }
+
+    #[pyo3(signature = (*arguments, **options))]
+    fn __init__(&self, arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        self.handle.by_init(|| Self::make(arguments, options))
     }
 
     /// Hand one message over for sending, and return at once unless the queue is full.
@@ -93,7 +75,8 @@ impl Producer {
         on_delivery: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Delivery> {
         let parts = Parts { topic, value, key, headers, partition, timestamp, on_delivery };
-        Ok(Delivery::new(slf.get().enqueue(slf.py(), &parts)?, slf.clone().unbind()))
+        let handle = slf.get().handle()?;
+        Ok(Delivery::new(handle.get().enqueue(slf.py(), &parts)?, handle.clone_ref(slf.py())))
     }
 
     /// `send` and `Delivery.result(timeout)` in one: returns where the message lies. Does not sit out `linger_ms`.
@@ -127,48 +110,53 @@ impl Producer {
         headers: Option<&Bound<'_, PyAny>>,
         partition: Option<i32>,
     ) -> PyResult<DeliveryBatch> {
-        send_many::send_many(slf, topic, values, key, headers, partition)
+        send_many::send_many(slf.py(), slf.get().handle()?, topic, values, key, headers, partition)
     }
 
     /// Counts since the producer was made, without asking a broker.
     fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        self.core.metrics(py)
+        let core = self.core()?;
+        core.metrics(py)
     }
 
     /// Wait until every message is confirmed or has failed, its callbacks included.
     #[pyo3(signature = (timeout=None))]
     fn flush(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
-        self.core.usable()?;
+        let core = self.core()?;
+        core.usable()?;
         let deadline = deadline(timeout)?;
-        Ok(detached(py, |interrupt| self.core.producer.flush(deadline, interrupt))?)
+        Ok(detached(py, |interrupt| core.producer.flush(deadline, interrupt))?)
     }
 
     /// Flush, and end the client. Raises what `flush` raises. Closing again does nothing.
     #[pyo3(signature = (timeout=Some(CLOSE_TIMEOUT)), text_signature = "($self, timeout=30.0)")]
     fn close(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
-        Ok(self.core.close(py, deadline(timeout)?)?)
+        let core = self.core()?;
+        Ok(core.close(py, deadline(timeout)?)?)
     }
 
     /// `with producer.transaction():` begins, and commits at the end, or aborts if an exception leaves the block.
-    fn transaction(slf: Bound<'_, Self>) -> Transaction {
-        Transaction { producer: slf.unbind() }
+    fn transaction(&self) -> PyResult<Transaction> {
+        Ok(Transaction { core: self.core()?.clone() })
     }
 
     /// Begin a transaction. Raises `TransactionError` if one is open.
     fn begin_transaction(&self, py: Python<'_>) -> PyResult<()> {
-        Ok(transaction::begin(py, &self.core)?)
+        Ok(transaction::begin(py, self.core()?)?)
     }
 
     /// Flush and commit. Readers with `isolation_level="read_committed"` see all of it from now on.
     #[pyo3(signature = (timeout=Some(transaction::TIMEOUT)), text_signature = "($self, timeout=60.0)")]
     fn commit_transaction(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
-        Ok(transaction::commit(py, &self.core, timeout)?)
+        let core = self.core()?;
+        Ok(transaction::commit(py, core, timeout)?)
     }
 
     /// Give up the open transaction: none of its messages will be seen.
     #[pyo3(signature = (timeout=Some(transaction::TIMEOUT)), text_signature = "($self, timeout=60.0)")]
     fn abort_transaction(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
-        Ok(transaction::abort(py, &self.core, timeout)?)
+        let core = self.core()?;
+        Ok(transaction::abort(py, core, timeout)?)
     }
 
     /// Commit a consumer's offsets with the transaction: exactly once from topic to topic (KIP-98, KIP-447).
@@ -183,34 +171,37 @@ impl Producer {
         group_metadata: &GroupMetadata,
         timeout: Option<f64>,
     ) -> PyResult<()> {
-        transaction::send_offsets(py, &self.core, offsets, group_metadata, timeout)
+        let core = self.core()?;
+        transaction::send_offsets(py, core, offsets, group_metadata, timeout)
     }
 
     /// Ask a broker for an answer, or raise `KafkaConnectionError`.
     #[pyo3(signature = (timeout=5.0))]
     fn ping(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
-        self.core.usable()?;
+        let core = self.core()?;
+        core.usable()?;
         let timeout = seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX);
-        Ok(detached(py, |interrupt| self.core.producer.ping(timeout, interrupt))?)
+        Ok(detached(py, |interrupt| core.producer.ping(timeout, interrupt))?)
     }
 
     /// The partition numbers of a topic. Raises `UnknownTopicError` if there is no such topic.
     #[pyo3(signature = (topic, *, timeout=5.0))]
     fn partitions_for(&self, py: Python<'_>, topic: &str, timeout: f64) -> PyResult<Vec<i32>> {
-        self.core.usable()?;
+        let core = self.core()?;
+        core.usable()?;
         let timeout = seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX);
-        let count = detached(py, |interrupt| self.core.producer.partition_count(topic, timeout, interrupt))?;
+        let count = detached(py, |interrupt| core.producer.partition_count(topic, timeout, interrupt))?;
         Ok((0..i32::try_from(count).unwrap_or(i32::MAX)).collect())
     }
 
     /// How many messages are neither confirmed nor failed.
     #[getter]
-    fn pending(&self) -> usize {
-        self.core.producer.pending()
+    fn pending(&self) -> PyResult<usize> {
+        Ok(self.core()?.producer.pending())
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
-        slf.get().core.open()?;
+        slf.get().core()?.open()?;
         Ok(slf)
     }
 
@@ -222,10 +213,11 @@ impl Producer {
         _value: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        if self.core.producer.forked() && !kind.is_none() {
+        let core = self.core()?;
+        if core.producer.forked() && !kind.is_none() {
             return Ok(());
         }
-        let closed = self.core.close(py, deadline(Some(CLOSE_TIMEOUT))?);
+        let closed = core.close(py, deadline(Some(CLOSE_TIMEOUT))?);
         if kind.is_none() {
             return Ok(closed?);
         }
@@ -233,58 +225,20 @@ impl Producer {
     }
 
     fn __repr__(&self) -> String {
-        self.core.repr("Producer")
+        self.handle.repr(|handle| handle.get().core.repr("Producer"))
     }
 }
 
 impl Producer {
-    pub fn of(core: Arc<Core>) -> Self {
-        Producer { core }
+    fn make(arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Py<Handle>> {
+        call(&wrap_pyfunction!(making::producer, arguments.py())?, arguments, options)
     }
 
-    pub fn core(&self) -> &Arc<Core> {
-        &self.core
+    pub fn handle(&self) -> Result<&Py<Handle>, Error> {
+        self.handle.get()
     }
 
-    /// A producer of kjson's own, for bytes that are ready, not connected yet.
-    pub fn internal(py: Python<'_>, config: &Config, connect_timeout: Duration) -> PyResult<Py<Self>> {
-        let core = Arc::new(Core::internal(config, connect_timeout)?);
-        core.close_at_end(py)?;
-        Py::new(py, Producer { core })
-    }
-
-    pub fn connect(&self, py: Python<'_>) -> PyResult<()> {
-        detached(py, |interrupt| self.core.producer.connect(interrupt))?;
-        self.core.aio.connection.made();
-        Ok(())
-    }
-
-    fn enqueue(&self, py: Python<'_>, parts: &Parts<'_, '_>) -> PyResult<Arc<Report<Callback>>> {
-        with_buffer(|buffer| {
-            let mut message = self.core.prepare(parts, buffer)?;
-            let callback = message.callback.take();
-            self.hand_over(py, message.topic, &message.payload(buffer), callback)
-        })
-    }
-
-    /// Waits for room, without the GIL, if the queue is full.
-    pub fn hand_over(
-        &self,
-        py: Python<'_>,
-        topic: TopicId,
-        payload: &Outgoing<'_>,
-        mut callback: Option<Callback>,
-    ) -> PyResult<Arc<Report<Callback>>> {
-        let producer = &self.core.producer;
-        let mut patience = None;
-        loop {
-            match producer.try_send(topic, payload, callback) {
-                Ok(report) => return Ok(report),
-                Err(Refusal::Failed(error)) => return Err(Error::from(error).into()),
-                Err(Refusal::Full(back)) => callback = back,
-            }
-            let deadline = *patience.get_or_insert_with(|| Deadline::after(Some(producer.settings.max_block)));
-            detached(py, |interrupt| producer.wait_for_room(topic, deadline, interrupt))?;
-        }
+    pub fn core(&self) -> Result<&Arc<Core>, Error> {
+        Ok(&self.handle()?.get().core)
     }
 }

@@ -11,7 +11,7 @@ use crate::kafka::{self, Batch, Header, Sheaf};
 
 use super::batch::DeliveryBatch;
 use super::core::Core;
-use super::Producer;
+use super::handle::Handle;
 
 /// A sheaf is sent when it has so many messages, or so many bytes: enough to make giving up the GIL cheap (0.1 us and
 /// more each time), and little enough for the processor's cache.
@@ -19,15 +19,15 @@ const MESSAGES: usize = 128;
 const BYTES: usize = 128 * 1024;
 
 pub fn send_many(
-    producer: &Bound<'_, Producer>,
+    py: Python<'_>,
+    producer: &Py<Handle>,
     topic: &Bound<'_, PyString>,
     values: &Bound<'_, PyAny>,
     key: Option<&Bound<'_, PyAny>>,
     headers: Option<&Bound<'_, PyAny>>,
     partition: Option<i32>,
 ) -> PyResult<DeliveryBatch> {
-    let py = producer.py();
-    let mut sender = Sender::new(producer.get().core(), topic, headers, partition)?;
+    let mut sender = Sender::new(&producer.get().core, topic, headers, partition)?;
     let items = values.try_iter()?;
     loop {
         let more = sender.fill(&items, key);
@@ -35,9 +35,7 @@ pub fn send_many(
         match (more, sent) {
             // What came before the bad one is sent all the same.
             (Err(error), Ok(())) | (_, Err(error)) => return Err(sender.note(py, error)),
-            (Ok(false), Ok(())) => {
-                return Ok(DeliveryBatch { batch: sender.seal(), producer: producer.clone().unbind() })
-            }
+            (Ok(false), Ok(())) => return Ok(DeliveryBatch { batch: sender.seal(), producer: producer.clone_ref(py) }),
             (Ok(true), Ok(())) => {}
         }
     }

@@ -1,5 +1,7 @@
 //! `Producer.transaction()`: begin, commit, abort, and a consumer's offsets with it.
 
+use std::sync::Arc;
+
 use pyo3::prelude::*;
 
 use crate::bindings::blocking::{deadline, detached};
@@ -10,7 +12,6 @@ use crate::error::Error;
 use crate::kafka;
 
 use super::core::Core;
-use super::Producer;
 
 /// Where the user gives no time: as long as `max_block_ms` is by default.
 pub const TIMEOUT: f64 = 60.0;
@@ -18,13 +19,13 @@ pub const TIMEOUT: f64 = 60.0;
 /// A transaction as a `with` block: see `Producer.transaction`.
 #[pyclass(module = "kjson", frozen)]
 pub struct Transaction {
-    pub producer: Py<Producer>,
+    pub core: Arc<Core>,
 }
 
 #[pymethods]
 impl Transaction {
     fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
-        begin(slf.py(), slf.get().producer.get().core())?;
+        begin(slf.py(), &slf.get().core)?;
         Ok(slf)
     }
 
@@ -35,7 +36,7 @@ impl Transaction {
         _value: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let core = self.producer.get().core();
+        let core = &self.core;
         if !kind.is_none() {
             return leave_aborted(py, core);
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple, PyType};
+use pyo3::wrap_pyfunction;
 
 use crate::bindings::aio::connection::connect;
 use crate::bindings::aio::offload::offload;
@@ -13,9 +14,10 @@ use crate::bindings::aio::port::Port;
 use crate::bindings::blocking::seconds;
 use crate::bindings::consumer::core::{Core, CLOSE_TIMEOUT};
 use crate::bindings::consumer::group::{list_of, Acting};
-use crate::bindings::consumer::making::{Given, MAX_MESSAGE_BYTES};
+use crate::bindings::consumer::making::async_consumer;
 use crate::bindings::consumer::plan::Plan;
 use crate::bindings::consumer::reading::at_least_one;
+use crate::bindings::made::{call, Made};
 use crate::bindings::message::generic_alias;
 use crate::bindings::notifier;
 use crate::error::Error;
@@ -29,31 +31,42 @@ use super::{no_hook, raised};
 /// Reads JSON from Kafka as Python objects, at least once, on an event loop. For one task at a time.
 #[pyclass(module = "kjson", frozen, subclass)]
 pub struct AsyncConsumer {
-    pub core: Arc<Core>,
+    core: Made<Arc<Core>>,
 }
 
 impl AsyncConsumer {
-    pub fn core(&self) -> &Arc<Core> {
-        &self.core
+    /// One whose arguments are given as the class takes them.
+    fn make(arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Arc<Core>> {
+        let made = call::<Self>(&wrap_pyfunction!(async_consumer, arguments.py())?, arguments, options)?;
+        let core = made.get().core()?.clone();
+        Ok(core)
+    }
+
+    pub fn of(core: Arc<Core>) -> Self {
+        AsyncConsumer { core: Made::now("AsyncConsumer", core) }
+    }
+
+    pub fn core(&self) -> Result<&Arc<Core>, Error> {
+        self.core.get()
     }
 
     /// Carries out a plan on a thread, connected.
-    pub fn later(&self, py: Python<'_>, name: &'static str, plan: PyResult<Plan>) -> Operation {
+    pub fn later(&self, py: Python<'_>, name: &'static str, plan: PyResult<Plan>) -> PyResult<Operation> {
         let plan = match plan {
             Ok(plan) => plan,
-            Err(error) => return Operation::ready::<()>(py, name, Err(error)),
+            Err(error) => return Ok(Operation::ready::<()>(py, name, Err(error))),
         };
-        let core = self.core.clone();
-        Operation::working(name, async move {
+        let core = self.core()?.clone();
+        Ok(Operation::working(name, async move {
             raised(connect(&core).await)?;
             let finish = raised(offload(move |interrupt| plan.run(&core.consumer, interrupt)).await)?;
             Python::attach(finish)
-        })
+        }))
     }
 
     /// Commits, leaves the group and ends the clients, on a thread that has the group's callbacks called on the loop.
     pub async fn end(consumer: Py<Self>, timeout: Option<Duration>) -> Result<(), Error> {
-        let core = consumer.get().core.clone();
+        let core = consumer.get().core()?.clone();
         core.usable()?;
         let deadline = Deadline::after(timeout);
         no_hook(&core, "close", deadline).await.map_err(Error::Python)?;
@@ -88,88 +101,51 @@ impl AsyncConsumer {
 #[pymethods]
 impl AsyncConsumer {
     #[new]
-    #[pyo3(signature = (
-        *topics, bootstrap_servers=None, group_id=None, consumer_timeout_ms=None, connect_timeout=Some(10.0),
-        unreachable_timeout=Some(60.0), on_decode_error=None, value_type=None, value_deserializer=None, key_type="auto",
-        max_message_bytes=Some(MAX_MESSAGE_BYTES), parse_float=None, on_assign=None, on_revoke=None, on_lost=None,
-        on_commit=None, on_error=None, on_stats=None, config=None, **options
-    ), text_signature = "(*topics, bootstrap_servers='localhost:9092', group_id=None, consumer_timeout_ms=None, \
+    #[classmethod]
+    #[pyo3(
+        signature = (*arguments, **options),
+        text_signature = "(*topics, bootstrap_servers='localhost:9092', group_id=None, consumer_timeout_ms=None, \
         connect_timeout=10.0, unreachable_timeout=60.0, on_decode_error='raise', value_type=None, \
         value_deserializer=None, key_type='auto', max_message_bytes=16777216, parse_float=None, on_assign=None, \
-        on_revoke=None, on_lost=None, on_commit=None, on_error=None, on_stats=None, config=None, **options)")]
-    #[allow(clippy::too_many_arguments)]
+        on_revoke=None, on_lost=None, on_commit=None, on_error=None, on_stats=None, config=None, **options)"
+    )]
     fn py_new(
-        py: Python<'_>,
-        topics: &Bound<'_, PyTuple>,
-        bootstrap_servers: Option<&Bound<'_, PyAny>>,
-        group_id: Option<&str>,
-        consumer_timeout_ms: Option<f64>,
-        connect_timeout: Option<f64>,
-        unreachable_timeout: Option<f64>,
-        on_decode_error: Option<&Bound<'_, PyAny>>,
-        value_type: Option<&Bound<'_, PyAny>>,
-        value_deserializer: Option<Py<PyAny>>,
-        key_type: &str,
-        max_message_bytes: Option<i64>,
-        parse_float: Option<Py<PyAny>>,
-        on_assign: Option<Py<PyAny>>,
-        on_revoke: Option<Py<PyAny>>,
-        on_lost: Option<Py<PyAny>>,
-        on_commit: Option<Py<PyAny>>,
-        on_error: Option<Py<PyAny>>,
-        on_stats: Option<Py<PyAny>>,
-        config: Option<&Bound<'_, PyDict>>,
+        class: &Bound<'_, PyType>,
+        arguments: &Bound<'_, PyTuple>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let given = Given {
-            topics,
-            bootstrap_servers,
-            group_id,
-            consumer_timeout_ms,
-            connect_timeout,
-            unreachable_timeout,
-            on_decode_error,
-            value_type,
-            value_deserializer,
-            key_type,
-            max_message_bytes,
-            parse_float,
-            on_assign,
-            on_revoke,
-            on_lost,
-            on_commit,
-            on_error,
-            on_stats,
-            config,
-            options,
-        };
-        let core = Arc::new(given.make(py, true)?);
-        core.close_at_end(py)?;
-        Ok(AsyncConsumer { core })
+        let make = || Self::make(arguments, options);
+        Ok(AsyncConsumer { core: Made::by_new::<Self>(class, "AsyncConsumer", make)? })
+    }
+
+    #[pyo3(signature = (*arguments, **options))]
+    fn __init__(&self, arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        self.core.by_init(|| Self::make(arguments, options))
     }
 
     /// Connect and subscribe, or raise `KafkaConnectionError`. Reading does it by itself, and `async with` too.
-    fn start(&self) -> Operation {
-        let core = self.core.clone();
-        Operation::working("AsyncConsumer.start", async move {
+    fn start(&self) -> PyResult<Operation> {
+        let core = self.core()?.clone();
+        Ok(Operation::working("AsyncConsumer.start", async move {
             core.usable()?;
             raised(connect(&core).await)
-        })
+        }))
     }
 
     /// The topics that were asked for.
-    fn subscription(&self) -> Vec<String> {
-        let subscribed = self.core.consumer.subscription();
-        if subscribed.is_empty() && !self.core.aio.connection.connected() {
-            return self.core.topics.clone();
+    fn subscription(&self) -> PyResult<Vec<String>> {
+        let core = self.core()?;
+        let subscribed = core.consumer.subscription();
+        if subscribed.is_empty() && !core.aio.connection.connected() {
+            return Ok(core.topics.clone());
         }
-        subscribed
+        Ok(subscribed)
     }
 
     /// The partitions that are being read now.
     fn assignment<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        self.core.usable()?;
-        list_of(py, &self.core.consumer.assignment().map_err(Error::from)?)
+        self.core()?.usable()?;
+        list_of(py, &self.core()?.consumer.assignment().map_err(Error::from)?)
     }
 
     /// The next message, or None when there was none for `timeout` seconds. None waits for ever.
@@ -192,13 +168,13 @@ impl AsyncConsumer {
     }
 
     fn __aiter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
-        slf.get().core.handled.note(slf.py())?;
+        slf.get().core()?.handled.note(slf.py())?;
         Ok(slf)
     }
 
-    fn __anext__(slf: &Bound<'_, Self>) -> Operation {
-        let next = Next::new(Topics::of(slf), Kind::Iterated, slf.get().core.idle);
-        Operation::trying("AsyncConsumer.__anext__", next)
+    fn __anext__(slf: &Bound<'_, Self>) -> PyResult<Operation> {
+        let next = Next::new(Topics::of(slf), Kind::Iterated, slf.get().core()?.idle);
+        Ok(Operation::trying("AsyncConsumer.__anext__", next))
     }
 
     /// Iterate over the messages up to the end that each partition has when the first is asked for.
@@ -215,20 +191,21 @@ impl AsyncConsumer {
 
     /// Counts since the consumer was made, without asking a broker.
     fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        self.core.metrics(py)
+        self.core()?.metrics(py)
     }
 
     /// Commit what is done, leave the group, and end the client. Closing again does nothing.
     #[pyo3(signature = (timeout=Some(CLOSE_TIMEOUT)), text_signature = "($self, timeout=10.0)")]
     fn close(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Operation> {
         // Asked for here, where the exception is that a `finally` block handles.
-        let handled = slf.get().core.handled.is_new(slf.py())?;
-        slf.get().core.handled.forget();
+        let core = slf.get().core()?;
+        let handled = core.handled.is_new(slf.py())?;
+        core.handled.forget();
         let consumer = slf.clone().unbind();
         Ok(Operation::working("AsyncConsumer.close", async move {
             let timeout = seconds("timeout", timeout)?;
             if handled {
-                consumer.get().core.consumer.abandon();
+                consumer.get().core()?.consumer.abandon();
             }
             Ok(Self::end(consumer, timeout).await?)
         }))
@@ -242,7 +219,7 @@ impl AsyncConsumer {
     fn __aenter__(slf: &Bound<'_, Self>) -> Operation {
         let this = slf.clone().unbind();
         Operation::working("AsyncConsumer.__aenter__", async move {
-            let core = &this.get().core;
+            let core = this.get().core()?;
             core.open()?;
             raised(connect(core).await)?;
             Ok(this)
@@ -258,7 +235,7 @@ impl AsyncConsumer {
     ) -> Operation {
         let (consumer, failed) = (slf.clone().unbind(), !kind.is_none());
         Operation::working("AsyncConsumer.__aexit__", async move {
-            let core = consumer.get().core.clone();
+            let core = consumer.get().core()?.clone();
             if failed {
                 if core.consumer.forked() {
                     return Ok(());
@@ -274,7 +251,7 @@ impl AsyncConsumer {
     }
 
     fn __repr__(&self) -> String {
-        self.core.repr()
+        self.core.repr(|core| core.repr())
     }
 }
 

@@ -98,7 +98,7 @@ impl Drop for Wish<'_> {
 /// Runs `work` on the fetching thread, and waits for what it returns. It is asked for anew where a wait that was cancelled
 /// broke the last one off.
 pub async fn fetch(consumer: &Py<AsyncConsumer>, work: impl Fn() -> Work) -> PyResult<bool> {
-    let core = consumer.get().core();
+    let core = consumer.get().core()?;
     let fetcher = &core.aio.fetcher;
     Python::attach(|py| core.handled.note(py))?;
     let mut own = false;

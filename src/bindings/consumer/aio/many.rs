@@ -87,7 +87,7 @@ pub async fn consume(
     limit: usize,
     timeout: Option<Duration>,
 ) -> PyResult<Vec<Py<Message>>> {
-    let core = consumer.get().core();
+    let core = consumer.get().core()?;
     core.usable()?;
     let deadline = Deadline::after(timeout);
     let Some(_turn) = Turn::take(core, deadline).await? else { return Ok(Vec::new()) };

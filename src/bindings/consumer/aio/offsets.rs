@@ -15,24 +15,29 @@ use super::AsyncConsumer;
 impl AsyncConsumer {
     /// Read these topics from now on, or those whose names match a regular expression (with a group only).
     #[pyo3(signature = (topics=None, *, pattern=None))]
-    fn subscribe(&self, py: Python<'_>, topics: Option<&Bound<'_, PyAny>>, pattern: Option<&str>) -> Operation {
-        self.later(py, "AsyncConsumer.subscribe", plan::subscribe(&self.core, topics, pattern))
+    fn subscribe(
+        &self,
+        py: Python<'_>,
+        topics: Option<&Bound<'_, PyAny>>,
+        pattern: Option<&str>,
+    ) -> PyResult<Operation> {
+        self.later(py, "AsyncConsumer.subscribe", plan::subscribe(self.core()?, topics, pattern))
     }
 
     /// Read nothing any more, until the next `subscribe`.
-    fn unsubscribe(&self, py: Python<'_>) -> Operation {
-        self.later(py, "AsyncConsumer.unsubscribe", plan::unsubscribe(&self.core))
+    fn unsubscribe(&self, py: Python<'_>) -> PyResult<Operation> {
+        self.later(py, "AsyncConsumer.unsubscribe", plan::unsubscribe(self.core()?))
     }
 
     /// Read these partitions and no others, from their offsets if they have some, without sharing them with a group.
-    fn assign(&self, py: Python<'_>, partitions: &Bound<'_, PyAny>) -> Operation {
-        self.later(py, "AsyncConsumer.assign", plan::assign(&self.core, partitions))
+    fn assign(&self, py: Python<'_>, partitions: &Bound<'_, PyAny>) -> PyResult<Operation> {
+        self.later(py, "AsyncConsumer.assign", plan::assign(self.core()?, partitions))
     }
 
     /// Ask a broker for an answer, or raise `KafkaConnectionError`.
     #[pyo3(signature = (timeout=5.0))]
-    fn ping(&self, py: Python<'_>, timeout: f64) -> Operation {
-        self.later(py, "AsyncConsumer.ping", plan::ping(&self.core, timeout))
+    fn ping(&self, py: Python<'_>, timeout: f64) -> PyResult<Operation> {
+        self.later(py, "AsyncConsumer.ping", plan::ping(self.core()?, timeout))
     }
 
     /// Commit what was handed out so far, or the messages or offsets given, and wait for the broker's answer.
@@ -46,20 +51,20 @@ impl AsyncConsumer {
         what: Option<&Bound<'_, PyAny>>,
         asynchronous: bool,
         timeout: Option<f64>,
-    ) -> Operation {
-        self.later(py, "AsyncConsumer.commit", plan::commit(&self.core, what, asynchronous, timeout))
+    ) -> PyResult<Operation> {
+        self.later(py, "AsyncConsumer.commit", plan::commit(self.core()?, what, asynchronous, timeout))
     }
 
     /// What the group has committed: the next offset to read, or None. For one partition, or a dict for more.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
-    fn committed(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> Operation {
-        self.later(py, "AsyncConsumer.committed", plan::committed(&self.core, partitions, timeout))
+    fn committed(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Operation> {
+        self.later(py, "AsyncConsumer.committed", plan::committed(self.core()?, partitions, timeout))
     }
 
     /// The offset of the next message to be handed out. For one partition, or a dict for more.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
-    fn position(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> Operation {
-        self.later(py, "AsyncConsumer.position", plan::position(&self.core, partitions, timeout))
+    fn position(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Operation> {
+        self.later(py, "AsyncConsumer.position", plan::position(self.core()?, partitions, timeout))
     }
 
     /// Go on at an offset: the next message of that partition is the one there.
@@ -67,78 +72,89 @@ impl AsyncConsumer {
         signature = (partition, offset=None, *, timeout=TIMEOUT),
         text_signature = "($self, partition, offset=None, *, timeout=10.0)"
     )]
-    fn seek(&self, py: Python<'_>, partition: &Bound<'_, PyAny>, offset: Option<i64>, timeout: f64) -> Operation {
-        self.later(py, "AsyncConsumer.seek", plan::seek(&self.core, partition, offset, timeout))
+    fn seek(
+        &self,
+        py: Python<'_>,
+        partition: &Bound<'_, PyAny>,
+        offset: Option<i64>,
+        timeout: f64,
+    ) -> PyResult<Operation> {
+        self.later(py, "AsyncConsumer.seek", plan::seek(self.core()?, partition, offset, timeout))
     }
 
     /// Go on at the first message there is, of the partitions given or of all that are assigned.
     #[pyo3(signature = (*partitions, timeout=TIMEOUT), text_signature = "($self, *partitions, timeout=10.0)")]
-    fn seek_to_beginning(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>, timeout: f64) -> Operation {
+    fn seek_to_beginning(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>, timeout: f64) -> PyResult<Operation> {
         self.later(
             py,
             "AsyncConsumer.seek_to_beginning",
-            plan::seek_all(&self.core, partitions, Watermark::Beginning, timeout),
+            plan::seek_all(self.core()?, partitions, Watermark::Beginning, timeout),
         )
     }
 
     /// Go on behind the last message there is now, of the partitions given or of all that are assigned.
     #[pyo3(signature = (*partitions, timeout=TIMEOUT), text_signature = "($self, *partitions, timeout=10.0)")]
-    fn seek_to_end(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>, timeout: f64) -> Operation {
-        self.later(py, "AsyncConsumer.seek_to_end", plan::seek_all(&self.core, partitions, Watermark::End, timeout))
+    fn seek_to_end(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>, timeout: f64) -> PyResult<Operation> {
+        self.later(py, "AsyncConsumer.seek_to_end", plan::seek_all(self.core()?, partitions, Watermark::End, timeout))
     }
 
     /// Hand out nothing of these partitions, or of all that are assigned, until `resume`.
     #[pyo3(signature = (*partitions))]
-    fn pause(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>) -> Operation {
-        self.later(py, "AsyncConsumer.pause", plan::pause(&self.core, partitions))
+    fn pause(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>) -> PyResult<Operation> {
+        self.later(py, "AsyncConsumer.pause", plan::pause(self.core()?, partitions))
     }
 
     /// Go on with partitions that were paused.
     #[pyo3(signature = (*partitions))]
-    fn resume(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>) -> Operation {
-        self.later(py, "AsyncConsumer.resume", plan::resume(&self.core, partitions))
+    fn resume(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>) -> PyResult<Operation> {
+        self.later(py, "AsyncConsumer.resume", plan::resume(self.core()?, partitions))
     }
 
     /// The partitions that are paused.
-    fn paused(&self, py: Python<'_>) -> Operation {
-        self.later(py, "AsyncConsumer.paused", plan::paused(&self.core))
+    fn paused(&self, py: Python<'_>) -> PyResult<Operation> {
+        self.later(py, "AsyncConsumer.paused", plan::paused(self.core()?))
     }
 
     /// The offset of the first message that each partition has.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
-    fn beginning_offsets(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> Operation {
+    fn beginning_offsets(
+        &self,
+        py: Python<'_>,
+        partitions: Option<&Bound<'_, PyAny>>,
+        timeout: f64,
+    ) -> PyResult<Operation> {
         self.later(
             py,
             "AsyncConsumer.beginning_offsets",
-            plan::watermarks(&self.core, "beginning_offsets", partitions, Watermark::Beginning, timeout),
+            plan::watermarks(self.core()?, "beginning_offsets", partitions, Watermark::Beginning, timeout),
         )
     }
 
     /// The offset behind the last message that each partition has.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
-    fn end_offsets(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> Operation {
+    fn end_offsets(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Operation> {
         self.later(
             py,
             "AsyncConsumer.end_offsets",
-            plan::watermarks(&self.core, "end_offsets", partitions, Watermark::End, timeout),
+            plan::watermarks(self.core()?, "end_offsets", partitions, Watermark::End, timeout),
         )
     }
 
     /// The offset of each partition's first message that is not older than the time given for it, or None.
     #[pyo3(signature = (times, *, timeout=TIMEOUT), text_signature = "($self, times, *, timeout=10.0)")]
-    fn offsets_for_times(&self, py: Python<'_>, times: &Bound<'_, PyDict>, timeout: f64) -> Operation {
-        self.later(py, "AsyncConsumer.offsets_for_times", plan::offsets_for_times(&self.core, times, timeout))
+    fn offsets_for_times(&self, py: Python<'_>, times: &Bound<'_, PyDict>, timeout: f64) -> PyResult<Operation> {
+        self.later(py, "AsyncConsumer.offsets_for_times", plan::offsets_for_times(self.core()?, times, timeout))
     }
 
     /// How many messages each assigned partition has between the next one to be handed out and its end.
     #[pyo3(signature = (*, timeout=TIMEOUT), text_signature = "($self, *, timeout=10.0)")]
-    fn lag(&self, py: Python<'_>, timeout: f64) -> Operation {
-        self.later(py, "AsyncConsumer.lag", plan::lag(&self.core, timeout))
+    fn lag(&self, py: Python<'_>, timeout: f64) -> PyResult<Operation> {
+        self.later(py, "AsyncConsumer.lag", plan::lag(self.core()?, timeout))
     }
 
     /// For `AsyncProducer.send_offsets_to_transaction`.
     fn group_metadata(&self) -> PyResult<GroupMetadata> {
-        self.core.usable()?;
-        Ok(GroupMetadata(self.core.consumer.group_metadata().map_err(Error::from)?))
+        self.core()?.usable()?;
+        Ok(GroupMetadata(self.core()?.consumer.group_metadata().map_err(Error::from)?))
     }
 }

@@ -115,7 +115,7 @@ impl Source for Topics {
     }
 
     fn take(&self) -> PyResult<Option<Incoming>> {
-        raised(self.0.get().core().consumer.try_next())
+        raised(self.0.get().core()?.consumer.try_next())
     }
 
     async fn wait(&self, deadline: Deadline) -> PyResult<bool> {
@@ -140,7 +140,7 @@ impl<S: Source> Next<S> {
 
 impl<S: Source> Attempt for Next<S> {
     fn attempt(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        let core = self.source.consumer().get().core();
+        let core = self.source.consumer().get().core()?;
         core.usable()?;
         if !core.aio.connection.connected() {
             return Ok(None);
@@ -173,7 +173,7 @@ pub async fn next<S: Source>(
     timeout: Option<Duration>,
     mut slow: Option<(Held, Step)>,
 ) -> PyResult<Option<Message>> {
-    let core = source.consumer().get().core();
+    let core = source.consumer().get().core()?;
     let deadline = Deadline::after(timeout);
     let Some(_turn) = Turn::take(core, deadline).await? else { return Ok(None) };
     raised(connect(core).await)?;

@@ -39,11 +39,11 @@ impl AsyncConsumer {
             Ok(wanted) => wanted,
             Err(error) => return Operation::ready::<()>(class.py(), NAME, Err(error)),
         };
-        let class = class.clone().unbind();
         Operation::working(NAME, async move {
             let consumer = Python::attach(|py| -> PyResult<Py<AsyncConsumer>> {
-                let made = class.bind(py).call((), Some(wanted.options.bind(py)))?;
-                Ok(made.cast_into::<AsyncConsumer>()?.unbind())
+                // Not of a subclass, whose `__init__` may take other arguments.
+                let made = py.get_type::<Self>().call((), Some(wanted.options.bind(py)))?;
+                Ok(made.cast_into::<Self>()?.unbind())
             })?;
             let patience = wanted.patience;
             let shared = Arc::new(Python::attach(|py| consumer.clone_ref(py)));
@@ -57,7 +57,7 @@ impl AsyncConsumer {
 }
 
 async fn look(consumer: &Arc<Py<AsyncConsumer>>, wanted: Wanted) -> PyResult<Vec<Message>> {
-    let core = consumer.get().core();
+    let core = consumer.get().core()?;
     let Wanted { topic, n, patience, .. } = wanted;
     raised(connect(core).await)?;
     let asking = core.clone();

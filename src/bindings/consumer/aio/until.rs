@@ -39,7 +39,8 @@ impl Source for Bounded {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return Ok(None),
         };
-        Ok(until.as_ref().and_then(|until| self.consumer.get().core().consumer.try_next_until(until)))
+        let engine = &self.consumer.get().core()?.consumer;
+        Ok(until.as_ref().and_then(|until| engine.try_next_until(until)))
     }
 
     async fn wait(&self, _deadline: Deadline) -> PyResult<bool> {
@@ -99,8 +100,8 @@ impl AsyncValues {
         slf
     }
 
-    fn __anext__(&self) -> Operation {
-        let idle = self.source.consumer().get().core().idle;
-        Operation::trying("AsyncConsumer.values", Next::new(self.source.clone(), Kind::Value, idle))
+    fn __anext__(&self) -> PyResult<Operation> {
+        let idle = self.source.consumer().get().core()?.idle;
+        Ok(Operation::trying("AsyncConsumer.values", Next::new(self.source.clone(), Kind::Value, idle)))
     }
 }

@@ -4,22 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyString, PyTuple, PyType};
+use pyo3::wrap_pyfunction;
 
 use crate::bindings::aio::connection::connect;
 use crate::bindings::aio::offload::offload;
 use crate::bindings::aio::operation::Operation;
 use crate::bindings::blocking::{deadline, seconds};
 use crate::bindings::group::GroupMetadata;
+use crate::bindings::made::{call, Made};
 use crate::bindings::notifier;
 use crate::bindings::partitions::offsets_of;
 use crate::bindings::producer::batch::DeliveryBatch;
-use crate::bindings::producer::core::{Core, Given, CLOSE_TIMEOUT};
+use crate::bindings::producer::core::{Core, CLOSE_TIMEOUT};
 use crate::bindings::producer::delivery::Delivery;
+use crate::bindings::producer::handle::Handle;
+use crate::bindings::producer::making::async_producer;
 use crate::bindings::producer::message::{with_buffer, Parts};
 use crate::bindings::producer::send_many::Sender;
 use crate::bindings::producer::transaction::TIMEOUT;
-use crate::bindings::producer::Producer;
 use crate::error::Error;
 use crate::kafka::{self, Deadline, Interrupt};
 
@@ -31,16 +34,22 @@ use super::{raised, room, sent};
 /// Sends Python objects as JSON to Kafka, on an event loop.
 #[pyclass(module = "kjson", frozen, subclass)]
 pub struct AsyncProducer {
-    /// What deliveries belong to. It is nobody's but ours: its methods would block.
-    producer: Py<Producer>,
-    core: Arc<Core>,
+    handle: Made<Py<Handle>>,
 }
 
 type Engine = kafka::Producer<crate::bindings::producer::events::ProducerEvents>;
 
 impl AsyncProducer {
-    pub fn inner(&self, py: Python<'_>) -> Py<Producer> {
-        self.producer.clone_ref(py)
+    fn make(arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Py<Handle>> {
+        call(&wrap_pyfunction!(async_producer, arguments.py())?, arguments, options)
+    }
+
+    pub fn handle(&self) -> Result<&Py<Handle>, Error> {
+        self.handle.get()
+    }
+
+    fn core(&self) -> Result<&Arc<Core>, Error> {
+        Ok(&self.handle()?.get().core)
     }
 
     /// A call that blocks, on a thread.
@@ -49,16 +58,16 @@ impl AsyncProducer {
         name: &'static str,
         prepare: impl FnOnce() -> PyResult<Duration> + Send + 'static,
         work: impl FnOnce(&Engine, Duration, Interrupt<'_>) -> Result<T, kafka::Error> + Send + 'static,
-    ) -> Operation
+    ) -> PyResult<Operation>
     where
         T: for<'py> IntoPyObject<'py> + Send + 'static,
     {
-        let core = self.core.clone();
-        Operation::working(name, async move {
+        let core = self.core()?.clone();
+        Ok(Operation::working(name, async move {
             core.usable()?;
             let timeout = prepare()?;
             raised(offload(move |interrupt| work(&core.producer, timeout, interrupt)).await)
-        })
+        }))
     }
 
     /// Encodes and, if there is room, hands over at once: an operation that is over then, or one that waits.
@@ -69,86 +78,68 @@ impl AsyncProducer {
         parts: &Parts<'_, '_>,
         then: impl FnOnce(Python<'_>, Delivery) -> Operation,
         later: impl FnOnce(Delivery) -> T + Send + 'static,
-    ) -> Operation
+    ) -> PyResult<Operation>
     where
         T: std::future::Future<Output = PyResult<Py<PyAny>>> + Send + 'static,
     {
-        with_buffer(|buffer| {
-            let mut message = match self.core.prepare(parts, buffer) {
+        let handle = self.handle()?;
+        let core = &handle.get().core;
+        Ok(with_buffer(|buffer| {
+            let mut message = match core.prepare(parts, buffer) {
                 Ok(message) => message,
                 Err(error) => return Operation::ready::<()>(py, name, Err(error)),
             };
-            let producer = self.producer.clone_ref(py);
-            if self.core.aio.connection.connected() {
-                match raised(self.core.try_send(&mut message, buffer)) {
+            let producer = handle.clone_ref(py);
+            if core.aio.connection.connected() {
+                match raised(core.try_send(&mut message, buffer)) {
                     Ok(Some(report)) => {
-                        sent(&self.core);
+                        sent(core);
                         return then(py, Delivery::new(report, producer));
                     }
                     Ok(None) => {}
                     Err(error) => return Operation::ready::<()>(py, name, Err(error)),
                 }
             }
-            let (core, bytes) = (self.core.clone(), buffer.clone());
+            let (core, bytes) = (core.clone(), buffer.clone());
             Operation::working(name, async move {
                 let report = room::send(&core, message, &bytes).await?;
                 later(Delivery::new(report, producer)).await
             })
-        })
+        }))
     }
 }
 
 #[pymethods]
 impl AsyncProducer {
     #[new]
-    #[pyo3(signature = (
-        bootstrap_servers=None, *, connect_timeout=Some(10.0), max_block_ms=60_000.0, default=None, nan="error",
-        value_serializer=None, key_serializer=None, on_delivery=None, on_error=None, on_stats=None, config=None, **options
-    ), text_signature = "(bootstrap_servers='localhost:9092', *, connect_timeout=10.0, max_block_ms=60000.0, \
+    #[classmethod]
+    #[pyo3(
+        signature = (*arguments, **options),
+        text_signature = "(bootstrap_servers='localhost:9092', *, connect_timeout=10.0, max_block_ms=60000.0, \
         default=None, nan='error', value_serializer=None, key_serializer=None, on_delivery=None, on_error=None, \
-        on_stats=None, config=None, **options)")]
-    #[allow(clippy::too_many_arguments)]
+        on_stats=None, config=None, **options)"
+    )]
     fn py_new(
-        py: Python<'_>,
-        bootstrap_servers: Option<&Bound<'_, PyAny>>,
-        connect_timeout: Option<f64>,
-        max_block_ms: f64,
-        default: Option<Py<PyAny>>,
-        nan: &str,
-        value_serializer: Option<Py<PyAny>>,
-        key_serializer: Option<Py<PyAny>>,
-        on_delivery: Option<Py<PyAny>>,
-        on_error: Option<Py<PyAny>>,
-        on_stats: Option<Py<PyAny>>,
-        config: Option<&Bound<'_, PyDict>>,
+        class: &Bound<'_, PyType>,
+        arguments: &Bound<'_, PyTuple>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let given = Given {
-            bootstrap_servers,
-            connect_timeout,
-            max_block_ms,
-            default,
-            nan,
-            value_serializer,
-            key_serializer,
-            on_delivery,
-            on_error,
-            on_stats,
-            config,
-            options,
-        };
-        let core = Arc::new(Core::new(py, given, true)?);
-        core.close_at_end(py)?;
-        Ok(AsyncProducer { producer: Py::new(py, Producer::of(core.clone()))?, core })
+        let make = || Self::make(arguments, options);
+        Ok(AsyncProducer { handle: Made::by_new::<Self>(class, "AsyncProducer", make)? })
+    }
+
+    #[pyo3(signature = (*arguments, **options))]
+    fn __init__(&self, arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        self.handle.by_init(|| Self::make(arguments, options))
     }
 
     /// Connect, or raise `KafkaConnectionError`. Sending does it by itself, and `async with` too.
-    fn start(&self) -> Operation {
-        let core = self.core.clone();
-        Operation::working("AsyncProducer.start", async move {
+    fn start(&self) -> PyResult<Operation> {
+        let core = self.core()?.clone();
+        Ok(Operation::working("AsyncProducer.start", async move {
             core.usable()?;
             raised(connect(&core).await)
-        })
+        }))
     }
 
     /// Hand one message over for sending; waits only while the queue is full. Returns a `Delivery`, to be awaited or not.
@@ -164,7 +155,7 @@ impl AsyncProducer {
         partition: Option<i32>,
         timestamp: Option<&Bound<'_, PyAny>>,
         on_delivery: Option<&Bound<'_, PyAny>>,
-    ) -> Operation {
+    ) -> PyResult<Operation> {
         const NAME: &str = "AsyncProducer.send";
         let parts = Parts { topic, value, key, headers, partition, timestamp, on_delivery };
         let then = |py: Python<'_>, delivery| Operation::ready(py, NAME, Ok(delivery));
@@ -188,10 +179,10 @@ impl AsyncProducer {
         partition: Option<i32>,
         timestamp: Option<&Bound<'_, PyAny>>,
         on_delivery: Option<&Bound<'_, PyAny>>,
-    ) -> Operation {
+    ) -> PyResult<Operation> {
         const NAME: &str = "AsyncProducer.send_and_wait";
         if let Err(error) = seconds("timeout", timeout) {
-            return Operation::ready::<()>(py, NAME, Err(error));
+            return Ok(Operation::ready::<()>(py, NAME, Err(error)));
         }
         let parts = Parts { topic, value, key, headers, partition, timestamp, on_delivery };
         let wait = move |delivery: Delivery| async move {
@@ -213,28 +204,26 @@ impl AsyncProducer {
         key: Option<Py<PyAny>>,
         headers: Option<&Bound<'_, PyAny>>,
         partition: Option<i32>,
-    ) -> Operation {
+    ) -> PyResult<Operation> {
         const NAME: &str = "AsyncProducer.send_many";
-        let begin = || Ok((values.try_iter()?.unbind(), Sender::new(&self.core, topic, headers, partition)?));
-        match begin() {
+        let producer = self.handle()?.clone_ref(py);
+        let begin = || Ok((values.try_iter()?.unbind(), Sender::new(self.core()?, topic, headers, partition)?));
+        Ok(match begin() {
             Err(error) => Operation::ready::<()>(py, NAME, Err(error)),
-            Ok((items, sender)) => {
-                let producer = self.producer.clone_ref(py);
-                Operation::working(NAME, async move {
-                    Ok(DeliveryBatch { batch: send_all(sender, items, key).await?, producer })
-                })
-            }
-        }
+            Ok((items, sender)) => Operation::working(NAME, async move {
+                Ok(DeliveryBatch { batch: send_all(sender, items, key).await?, producer })
+            }),
+        })
     }
 
     /// Counts since the producer was made, without asking a broker.
     fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        self.core.metrics(py)
+        self.core()?.metrics(py)
     }
 
     /// Wait until every message is confirmed or has failed, its callbacks included.
     #[pyo3(signature = (timeout=None))]
-    fn flush(&self, timeout: Option<f64>) -> Operation {
+    fn flush(&self, timeout: Option<f64>) -> PyResult<Operation> {
         self.offloaded(
             "AsyncProducer.flush",
             move || Ok(seconds("timeout", timeout)?.unwrap_or(Duration::MAX)),
@@ -244,7 +233,7 @@ impl AsyncProducer {
 
     /// Flush, and end the client. Raises what `flush` raises. Closing again does nothing.
     #[pyo3(signature = (timeout=Some(CLOSE_TIMEOUT)), text_signature = "($self, timeout=30.0)")]
-    fn close(&self, timeout: Option<f64>) -> Operation {
+    fn close(&self, timeout: Option<f64>) -> PyResult<Operation> {
         self.offloaded(
             "AsyncProducer.close",
             move || Ok(seconds("timeout", timeout)?.unwrap_or(Duration::MAX)),
@@ -253,34 +242,32 @@ impl AsyncProducer {
     }
 
     /// `async with producer.transaction():` begins, and commits at the end, or aborts if an exception leaves the block.
-    fn transaction(&self) -> AsyncTransaction {
-        AsyncTransaction { core: self.core.clone() }
+    fn transaction(&self) -> PyResult<AsyncTransaction> {
+        Ok(AsyncTransaction { core: self.core()?.clone() })
     }
 
     /// Begin a transaction. Raises `TransactionError` if one is open.
-    fn begin_transaction(&self) -> Operation {
-        let core = self.core.clone();
-        Operation::working("AsyncProducer.begin_transaction", async move { Ok(transaction::begin(&core).await?) })
+    fn begin_transaction(&self) -> PyResult<Operation> {
+        let core = self.core()?.clone();
+        Ok(Operation::working("AsyncProducer.begin_transaction", async move { Ok(transaction::begin(&core).await?) }))
     }
 
     /// Flush and commit. Readers with `isolation_level="read_committed"` see all of it from now on.
     #[pyo3(signature = (timeout=Some(TIMEOUT)), text_signature = "($self, timeout=60.0)")]
-    fn commit_transaction(&self, timeout: Option<f64>) -> Operation {
-        let core = self.core.clone();
-        Operation::working(
-            "AsyncProducer.commit_transaction",
-            async move { Ok(transaction::commit(&core, timeout).await?) },
-        )
+    fn commit_transaction(&self, timeout: Option<f64>) -> PyResult<Operation> {
+        let core = self.core()?.clone();
+        Ok(Operation::working("AsyncProducer.commit_transaction", async move {
+            Ok(transaction::commit(&core, timeout).await?)
+        }))
     }
 
     /// Give up the open transaction: none of its messages will be seen.
     #[pyo3(signature = (timeout=Some(TIMEOUT)), text_signature = "($self, timeout=60.0)")]
-    fn abort_transaction(&self, timeout: Option<f64>) -> Operation {
-        let core = self.core.clone();
-        Operation::working(
-            "AsyncProducer.abort_transaction",
-            async move { Ok(transaction::abort(&core, timeout).await?) },
-        )
+    fn abort_transaction(&self, timeout: Option<f64>) -> PyResult<Operation> {
+        let core = self.core()?.clone();
+        Ok(Operation::working("AsyncProducer.abort_transaction", async move {
+            Ok(transaction::abort(&core, timeout).await?)
+        }))
     }
 
     /// Commit a consumer's offsets with the transaction: exactly once from topic to topic (KIP-98, KIP-447).
@@ -294,26 +281,26 @@ impl AsyncProducer {
         offsets: &Bound<'_, PyAny>,
         group_metadata: &GroupMetadata,
         timeout: Option<f64>,
-    ) -> Operation {
+    ) -> PyResult<Operation> {
         const NAME: &str = "AsyncProducer.send_offsets_to_transaction";
         let offsets: Vec<_> = match offsets_of("send_offsets_to_transaction", offsets) {
             Ok(offsets) => offsets.into_iter().collect(),
-            Err(error) => return Operation::ready::<()>(py, NAME, Err(error)),
+            Err(error) => return Ok(Operation::ready::<()>(py, NAME, Err(error))),
         };
-        let (core, group) = (self.core.clone(), group_metadata.0.clone());
-        Operation::working(NAME, async move {
+        let (core, group) = (self.core()?.clone(), group_metadata.0.clone());
+        Ok(Operation::working(NAME, async move {
             core.usable()?;
             let deadline = deadline(timeout)?;
             let send = move |core: &Core, interrupt: Interrupt<'_>| {
                 core.producer.send_offsets(offsets, group, deadline, interrupt)
             };
             Ok(transaction::step(&core, send).await?)
-        })
+        }))
     }
 
     /// Ask a broker for an answer, or raise `KafkaConnectionError`.
     #[pyo3(signature = (timeout=5.0))]
-    fn ping(&self, timeout: f64) -> Operation {
+    fn ping(&self, timeout: f64) -> PyResult<Operation> {
         self.offloaded(
             "AsyncProducer.ping",
             move || Ok(seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX)),
@@ -323,7 +310,7 @@ impl AsyncProducer {
 
     /// The partition numbers of a topic. Raises `UnknownTopicError` if there is no such topic.
     #[pyo3(signature = (topic, *, timeout=5.0))]
-    fn partitions_for(&self, topic: String, timeout: f64) -> Operation {
+    fn partitions_for(&self, topic: String, timeout: f64) -> PyResult<Operation> {
         self.offloaded(
             "AsyncProducer.partitions_for",
             move || Ok(seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX)),
@@ -336,18 +323,18 @@ impl AsyncProducer {
 
     /// How many messages are neither confirmed nor failed.
     #[getter]
-    fn pending(&self) -> usize {
-        self.core.producer.pending()
+    fn pending(&self) -> PyResult<usize> {
+        Ok(self.core()?.producer.pending())
     }
 
-    fn __aenter__(slf: &Bound<'_, Self>) -> Operation {
+    fn __aenter__(slf: &Bound<'_, Self>) -> PyResult<Operation> {
         let this = slf.clone().unbind();
-        Operation::working("AsyncProducer.__aenter__", async move {
-            let core = &this.get().core;
+        Ok(Operation::working("AsyncProducer.__aenter__", async move {
+            let core = this.get().core()?;
             core.open()?;
             raised(connect(core).await)?;
             Ok(this)
-        })
+        }))
     }
 
     /// An exception on its way out of the block is not replaced by one of the close, which is logged then.
@@ -356,9 +343,9 @@ impl AsyncProducer {
         kind: &Bound<'_, PyAny>,
         _value: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
-    ) -> Operation {
-        let (core, failed) = (self.core.clone(), !kind.is_none());
-        Operation::working("AsyncProducer.__aexit__", async move {
+    ) -> PyResult<Operation> {
+        let (core, failed) = (self.core()?.clone(), !kind.is_none());
+        Ok(Operation::working("AsyncProducer.__aexit__", async move {
             if failed && core.producer.forked() {
                 return Ok(());
             }
@@ -369,10 +356,10 @@ impl AsyncProducer {
                 return notifier::log_instead("producer", closed.map_err(Error::from));
             }
             raised(closed)
-        })
+        }))
     }
 
     fn __repr__(&self) -> String {
-        self.core.repr("AsyncProducer")
+        self.handle.repr(|handle| handle.get().core.repr("AsyncProducer"))
     }
 }
