@@ -93,7 +93,7 @@ def test_mixins_before_and_after_the_client(client: Any, servers: str) -> None:
             super().__init__(**options)
             self.name = name
 
-    class Audited(ABC):
+    class Audited(ABC):  # noqa: B024
         def audit(self) -> str:
             return "audited"
 
@@ -165,12 +165,11 @@ def test_without_init_every_use_says_what_is_missing(made_of: Any, use: str) -> 
     made = Forgetful()
     assert "__init__ was not called" in repr(made)
 
-    async def run() -> None:
-        outcome = eval(f"made.{use}", {"made": made})
-        await outcome
+    async def run(made: Any) -> None:
+        await eval(f"made.{use}", {"made": made})
 
     with pytest.raises(KafkaError, match=rf"{made_of.__name__}.__init__ was not called. Call super\(\)"):
-        asyncio.run(run())
+        asyncio.run(run(made))
     del made
     gc.collect()
 

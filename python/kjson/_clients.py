@@ -1,6 +1,7 @@
-"""The clients as Python sees them: the compiled classes with what only a class of Python's own has before 3.9, under the limited API.
+"""The clients that users import: Python's own subclasses of the compiled classes.
 
-That is a `__dict__`, so that `unittest.mock.patch.object(producer, "send")` works, and weak references.
+They add a `__dict__`, which `unittest.mock.patch.object(producer, "send")` needs, and weak references. Compiled classes that
+work from Python 3.8 on cannot have them. A call of an inherited method costs the same: types cache what they look up.
 """
 
 from . import _kjson
