@@ -90,6 +90,29 @@ def test_what_a_late_handler_sends_arrives(far: MockCluster, kind: str) -> None:
     arrived(far, 20)
 
 
+IMPORTED_LATE = {
+    "by a handler": "def ends():\n    send()\natexit.register(ends)",
+    # Before 3.9 a handler at exit waits for the threads of executors.
+    "by a task that nobody waits for": "from concurrent.futures import ThreadPoolExecutor\n"
+    "ThreadPoolExecutor(1).submit(lambda: (time.sleep(0.3), send()))",
+}
+
+
+@pytest.mark.parametrize("by", IMPORTED_LATE)
+def test_kjson_may_be_imported_while_the_program_ends(far: MockCluster, by: str) -> None:
+    program = """
+    import atexit, sys, time
+    def send():
+        import kjson
+        global producer
+        producer = kjson.Producer(sys.argv[1])
+        for n in range(10):
+            producer.send("t", n)
+    """
+    quiet(run_program(textwrap.dedent(program) + IMPORTED_LATE[by], far.bootstrap_servers))
+    arrived(far, 10)
+
+
 def test_in_a_forked_child_too(far: MockCluster) -> None:
     program = """
     import atexit, os, sys, warnings

@@ -18,7 +18,9 @@ class _Handler:
     """Runs `settle` in its turn among the handlers of atexit, and `close` after the last of them.
 
     atexit runs the handlers that were registered earlier afterwards, and they may send, as those of `logging.shutdown` do.
-    Then it drops all of its handlers, while the interpreter is still whole. Nothing else refers to this one.
+    Then it drops all of its handlers, while the interpreter is still whole. Nothing else refers to this one. One that is
+    registered while they run, because one of them imports kjson, is dropped without a call, and not from Python code as in a
+    worker process of multiprocessing that begins.
     """
 
     def __init__(self, settle: Callable[[], object], close: Callable[[], object]) -> None:
@@ -31,7 +33,7 @@ class _Handler:
         self._settle()
 
     def __del__(self) -> None:
-        if self._called:
+        if self._called or sys._getframe().f_back is None:
             self._close()
 
 
