@@ -1,7 +1,7 @@
 """What ends reading is raised at every read, until seek, assign or subscribe mends it; what cannot be mended, always."""
 
 import time
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 
 import pytest
 
@@ -9,6 +9,7 @@ from kjson import Consumer, FencedError, KafkaError, Producer, TopicPartition
 
 from .peers import committed_offset, delete_records
 from .sessions import LONG_SESSION
+from .test_place import group_or_none  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("calling")
 
@@ -163,3 +164,54 @@ def test_a_fenced_static_member(servers: str, topic: str, group: str, reset: str
                     for _ in range(3):
                         read()
                 assert caught.value.fatal
+
+
+@pytest.mark.sync_only
+@pytest.mark.parametrize(
+    ("mend", "unread"), [("seek", 0.03), ("assign", 0.03), ("seek", 0.6), ("seek and assign", 0.6)]
+)
+def test_a_report_from_before_is_not_raised_after(
+    servers: str,
+    topic: str,
+    group_or_none: Optional[str],  # noqa: F811
+    mend: str,
+    unread: float,
+) -> None:
+    """The report is on its way, or there and unread, when the consumer is told to read elsewhere."""
+    fill(servers, topic, 3)
+    with Consumer(bootstrap_servers=servers, group_id=group_or_none, auto_offset_reset="error") as consumer:
+        for begin in range(2):
+            consumer.assign(TopicPartition(topic, 0, 100))
+            time.sleep(unread)
+            if "seek" in mend:
+                consumer.seek(TopicPartition(topic, 0, begin))
+            if "assign" in mend:
+                consumer.assign(TopicPartition(topic, 0, begin))
+            assert values(consumer, 3 - begin) == list(range(begin, 3))
+        consumer.seek(TopicPartition(topic, 0, 100))
+        refused(lambda: consumer.poll(15))
+        consumer.assign(TopicPartition(topic, 0, 100))
+        each_read_is_refused(consumer)
+
+
+@pytest.mark.parametrize("protocol", ["eager", "cooperative"])
+def test_a_member_that_was_told_where_to_begin(
+    servers: str, topic: str, group: str, session: Dict[str, int], protocol: str
+) -> None:
+    """By a seek in `on_assign`, or by a commit and a new subscription, with the report unread."""
+    fill(servers, topic, 3)
+
+    def begin(consumer: Any, partitions: List[TopicPartition]) -> Any:
+        return consumer.seek(TopicPartition(topic, 0), 1)
+
+    options = {**PROTOCOLS[protocol], **session, "bootstrap_servers": servers, "auto_offset_reset": "error"}
+    with Consumer(topic, group_id=group, on_assign=begin, **options) as consumer:
+        assert values(consumer, 2) == [1, 2]
+    with Consumer(topic, group_id=f"{group}-2", **options) as consumer:
+        refused(lambda: consumer.poll(15))
+        consumer.commit(TopicPartition(topic, 0, 100))
+        consumer.subscribe([topic])
+        time.sleep(0.5)
+        consumer.commit(TopicPartition(topic, 0, 2))
+        consumer.subscribe([topic])
+        assert values(consumer, 1) == [2]

@@ -98,9 +98,7 @@ impl<H: ConsumerHooks> Consumer<H> {
                 result = result.and(self.heed(reading, &incoming));
                 continue;
             }
-            if !reading.stopped.is_empty() {
-                reading.stopped.heard(&incoming);
-            }
+            reading.stopped.heard(&incoming);
             // Once for a row of messages of one partition. What comes of it after an unreadable one is dropped.
             if incoming.is_unreadable() || fetched.peek().is_none_or(|next| !next.is_next_to(&incoming)) {
                 reading.received.add(&incoming);
@@ -114,6 +112,8 @@ impl<H: ConsumerHooks> Consumer<H> {
                 reading.buffer.push_back(incoming);
             }
         }
+        let stopped_again = reading.stopped.take_due();
+        result = result.and(self.restart(inlet, reading, &stopped_again));
         if !astray.is_empty() {
             let moved = inlet.seek_again(&astray);
             let stray = astray.iter().map(|(partition, _)| partition).filter(|partition| !moved.contains(partition));
@@ -207,7 +207,7 @@ impl<H: ConsumerHooks> Consumer<H> {
                     return Err(error);
                 }
                 // Raised from there, at every read.
-                reading.stopped.keep(partition, error);
+                self.stop(reading, partition, code, error);
                 Ok(())
             }
         }

@@ -1,6 +1,6 @@
 //! Where reading goes on: seek, pause and resume.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::read::{Reading, Sought};
 use super::{Consumer, ConsumerHooks};
@@ -10,6 +10,9 @@ use crate::kafka::native::consume::Inlet;
 use crate::kafka::native::partitions::{Entry, PartitionList};
 use crate::kafka::record::Partition;
 use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
+
+/// A partition that cannot be moved for so long has stopped, and the report of that has not been read yet.
+const STOPPED_AFTER: Duration = Duration::from_millis(500);
 
 impl Reading {
     /// The next offset to hand out, as far as that is known here. `taken` is where the fetches are, which is behind markers of
@@ -44,12 +47,14 @@ impl<H: ConsumerHooks> Consumer<H> {
                 partition.topic, partition.id
             )));
         }
-        let mut left = self.seek_what_is_read(&inlet, targets.to_vec(), deadline)?;
+        let begun = Instant::now();
+        let mut left = self.seek_what_is_read(&inlet, targets.to_vec(), false, deadline)?;
         while !left.is_empty() {
             // Not under the lock: the handler of a signal may use this consumer, or close it.
             check(interrupt)?;
             std::thread::sleep(Duration::from_millis(5));
-            left = self.seek_what_is_read(&*self.open("seek")?, left, deadline)?;
+            let stopped = begun.elapsed() > STOPPED_AFTER;
+            left = self.seek_what_is_read(&*self.open("seek")?, left, stopped, deadline)?;
         }
         Ok(())
     }
@@ -59,12 +64,15 @@ impl<H: ConsumerHooks> Consumer<H> {
         &self,
         inlet: &Inlet,
         targets: Vec<(Partition, i64)>,
+        all_stopped: bool,
         deadline: Deadline,
     ) -> Result<Vec<(Partition, i64)>, Error> {
         let mut reading = self.control();
         self.settle(&mut reading);
         targets.iter().for_each(|(partition, _)| reading.discard(partition));
-        let others = self.restart(inlet, &mut reading, &targets)?;
+        let (stopped, others): (Vec<_>, Vec<_>) =
+            targets.iter().cloned().partition(|(partition, _)| all_stopped || reading.stopped.contains(partition));
+        self.restart(inlet, &mut reading, &stopped)?;
         let entries = if others.is_empty() {
             Vec::new()
         } else {
@@ -80,6 +88,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             reading.offsets.moved(&partition.topic, partition.id, *offset);
             reading.sought.insert(partition.clone(), Sought::now(*offset));
             reading.received.begin(partition);
+            reading.stopped.begin(partition, *offset);
         }
         if self.settings.grouped && self.settings.auto_commit {
             inlet.store_offsets(&PartitionList::of(moved.iter().map(|(partition, offset)| (partition, *offset))));

@@ -106,7 +106,7 @@ impl Reading {
         self.paused.remove(partition);
         self.starts.remove(partition);
         self.offsets.forget(partition);
-        self.stopped.mended(partition);
+        self.stopped.forget(partition);
     }
 
     pub(super) fn forget_all(&mut self) {

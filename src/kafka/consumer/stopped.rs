@@ -14,11 +14,36 @@ use crate::kafka::record::Partition;
 const WHOLE: i32 = -1;
 
 #[derive(Default)]
-pub(super) struct Stopped(Vec<(Partition, Error)>);
+pub(super) struct Stopped {
+    kept: Vec<(Partition, Error)>,
+    /// Where partitions were told to begin of which no message has come yet.
+    begun: Vec<(Partition, i64)>,
+    /// Those that a late report may have stopped again.
+    due: Vec<(Partition, i64)>,
+}
 
 impl Stopped {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.kept.is_empty()
+    }
+
+    /// The partition begins at this offset, by a seek, an assignment or a subscription. An older fetch may still be answered
+    /// with an error, which librdkafka does not hold against the new place: rd_kafka_offset_reset looks at no version, reports
+    /// the error, and stops the partition.
+    pub(super) fn begin(&mut self, partition: &Partition, offset: i64) {
+        self.begun.retain(|(begun, _)| begun != partition);
+        self.begun.push((partition.clone(), offset));
+    }
+
+    /// Whether a report that the partition has nowhere to begin may be of an older fetch. Then it begins once more, and the
+    /// next report counts.
+    fn may_be_late(&mut self, partition: &Partition) -> bool {
+        let found = self.begun.iter().position(|(begun, _)| begun == partition);
+        found.map(|index| self.due.push(self.begun.swap_remove(index))).is_some()
+    }
+
+    pub(super) fn take_due(&mut self) -> Vec<(Partition, i64)> {
+        std::mem::take(&mut self.due)
     }
 
     /// Whether librdkafka stops reading with this error, or retries in silence.
@@ -36,21 +61,32 @@ impl Stopped {
 
     pub(super) fn keep(&mut self, partition: Partition, error: Error) {
         self.mended(&partition);
-        self.0.push((partition, error));
+        self.kept.push((partition, error));
     }
 
     /// The error to raise, the oldest first.
     pub(super) fn error(&self) -> Option<Error> {
-        self.0.first().map(|(_, error)| error.clone())
+        self.kept.first().map(|(_, error)| error.clone())
     }
 
     pub(super) fn mended(&mut self, partition: &Partition) {
-        self.0.retain(|(stopped, _)| stopped != partition);
+        self.kept.retain(|(stopped, _)| stopped != partition);
+    }
+
+    /// The partition is not read any more.
+    pub(super) fn forget(&mut self, partition: &Partition) {
+        self.mended(partition);
+        self.begun.retain(|(begun, _)| begun != partition);
+        self.due.retain(|(due, _)| due != partition);
     }
 
     /// A message came, so its partition, its topic and the group can be read.
     pub(super) fn heard(&mut self, message: &Incoming) {
-        self.0.retain(|(stopped, _)| {
+        if self.kept.is_empty() && self.begun.is_empty() {
+            return;
+        }
+        self.begun.retain(|(begun, _)| !message.is_of(begun));
+        self.kept.retain(|(stopped, _)| {
             let whole = stopped.id == WHOLE && (stopped.topic.is_empty() || *stopped.topic == *message.topic());
             !whole && !message.is_of(stopped)
         });
@@ -58,7 +94,7 @@ impl Stopped {
 
     /// The group assigned partitions.
     pub(super) fn assigned(&mut self, partitions: &[Partition]) {
-        self.0.retain(|(stopped, _)| {
+        self.kept.retain(|(stopped, _)| {
             stopped.id != WHOLE
                 || !(stopped.topic.is_empty() || partitions.iter().any(|partition| partition.topic == stopped.topic))
         });
@@ -66,16 +102,17 @@ impl Stopped {
 
     /// Only these topics are read from now on.
     fn only(&mut self, topics: &[String]) {
-        self.0.retain(|(stopped, _)| stopped.topic.is_empty() || topics.iter().any(|topic| **topic == *stopped.topic));
+        self.kept
+            .retain(|(stopped, _)| stopped.topic.is_empty() || topics.iter().any(|topic| **topic == *stopped.topic));
     }
 
     pub(super) fn contains(&self, partition: &Partition) -> bool {
-        self.0.iter().any(|(stopped, _)| stopped == partition)
+        self.kept.iter().any(|(stopped, _)| stopped == partition)
     }
 
     fn without_offset(&self) -> Vec<Partition> {
         let reset = |error: &Error| matches!(error, Error::Failed { code: Code::AUTO_OFFSET_RESET, .. });
-        self.0.iter().filter(|(_, error)| reset(error)).map(|(partition, _)| partition.clone()).collect()
+        self.kept.iter().filter(|(_, error)| reset(error)).map(|(partition, _)| partition.clone()).collect()
     }
 }
 
@@ -99,18 +136,16 @@ impl<H: ConsumerHooks> Consumer<H> {
         self.lock(&self.reading).stopped.error().map_or(Ok(()), Err)
     }
 
-    /// Reads those of `targets` that have stopped from their offsets again; returns the others, which a seek can move. It
-    /// cannot move a stopped one (rd_kafka_toppar_seek refuses in the state NONE), so those are assigned anew.
-    pub(super) fn restart<'a>(
+    /// Reads stopped partitions from these offsets again. A seek cannot move them (rd_kafka_toppar_seek refuses in the state
+    /// NONE), so they are assigned anew.
+    pub(super) fn restart(
         &self,
         inlet: &Inlet,
         reading: &mut Reading,
-        targets: &'a [(Partition, i64)],
-    ) -> Result<Vec<&'a (Partition, i64)>, Error> {
-        let (stopped, others): (Vec<_>, Vec<_>) =
-            targets.iter().partition(|(partition, _)| reading.stopped.contains(partition));
+        stopped: &[(Partition, i64)],
+    ) -> Result<(), Error> {
         if stopped.is_empty() {
-            return Ok(others);
+            return Ok(());
         }
         let failed = |code: Code, text: &str| Error::failed("cannot begin to read a stopped partition", code, text);
         let list = PartitionList::of(stopped.iter().map(|(partition, offset)| (partition, *offset)));
@@ -135,7 +170,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             let _ = inlet.pause(&PartitionList::without_offsets(&reading.paused));
         }
         stopped.iter().for_each(|(partition, _)| reading.stopped.mended(partition));
-        Ok(others)
+        Ok(())
     }
 
     /// A new subscription looks again for the offsets that were missing.
@@ -147,8 +182,27 @@ impl<H: ConsumerHooks> Consumer<H> {
         let assigned = self.assignment()?;
         let (again, gone): (Vec<_>, Vec<_>) =
             reading.stopped.without_offset().into_iter().partition(|partition| assigned.contains(partition));
-        gone.iter().for_each(|partition| reading.stopped.mended(partition));
+        gone.iter().for_each(|partition| reading.stopped.forget(partition));
+        assigned.iter().for_each(|partition| reading.stopped.begin(partition, NO_OFFSET));
         let targets: Vec<_> = again.into_iter().map(|partition| (partition, NO_OFFSET)).collect();
-        self.restart(inlet, reading, &targets).map(drop)
+        self.restart(inlet, reading, &targets)
+    }
+
+    /// Keeps an error that ends reading, unless it is about what is not read any more, or may be from before a seek.
+    pub(super) fn stop(&self, reading: &mut Reading, partition: Partition, code: Code, error: Error) {
+        let known = reading.stopped.contains(&partition);
+        let late = code == Code::AUTO_OFFSET_RESET && (known || reading.stopped.may_be_late(&partition));
+        if !late && self.is_read(&partition) {
+            reading.stopped.keep(partition, error);
+        }
+    }
+
+    fn is_read(&self, partition: &Partition) -> bool {
+        let Partition { topic, id } = partition;
+        let subscribed = |name: &String| **name == **topic || name.starts_with('^');
+        let assigned = |other: &Partition| other.topic == *topic && (*id == WHOLE || other.id == *id);
+        topic.is_empty()
+            || (*id == WHOLE && self.lock(&self.subscribed).iter().any(subscribed))
+            || self.assignment().map_or(true, |partitions| partitions.iter().any(assigned))
     }
 }

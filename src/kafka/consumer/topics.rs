@@ -114,6 +114,9 @@ impl<H: ConsumerHooks> Consumer<H> {
             .collect::<Vec<_>>()
             .iter()
             .for_each(|partition| reading.offsets.forget(partition));
+        for (partition, offset) in list.entries().into_iter().map(|entry| (entry.partition, entry.offset)) {
+            reading.stopped.begin(&partition, offset);
+        }
         for (partition, _) in nowhere {
             self.stop_nowhere(&mut reading, partition);
         }
