@@ -57,7 +57,9 @@ librdkafka_version: str
 
 _T = TypeVar("_T", default=Any)
 _T_co = TypeVar("_T_co", covariant=True)
-_Headers = Union[Mapping[str, Union[str, bytes, None]], Iterable[Tuple[str, Union[str, bytes, None]]]]
+_HeaderValue = Union[str, bytes, None]
+# A pair may be a list of two, as JSON has it.
+_Headers = Union[Mapping[str, _HeaderValue], Iterable[Union[Tuple[str, _HeaderValue], List[Any]]]]
 _Option = Union[str, int, float, bool, Sequence[str], None]
 _OnDelivery = Callable[[Optional[DeliveryError], Optional["RecordMetadata"]], object]
 _Partitions = Union["TopicPartition", "Message[Any]", Iterable[Union["TopicPartition", "Message[Any]"]]]

@@ -158,7 +158,7 @@ impl Message {
             (raw, _) => raw,
         };
         let raw_key = match (bytes_of(raw_key)?, key) {
-            (None, Some(key)) => Some(match outgoing::raw_bytes(key)? {
+            (None, Some(key)) => Some(match outgoing::raw_bytes(key, || "Message: the key".to_owned())? {
                 Some(bytes) => PyBytes::new(py, &bytes).unbind(),
                 None => encoded(key)?,
             }),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
 
@@ -42,6 +43,13 @@ pub const CONSUMER_KEYWORDS: &[&str] = &[
     "ssl_check_hostname",
 ];
 
+/// What librdkafka takes without a name as if it had not been given, or refuses without saying why.
+const NEEDS_A_NAME: &[(&str, &str)] = &[
+    ("group.id", "Leave it out, or pass None, to read without a group"),
+    ("transactional.id", "Leave it out, or pass None, for a producer without transactions"),
+    ("group.instance.id", "Leave it out, or pass None, for a member that is not static"),
+];
+
 /// Reads `bootstrap_servers`, the dotted `config` and all other keywords, in this order.
 pub fn config(
     role: Role,
@@ -73,7 +81,14 @@ fn set(config: &mut Config, role: Role, name: &str, value: &Bound<'_, PyAny>, ow
     if value.is_none() {
         return Ok(());
     }
-    let text = text_of(value)?.ok_or_else(|| Error::Config {
+    let unprintable = |error: PyErr| match error.is_instance_of::<PyValueError>(value.py()) {
+        true => Error::Config {
+            message: format!("{}: '{name}' cannot be written as text: {error}", role.name()),
+            option: name.to_owned(),
+        },
+        false => error.into(),
+    };
+    let text = text_of(value).map_err(unprintable)?.ok_or_else(|| Error::Config {
         message: format!(
             "{}: '{name}' must be a str, a number, a bool or a list of them, not {}",
             role.name(),
@@ -81,11 +96,23 @@ fn set(config: &mut Config, role: Role, name: &str, value: &Bound<'_, PyAny>, ow
         ),
         option: name.to_owned(),
     })?;
+    refuse_empty(role, name, &text)?;
     if name == "ssl_check_hostname" {
         let algorithm = if text == "true" { "https" } else { "none" };
         return Ok(config.set("ssl.endpoint.identification.algorithm", algorithm.to_owned(), own)?);
     }
     Ok(config.set(name, text, own)?)
+}
+
+pub fn refuse_empty(role: Role, name: &str, text: &str) -> Result<(), Error> {
+    let dotted = name.replace('_', ".");
+    match NEEDS_A_NAME.iter().find(|(known, _)| text.is_empty() && *known == dotted) {
+        None => Ok(()),
+        Some((_, advice)) => Err(Error::Config {
+            message: format!("{}: '{name}' is empty, which is no name. {advice}", role.name()),
+            option: name.to_owned(),
+        }),
+    }
 }
 
 fn text_of(value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {

@@ -2,19 +2,37 @@
 
 use std::borrow::Cow;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PyMapping, PyString, PyTuple};
 
 use crate::kafka::Header;
 
-/// Bytes and text as they are; text goes out as UTF-8, as header values and keys both do.
-pub fn raw_bytes<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<Option<Cow<'a, [u8]>>> {
+/// The text as UTF-8. `what` names it where it has none: half a surrogate pair, as JSON may hold.
+pub fn utf8<'a>(text: &'a Bound<'_, PyString>, what: impl FnOnce() -> String) -> PyResult<Cow<'a, str>> {
+    text.to_cow().map_err(|error| {
+        let py = text.py();
+        if !error.is_instance_of::<PyUnicodeEncodeError>(py) {
+            return error;
+        }
+        let refused = PyValueError::new_err(format!(
+            "{}: {} holds a lone surrogate, which UTF-8 has no bytes for. Repair the text, or pass bytes where they are taken: \
+             text.encode(\"utf-8\", \"surrogatepass\")",
+            what(),
+            text.as_any().repr().map_or_else(|_| "the text".to_owned(), |shown| shown.to_string_lossy().into_owned()),
+        ));
+        refused.set_cause(py, Some(error));
+        refused
+    })
+}
+
+/// Bytes and text as they are; text goes out as UTF-8, as header values and keys both do. `what` names the value in errors.
+pub fn raw_bytes<'a>(value: &'a Bound<'_, PyAny>, what: impl FnOnce() -> String) -> PyResult<Option<Cow<'a, [u8]>>> {
     if let Ok(bytes) = value.cast::<PyBytes>() {
         return Ok(Some(Cow::Borrowed(bytes.as_bytes())));
     }
     if let Ok(text) = value.cast::<PyString>() {
-        return Ok(Some(Cow::Owned(text.to_cow()?.into_owned().into_bytes())));
+        return Ok(Some(Cow::Owned(utf8(text, what)?.into_owned().into_bytes())));
     }
     Ok(None)
 }
@@ -24,9 +42,10 @@ pub fn partition(topic: &Bound<'_, PyString>, partition: Option<i32>) -> PyResul
     match partition {
         None => Ok(-1),
         Some(partition) if partition >= 0 => Ok(partition),
-        Some(_) => {
-            Err(PyValueError::new_err(format!("cannot send to '{}': partition must not be negative", topic.to_cow()?)))
-        }
+        Some(_) => Err(PyValueError::new_err(format!(
+            "cannot send to '{}': partition must not be negative",
+            topic.to_string_lossy()
+        ))),
     }
 }
 
@@ -51,7 +70,8 @@ fn header(pair: &Bound<'_, PyAny>) -> PyResult<Header> {
     };
     let items = items.collect::<PyResult<Vec<_>>>()?;
     let [name, value] = <[Bound<'_, PyAny>; 2]>::try_from(items).map_err(|_| shape(pair))?;
-    let name = name.cast::<PyString>().map_err(|_| shape(pair))?.to_cow()?.into_owned();
+    let name = name.cast::<PyString>().map_err(|_| shape(pair))?;
+    let name = utf8(name, || "cannot send the name of a header".to_owned())?.into_owned();
     if name.contains('\0') {
         return Err(PyValueError::new_err(format!(
             "header name {name:?} holds a NUL character, which librdkafka cuts at"
@@ -60,7 +80,7 @@ fn header(pair: &Bound<'_, PyAny>) -> PyResult<Header> {
     if value.is_none() {
         return Ok((name, None));
     }
-    match raw_bytes(&value)? {
+    match raw_bytes(&value, || format!("cannot send the value of header {name:?}"))? {
         Some(bytes) => Ok((name, Some(bytes.into_owned()))),
         None => Err(PyTypeError::new_err(format!(
             "header {name:?}: the value must be str, bytes or None, not {}. Encode it first, for example with kjson.dumps",
@@ -78,8 +98,11 @@ fn shape(given: &Bound<'_, PyAny>) -> PyErr {
 pub fn timestamp_ms(timestamp: &Bound<'_, PyAny>) -> PyResult<i64> {
     let py = timestamp.py();
     let datetime = py.import("datetime")?;
-    let millis = if timestamp.is_instance_of::<PyInt>() && !timestamp.is_instance_of::<PyBool>() {
+    let is_whole = || !timestamp.is_instance_of::<PyBool>() && timestamp.hasattr("__index__").unwrap_or(false);
+    let millis = if timestamp.is_exact_instance_of::<PyInt>() {
         timestamp.clone()
+    } else if is_whole() {
+        py.import("operator")?.getattr("index")?.call1((timestamp,))?
     } else if timestamp.is_instance(&datetime.getattr("datetime")?)? {
         if timestamp.call_method0("utcoffset")?.is_none() {
             return Err(PyValueError::new_err(
@@ -98,16 +121,30 @@ pub fn timestamp_ms(timestamp: &Bound<'_, PyAny>) -> PyResult<i64> {
     };
     match millis.extract::<i64>() {
         Ok(millis @ 0..) => Ok(millis),
-        Ok(_) => Err(PyValueError::new_err(format!("timestamp must not lie before 1970; got {millis} ms"))),
+        Ok(_) => Err(PyValueError::new_err(format!("timestamp must not lie before 1970; got {} ms", digits(&millis)))),
         Err(_) => Err(PyValueError::new_err(format!(
-            "timestamp must be below 2**63 ms, which is all Kafka has; got {millis}"
+            "timestamp must be below 2**63 ms, which is all Kafka has; got {}",
+            digits(&millis)
         ))),
     }
 }
 
+/// An int for an error text. Python refuses to write out those of more than 4,300 digits.
+fn digits(int: &Bound<'_, PyAny>) -> String {
+    int.str().map_or_else(|_| "more than 4,300 digits".to_owned(), |text| text.to_string_lossy().into_owned())
+}
+
 /// Milliseconds since the epoch as an aware datetime in UTC. Raises OverflowError after the year 9999.
 pub fn datetime_of(py: Python<'_>, millis: i64) -> PyResult<Bound<'_, PyAny>> {
-    epoch(py)?.add(py.import("datetime")?.getattr("timedelta")?.call1((0, 0, 0, millis))?)
+    let timedelta = py.import("datetime")?.getattr("timedelta")?;
+    timedelta.call1((0, 0, 0, millis)).and_then(|since| epoch(py)?.add(since)).map_err(|error| {
+        if !error.is_instance_of::<PyOverflowError>(py) {
+            return error;
+        }
+        let text =
+            format!("timestamp_ms={millis} lies after the year 9999, where datetime ends: read timestamp_ms instead");
+        PyOverflowError::new_err(text)
+    })
 }
 
 fn epoch(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {

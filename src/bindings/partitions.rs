@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyString, PyTuple};
 
 use crate::error::Error;
 use crate::kafka::{self, Partition};
 
 use super::message::Message;
+use super::outgoing::utf8;
 
 /// A partition of a topic, with an offset where one is meant.
 #[pyclass(module = "kjson", frozen, eq, ord, hash, get_all)]
@@ -36,8 +37,9 @@ impl TopicPartition {
 impl TopicPartition {
     #[new]
     #[pyo3(signature = (topic, partition, offset=None))]
-    fn py_new(topic: String, partition: i32, offset: Option<i64>) -> Self {
-        TopicPartition { topic, partition, offset }
+    fn py_new(topic: &Bound<'_, PyString>, partition: i32, offset: Option<i64>) -> PyResult<Self> {
+        let topic = utf8(topic, || "TopicPartition: the topic".to_owned())?.into_owned();
+        Ok(TopicPartition { topic, partition, offset })
     }
 
     fn __repr__(&self) -> String {

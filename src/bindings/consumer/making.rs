@@ -60,6 +60,7 @@ impl Given<'_, '_> {
         let topics = topic_names("Consumer", self.topics.as_any())?;
         let mut config = options::config(Role::Consumer, self.bootstrap_servers, self.config, self.options)?;
         if let Some(group_id) = self.group_id {
+            options::refuse_empty(Role::Consumer, "group_id", group_id)?;
             config.set("group_id", group_id.to_owned(), &[]).map_err(Error::from)?;
         }
         let group_id = config.get("group.id").map(str::to_owned);

@@ -129,7 +129,10 @@ impl Core {
             return Ok(id);
         }
         // Not under the lock: to make an exception runs Python code, which may let another thread in here.
-        let id = self.producer.topic(&topic.to_cow()?).map_err(Error::from)?;
+        let id = self
+            .producer
+            .topic(&outgoing::utf8(topic, || "cannot send to this topic".to_owned())?)
+            .map_err(Error::from)?;
         let previous = last().replace((topic.clone().unbind(), id));
         drop(previous);
         Ok(id)
@@ -156,7 +159,7 @@ impl Core {
             (_, None) => false,
             (Some(serializer), Some(key)) => append(buffer, &serializer.bind(py).call1((key,))?, "key_serializer")?,
             (None, Some(key)) => {
-                match outgoing::raw_bytes(key)? {
+                match outgoing::raw_bytes(key, || "cannot send the key".to_owned())? {
                     Some(bytes) => buffer.extend_from_slice(&bytes),
                     None => json::encode(key, &self.encode, buffer)?,
                 }
