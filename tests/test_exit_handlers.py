@@ -294,3 +294,41 @@ def test_what_the_end_of_a_worker_sends_arrives(far: MockCluster, workers: Path,
         pytest.skip("its threads are daemons before 3.9, and nothing waits for them")
     quiet(run_command([sys.executable, str(workers), method, kind, far.bootstrap_servers], 30.0))
     arrived(far, 20)
+
+
+def test_what_a_process_of_celery_s_pool_sent_arrives(far: MockCluster) -> None:
+    """Those leave by `os._exit` without finalizers. This stands for celery, with the one thing that kjson uses of it."""
+    program = """
+    import os, sys, types, warnings
+
+    class Signal:
+        def __init__(self):
+            self.receivers = {}
+
+        def connect(self, receiver, weak=True, dispatch_uid=None):
+            assert not weak
+            self.receivers[dispatch_uid] = receiver
+
+        def send(self, **named):
+            for receiver in self.receivers.values():
+                receiver(signal=self, **named)
+
+    signals = types.ModuleType("celery.signals")
+    signals.worker_process_shutdown = Signal()
+    sys.modules["celery.signals"] = signals
+
+    import kjson
+    warnings.simplefilter("ignore", DeprecationWarning)  # of forks in a process with threads, which this is about
+    parents = kjson.Producer(sys.argv[1])
+    for start in (0, 10):
+        child = os.fork()
+        if child == 0:
+            producer = kjson.Producer(sys.argv[1], linger_ms=100)
+            for n in range(start, start + 10):
+                producer.send("t", n)
+            signals.worker_process_shutdown.send(sender="here", pid=os.getpid(), exitcode=0)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+    """
+    quiet(run_program(program, far.bootstrap_servers))
+    arrived(far, 20)

@@ -43,7 +43,13 @@ def install(settle: Callable[[], object], close: Callable[[], object]) -> None:
 
 
 def install_for_workers(settle: Callable[[], object]) -> None:
-    """Settle when a worker of multiprocessing ends, which leaves by `os._exit` without a look at atexit (before 3.13)."""
+    """Settle when a worker of multiprocessing or celery ends, which leave by `os._exit` without a look at atexit.
+
+    Workers of multiprocessing run finalizers before that, and from Python 3.13 on atexit, too. Celery's send a signal.
+    """
+    signals = sys.modules.get("celery.signals")
+    if signals is not None:
+        signals.worker_process_shutdown.connect(lambda **_: settle(), weak=False, dispatch_uid=__name__)
     for name in _MODULES:
         process, util = sys.modules.get(f"{name}.process"), sys.modules.get(f"{name}.util")
         if process is None or util is None:
