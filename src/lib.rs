@@ -15,6 +15,8 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = true)]
 mod _kjson {
     #[pymodule_export]
+    use crate::bindings::aio::method::coroutine_method;
+    #[pymodule_export]
     use crate::bindings::aio::operation::Operation;
     #[pymodule_export]
     use crate::bindings::codec::{_reference_dumps, _reference_loads, dumps, loads};

@@ -2,11 +2,41 @@
 
 They add a `__dict__`, which `unittest.mock.patch.object(producer, "send")` needs, and weak references. Compiled classes that
 work from Python 3.8 on cannot have them. A call of an inherited method costs the same: types cache what they look up.
+
+The methods that are awaited are coroutine functions to `inspect`, `unittest.mock` and web frameworks, and the compiled
+methods to who calls them.
 """
+
+import functools
+from typing import Any, Callable, Type, TypeVar
 
 from . import _kjson
 
 __all__ = ["AsyncConsumer", "AsyncProducer", "Consumer", "MockCluster", "Producer"]
+
+_C = TypeVar("_C", bound=type)
+
+
+def _coroutines(names: str) -> Callable[[_C], _C]:
+    """Have these methods seen as the `async def` functions that they stand for."""
+
+    def decorate(client: _C) -> _C:
+        for name in names.split():
+            setattr(client, name, _kjson._coroutine_method(vars(client.__base__)[name], _function(client, name)))
+        return client
+
+    return decorate
+
+
+def _function(client: Type[Any], name: str) -> Callable[..., Any]:
+    native = vars(client.__base__)[name]
+
+    @functools.wraps(native)
+    async def method(self: Any, *arguments: Any, **options: Any) -> Any:
+        return await native(self, *arguments, **options)
+
+    method.__module__ = client.__module__
+    return method
 
 
 class Producer(_kjson.Producer):
@@ -19,11 +49,19 @@ class Consumer(_kjson.Consumer):
     __module__ = "kjson"
 
 
+@_coroutines(
+    "start send send_and_wait send_many flush close begin_transaction commit_transaction abort_transaction "
+    "send_offsets_to_transaction ping partitions_for __aenter__ __aexit__"
+)
 class AsyncProducer(_kjson.AsyncProducer):
     __doc__ = _kjson.AsyncProducer.__doc__
     __module__ = "kjson"
 
 
+@_coroutines(
+    "start subscribe unsubscribe assign poll consume commit committed position seek seek_to_beginning seek_to_end pause "
+    "resume paused beginning_offsets end_offsets offsets_for_times lag ping close __aenter__ __aexit__"
+)
 class AsyncConsumer(_kjson.AsyncConsumer):
     __doc__ = _kjson.AsyncConsumer.__doc__
     __module__ = "kjson"

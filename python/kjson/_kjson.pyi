@@ -46,6 +46,7 @@ __all__ = [
     "TopicPartition",
     "Transaction",
     "__version__",
+    "_coroutine_method",
     "_reference_dumps",
     "_reference_loads",
     "dumps",
@@ -99,6 +100,9 @@ def loads(data: Union[bytes, bytearray, memoryview, str], *, parse_float: Option
 # For the tests: the codec's reference implementation, on pythonize and serde_json.
 def _reference_dumps(obj: object) -> bytes: ...
 def _reference_loads(data: bytes) -> Any: ...
+
+# For `kjson._clients`: calls run `native`, and what looks at the method sees `function`.
+def _coroutine_method(native: Any, function: Callable[..., Any]) -> Any: ...
 
 @disjoint_base
 class Producer:
@@ -1369,11 +1373,18 @@ class TopicPartition:
 class MockCluster:
     """Kafka brokers in this process, on loopback ports of their own: librdkafka's mock cluster.
 
-    For tests, demos and notebooks. Real sockets and real groups, with these limits: a partition keeps at most 5 MiB and
-    drops the oldest messages without a word; there is no TLS, no SASL, no topic administration; `read_committed` does not
-    hide open transactions; confirmations carry the timestamp 1234. Topics that are not made are made with 4 partitions when
-    somebody writes to them. Groups rebalance at once when the first member joins, and within a second or two after that:
-    kjson's own consumers take a session timeout of 2 s on a cluster of their process, since the mock waits for that.
+    For tests, demos and notebooks. Real sockets and real groups, with these limits (docs/testing.md says more):
+
+    - A partition keeps at most 5 MiB and drops the oldest messages without a word; nothing else expires or is compacted.
+    - Topics that are not made are made with 4 partitions when a producer writes to them or asks for their partitions. They have
+      no options, and cannot grow or be deleted. Requests of admin clients go unanswered.
+    - No TLS, no SASL, no ACLs. No replicas: `acks="all"` is confirmed by one broker.
+    - Confirmations carry the timestamp 1234, and `offsets_for_times` finds nothing.
+    - `read_committed` hides no messages of open or aborted transactions. Transactions neither fence nor time out, and the offsets
+      sent with them are not stored. Static members do not fence each other either.
+    - Where a member comes or goes, a group takes nobody in for the session timeout less one second, after a clean close, too:
+      kjson's own consumers take 2 s for it on a cluster of their process. A former member's longer session timeout counts as
+      well; a member whose own is shorter may then wait for a minute and more.
 
     Args:
         brokers: How many, 1 to 100. Their ids count from 1.

@@ -36,6 +36,19 @@ const REQUESTS: &[(&str, i16)] = &[
 ];
 
 /// Kafka brokers in this process, on loopback ports of their own: librdkafka's mock cluster.
+///
+/// For tests, demos and notebooks. Real sockets and real groups, with these limits (docs/testing.md says more):
+///
+/// - A partition keeps at most 5 MiB and drops the oldest messages without a word; nothing else expires or is compacted.
+/// - Topics that are not made are made with 4 partitions when a producer writes to them or asks for their partitions. They have
+///   no options, and cannot grow or be deleted. Requests of admin clients go unanswered.
+/// - No TLS, no SASL, no ACLs. No replicas: `acks="all"` is confirmed by one broker.
+/// - Confirmations carry the timestamp 1234, and `offsets_for_times` finds nothing.
+/// - `read_committed` hides no messages of open or aborted transactions. Transactions neither fence nor time out, and the offsets
+///   sent with them are not stored. Static members do not fence each other either.
+/// - Where a member comes or goes, a group takes nobody in for the session timeout less one second, after a clean close, too:
+///   kjson's own consumers take 2 s for it on a cluster of their process. A former member's longer session timeout counts as
+///   well; a member whose own is shorter may then wait for a minute and more.
 #[pyclass(module = "kjson.testing", frozen, subclass)]
 pub struct MockCluster {
     cluster: Made<Arc<kafka::MockCluster>>,
