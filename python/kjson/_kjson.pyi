@@ -248,7 +248,8 @@ class Producer:
         """Hand many messages over in one call, with less work for each than `send`.
 
         Args:
-            values: Each is sent as JSON; None is a tombstone.
+            values: Each is sent as JSON; None is a tombstone. An iterable that takes its time keeps none back: what it has given
+                is sent while it makes `send_many` wait, and `flush`, `close` and the end of a transaction include that.
             key: Called with each value for its key.
             headers: The same for all messages.
             partition: The same for all messages.

@@ -3,74 +3,134 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use super::batch::{Batch, Sheaf};
+use super::accumulator::Accumulator;
+use super::batch::{Batch, Parts, Sheaf};
 use super::code::Code;
 use super::delivery::{Failure, TopicId};
 use super::error::Error;
 use super::failures::summary;
 use super::native::outgoing::{Carried, Payload};
-use super::producer::{Producer, ProducerHooks};
+use super::producer::{Open, Producer, ProducerHooks};
 use super::record::Header;
-use super::wait::{Deadline, Interrupt};
+use super::reports::Shared;
+use super::wait::{Deadline, Interrupt, TICK};
+use super::watcher;
 
 impl<H: ProducerHooks> Producer<H> {
-    /// A new batch without messages; `seal_batch` ends it.
-    pub fn start_batch(&self, topic: TopicId) -> Arc<Batch> {
-        self.shared.batches.start(topic)
-    }
-
-    pub fn seal_batch(&self, batch: &Arc<Batch>) {
-        batch.seal();
-        self.shared.forget_if_done(batch);
-    }
-
-    /// Sends a sheaf with its batch, waiting for room where the queue is full. A message that librdkafka does not take is
-    /// a failure of the batch like one that a broker refused; an error here concerns the producer.
-    pub fn send_sheaf(
+    /// What the messages of one `send_many` are gathered in. If whoever gives them may take long (`slow`), each has to be there
+    /// before the next one is asked for.
+    pub fn start_accumulator(
         &self,
-        batch: &Arc<Batch>,
+        topic: TopicId,
         partition: i32,
-        headers: &[Header],
-        sheaf: &Sheaf,
-        interrupt: Interrupt<'_>,
-    ) -> Result<(), Error> {
-        let mut from = 0;
+        headers: Vec<Header>,
+        slow: bool,
+    ) -> Arc<Accumulator> {
+        let accumulator = Arc::new(Accumulator::new(self.shared.batches.start(topic), partition, headers));
+        if slow {
+            self.shared.accumulators.list(&accumulator, || self.start_watcher());
+        }
+        accumulator
+    }
+
+    /// No more messages.
+    pub fn end_accumulator(&self, accumulator: &Arc<Accumulator>) {
+        self.shared.accumulators.forget(accumulator);
+        accumulator.batch.seal();
+        self.shared.forget_if_done(&accumulator.batch);
+    }
+
+    /// Adds a message to those that are gathered. Returns whether it is time to hand them over; None, and nothing is added, while
+    /// another thread does that.
+    pub fn accumulate(&self, accumulator: &Accumulator, bytes: &[u8], parts: Parts) -> Option<bool> {
+        let due = accumulator.add(bytes, parts)?;
+        self.shared.accumulators.wake();
+        Some(due)
+    }
+
+    /// Hands over what there is room for and returns how many messages are left. A message that librdkafka does not take is a
+    /// failure of the batch like one that a broker refused; an error here concerns the producer.
+    pub fn try_hand_over(&self, accumulator: &Arc<Accumulator>) -> Result<usize, Error> {
+        let open = self.current().ok_or(Error::Closed { operation: "send_many", object: "producer" })?;
+        self.shared.hand_over_own(&open, accumulator)
+    }
+
+    /// Hands over all, waiting for room where the queue is full.
+    pub fn hand_over(&self, accumulator: &Arc<Accumulator>, interrupt: Interrupt<'_>) -> Result<(), Error> {
+        let mut before = usize::MAX;
         let mut patience = None;
         loop {
-            let done = self.try_send_sheaf(batch, partition, headers, sheaf, from)?;
-            from += done;
-            if from == sheaf.len() {
+            let left = self.try_hand_over(accumulator)?;
+            if left == 0 {
                 return Ok(());
             }
             // As for single messages, max_block counts from when this message first met a full queue.
-            if done > 0 {
+            if left < before {
                 patience = None;
             }
+            before = left;
             let deadline = *patience.get_or_insert_with(|| Deadline::after(Some(self.settings.max_block)));
-            self.wait_for_room(batch.topic, deadline, interrupt)?;
+            self.wait_for_room(accumulator.batch.topic, deadline, interrupt)?;
         }
     }
 
-    /// Sends what there is room for, from the message of that number on, and says how many that was.
-    pub fn try_send_sheaf(
+    /// Hands over what every `send_many` of this producer has gathered: what is flushed or committed includes that.
+    pub(super) fn hand_over_all(
         &self,
-        batch: &Arc<Batch>,
-        partition: i32,
-        headers: &[Header],
+        open: &Open<H>,
+        deadline: Deadline,
+        interrupt: Interrupt<'_>,
+    ) -> Result<(), Error> {
+        while !self.shared.hand_over_all(open) && !deadline.passed() {
+            let round = self.shared.rounds.load(Ordering::SeqCst);
+            let moved = || self.shared.rounds.load(Ordering::SeqCst) != round;
+            self.shared.progress.wait(Deadline::after(Some(deadline.step(TICK))), interrupt, moved)?;
+        }
+        Ok(())
+    }
+
+    fn start_watcher(&self) -> bool {
+        let Some(open) = self.current() else { return false };
+        let (shared, open) = (self.shared.clone(), Arc::downgrade(&open));
+        let run = move || watcher::run(&shared, &open);
+        std::thread::Builder::new().name("kjson-watcher".into()).spawn(run).is_ok()
+    }
+
+    /// Waits for all messages of a batch; false when the deadline passed first.
+    pub fn wait_batch(&self, batch: &Batch, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<bool, Error> {
+        self.wait_until(deadline, interrupt, || batch.done())
+    }
+
+    /// The error of a batch with failures.
+    pub fn batch_error(batch: &Batch) -> Option<Error> {
+        let (failures, more) = batch.failures();
+        let message = summary(failures.first()?, failures.len(), more);
+        Some(Error::Delivery { message, failures })
+    }
+}
+
+impl<H: ProducerHooks> Shared<H> {
+    /// Enqueues what there is room for, from the message of that number on. Returns how many that was, and what stops all that
+    /// follow.
+    pub(super) fn produce_sheaf(
+        &self,
+        open: &Open<H>,
+        accumulator: &Accumulator,
         sheaf: &Sheaf,
         from: usize,
-    ) -> Result<usize, Error> {
-        let open = self.current().ok_or(Error::Closed { operation: "send_many", object: "producer" })?;
+    ) -> (usize, Option<Error>) {
+        let Accumulator { batch, partition, headers, .. } = accumulator;
+        let partition = *partition;
         // Before the topics: `Producer::topic` locks the names and then the topics.
         let name = self.topic_name(batch.topic);
         let topics = open.topics.read().unwrap_or_else(PoisonError::into_inner);
-        if self.closing() {
-            return Err(Error::Closed { operation: "send_many", object: "producer" });
+        if self.closing.load(Ordering::SeqCst) {
+            return (0, Some(Error::Closed { operation: "send_many", object: "producer" }));
         }
-        let handle = topics
-            .get(batch.topic.0 as usize)
-            .ok_or_else(|| Error::Misuse("send_many: the topic is of another producer".to_owned()))?;
-        let sent = &self.shared.sent.0;
+        let Some(handle) = topics.get(batch.topic.0 as usize) else {
+            return (0, Some(Error::Misuse("send_many: the topic is of another producer".to_owned())));
+        };
+        let sent = &self.sent.0;
         let count = sheaf.len() - from;
         sent.fetch_add(count, Ordering::SeqCst);
         let first = batch.len() as u32;
@@ -83,9 +143,9 @@ impl<H: ProducerHooks> Producer<H> {
                 key: key.map(Into::into),
                 value: value.map(Into::into),
                 code,
-                message: self.refused(&open, &name, &payload, code).to_string(),
+                message: self.refused(open, &name, &payload, code).to_string(),
             };
-            self.shared.failures.fail(batch, index, failure);
+            self.failures.fail(batch, index, failure);
             failed += 1;
         };
         let (done, stopped) = if headers.is_empty() {
@@ -114,26 +174,14 @@ impl<H: ProducerHooks> Producer<H> {
         };
         batch.take(done);
         sent.fetch_sub(count - done + failed, Ordering::SeqCst);
-        self.shared.tally.failed.fetch_add(failed as u64, Ordering::Relaxed);
+        self.tally.failed.fetch_add(failed as u64, Ordering::Relaxed);
         match stopped {
-            None | Some(Code::QUEUE_FULL) => Ok(done),
+            None | Some(Code::QUEUE_FULL) => (done, None),
             Some(code) => {
                 let payload =
                     Payload { partition, key: None, value: None, timestamp_ms: None, headers: &[], forwarded: None };
-                Err(self.refused(&open, &name, &payload, code))
+                (done, Some(self.refused(open, &name, &payload, code)))
             }
         }
-    }
-
-    /// Waits for all messages of a batch; false when the deadline passed first.
-    pub fn wait_batch(&self, batch: &Batch, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<bool, Error> {
-        self.wait_until(deadline, interrupt, || batch.done())
-    }
-
-    /// The error of a batch with failures.
-    pub fn batch_error(batch: &Batch) -> Option<Error> {
-        let (failures, more) = batch.failures();
-        let message = summary(failures.first()?, failures.len(), more);
-        Some(Error::Delivery { message, failures })
     }
 }

@@ -29,10 +29,11 @@ impl<H: ProducerHooks> Producer<H> {
     pub fn settle(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let Some(open) = self.current() else { return Ok(()) };
         self.refuse_in_callback("flush or close its producer")?;
+        let handed_over = self.hand_over_all(&open, deadline, interrupt);
         // Threads may go on sending, which has no end. `close` waits for the rest.
         let sent = self.shared.sent.0.load(Ordering::SeqCst);
         let settled = || self.pending() == 0 || self.shared.reported.load(Ordering::SeqCst) >= sent;
-        if let Err(error) = self.drain(&open, deadline, interrupt, settled) {
+        if let Err(error) = handed_over.and_then(|()| self.drain(&open, deadline, interrupt, settled)) {
             self.shared.log_unseen_failures("producer at exit");
             self.shared.give_up(&open, "producer at exit");
             let reported = Deadline::after(Some(Duration::from_millis(500)));
@@ -51,6 +52,7 @@ impl<H: ProducerHooks> Producer<H> {
         done: impl Fn() -> bool,
     ) -> Result<(), Error> {
         self.refuse_in_callback("flush or close its producer")?;
+        self.hand_over_all(open, deadline, interrupt)?;
         loop {
             if open.line.flush(deadline.step(TICK)) || done() {
                 // librdkafka is done; what is left is the callbacks of the last batch.
@@ -82,11 +84,13 @@ impl<H: ProducerHooks> Producer<H> {
     pub fn close(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let Some(open) = self.current() else { return Ok(()) };
         self.refuse_in_callback("flush or close its producer")?;
+        let handed_over = self.hand_over_all(&open, deadline, interrupt);
         // No new messages, or the flush would never end, and one that comes after it would be lost without a word. Sends
         // hold the read side of this lock: when the write side was to be had, those under way are through.
         self.shared.closing.store(true, Ordering::SeqCst);
         drop(open.topics.write().unwrap_or_else(PoisonError::into_inner));
-        let drained = self.drain(&open, deadline, interrupt, || self.pending() == 0);
+        let drained = handed_over.and_then(|()| self.drain(&open, deadline, interrupt, || self.pending() == 0));
+        self.shared.accumulators.end();
         self.open.write().unwrap_or_else(PoisonError::into_inner).take();
         if drained.is_err() {
             self.shared.give_up(&open, "producer closed");
@@ -146,6 +150,7 @@ impl<H: ProducerHooks> Drop for Producer<H> {
             std::mem::forget(open);
             return;
         }
+        self.shared.accumulators.end();
         let shared = self.shared.clone();
         if shared.pending() == 0 {
             shared.log_unseen_failures("producer dropped without close");

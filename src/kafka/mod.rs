@@ -3,6 +3,7 @@
 //! `native/` holds all calls into C; the files beside it hold what kjson promises: connected when made, nothing lost
 //! in silence, at least once by default, every wait bounded and interruptible.
 
+mod accumulator;
 mod batch;
 mod brokers;
 mod bulk;
@@ -34,8 +35,10 @@ mod transaction_state;
 mod transactions;
 mod unfinished;
 mod wait;
+mod watcher;
 
-pub use batch::{Batch, Sheaf};
+pub use accumulator::Accumulator;
+pub use batch::{Batch, Parts as MessageParts, Sheaf};
 pub use code::Code;
 pub use config::{Config, Role};
 pub use consumer::{Consumer, ConsumerHooks, ConsumerSettings, GroupEvent, Until, Watermark};

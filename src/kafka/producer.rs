@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{mpsc, Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use super::accumulator::Accumulators;
 use super::batch::Batches;
 use super::brokers::Brokers;
 use super::code::Code;
@@ -102,6 +103,7 @@ impl<H: ProducerHooks> Producer<H> {
             rounds: AtomicU64::new(0),
             tally: Tally::default(),
             batches: Batches::default(),
+            accumulators: Accumulators::default(),
             names: RwLock::default(),
             failures: Failures::default(),
             closing: AtomicBool::new(false),
@@ -173,7 +175,7 @@ impl<H: ProducerHooks> Producer<H> {
     pub fn metrics(&self) -> Metrics {
         let tally = &self.shared.tally;
         Metrics {
-            sent: self.shared.sent.0.load(Ordering::SeqCst),
+            sent: self.shared.accumulators.left() + self.shared.sent.0.load(Ordering::SeqCst),
             pending: self.pending(),
             delivered: tally.delivered.load(Ordering::Relaxed),
             delivered_bytes: tally.delivered_bytes.load(Ordering::Relaxed),
@@ -224,7 +226,7 @@ impl<H: ProducerHooks> Producer<H> {
             }
             Err(Refused::Code(Code::QUEUE_FULL)) => Err(Refusal::Full(report.take_callback())),
             Err(Refused::Code(code)) => Err(Refusal::Failed(match self.current() {
-                Some(open) => self.refused(&open, &self.topic_name(topic), payload, code),
+                Some(open) => self.shared.refused(&open, &self.topic_name(topic), payload, code),
                 None => Error::Closed { operation: "send", object: "producer" },
             })),
         }
@@ -235,6 +237,9 @@ impl<H: ProducerHooks> Producer<H> {
     fn produce(&self, topic: TopicId, payload: &Payload<'_>, report: &Arc<Reported<H>>) -> Result<(), Refused> {
         let guard = self.open.read().unwrap_or_else(PoisonError::into_inner);
         let open = guard.as_ref().ok_or(Refused::Closed)?;
+        if !self.shared.earlier_handed_over(open, None) {
+            return Err(Refused::Code(Code::QUEUE_FULL));
+        }
         let topics = open.topics.read().unwrap_or_else(PoisonError::into_inner);
         if self.closing() {
             return Err(Refused::Closed);

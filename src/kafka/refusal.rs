@@ -3,12 +3,13 @@
 use super::code::Code;
 use super::error::Error;
 use super::native::outgoing::Payload;
-use super::producer::{Open, Producer, ProducerHooks};
+use super::producer::{Open, ProducerHooks};
+use super::reports::Shared;
 
-impl<H: ProducerHooks> Producer<H> {
+impl<H: ProducerHooks> Shared<H> {
     pub(super) fn refused(&self, open: &Open<H>, topic: &str, payload: &Payload<'_>, code: Code) -> Error {
         let operation = format!("cannot send to '{topic}'");
-        let transaction = &self.shared.transaction;
+        let transaction = &self.transaction;
         let detail = match code {
             Code::MSG_SIZE_TOO_LARGE => {
                 let size = payload.value.map_or(0, <[u8]>::len) + payload.key.map_or(0, <[u8]>::len);

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::ThreadId;
 
+use super::accumulator::Accumulators;
 use super::batch::{Batch, Batches};
 use super::brokers::Brokers;
 use super::code::Code;
@@ -39,6 +40,7 @@ pub(super) struct Shared<H: ProducerHooks> {
     pub rounds: AtomicU64,
     pub tally: Tally,
     pub batches: Batches,
+    pub accumulators: Accumulators,
     pub names: RwLock<Names>,
     pub failures: Failures<H::Callback>,
     /// `close` has begun: no new messages.
@@ -77,9 +79,10 @@ struct Round<C> {
 
 impl<H: ProducerHooks> Shared<H> {
     pub fn pending(&self) -> usize {
-        // Reported first: the difference may be too large for a moment, but never below zero.
+        // What is accumulated before all: it becomes part of what is sent. Then reported: the difference may be too large for a moment, but never below zero.
+        let accumulated = self.accumulators.left();
         let reported = self.reported.load(Ordering::SeqCst);
-        self.sent.0.load(Ordering::SeqCst).saturating_sub(reported)
+        self.sent.0.load(Ordering::SeqCst).saturating_sub(reported) + accumulated
     }
 
     pub fn topic_name(&self, topic: TopicId) -> Arc<str> {

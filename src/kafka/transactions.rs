@@ -45,6 +45,7 @@ impl<H: ProducerHooks> Producer<H> {
     /// Waits until every message of the transaction is confirmed, and commits. Interrupted, it is to be called again.
     pub fn commit_transaction(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
         self.refuse_in_callback("end a transaction")?;
+        self.hand_over_for_transaction(deadline, interrupt)?;
         self.repeat("cannot commit the transaction", deadline, interrupt, Client::commit_transaction)?;
         self.shared.transaction.ended();
         Ok(())
@@ -53,6 +54,7 @@ impl<H: ProducerHooks> Producer<H> {
     /// Gives up the transaction's messages, sent or not. That they failed is no news to anybody then.
     pub fn abort_transaction(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
         self.refuse_in_callback("end a transaction")?;
+        self.hand_over_for_transaction(deadline, interrupt)?;
         if let (Some(why), Some(open)) = (self.shared.transaction.needs_epoch(), self.current()) {
             open.line.client().bump_epoch_after_abort(&why);
         }
@@ -61,6 +63,11 @@ impl<H: ProducerHooks> Producer<H> {
         self.wait_until(deadline, interrupt, || self.pending() == 0)?;
         self.shared.failures.forget();
         Ok(())
+    }
+
+    /// What was given before a transaction's end is part of it.
+    fn hand_over_for_transaction(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
+        self.current().map_or(Ok(()), |open| self.hand_over_all(&open, deadline, interrupt))
     }
 
     /// Makes a consumer's offsets part of the transaction: they count when it is committed.

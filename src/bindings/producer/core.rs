@@ -118,6 +118,11 @@ impl Core {
         shutdown::register(py, Arc::downgrade(&core))
     }
 
+    /// Whether encoding a message runs code of the program's.
+    pub fn calls_python(&self) -> bool {
+        self.encode.default.is_some() || self.value_serializer.is_some() || self.key_serializer.is_some()
+    }
+
     pub fn usable(&self) -> Result<(), Error> {
         if self.producer.forked() {
             let object = if self.aio.asynchronous { "AsyncProducer" } else { "Producer" };

@@ -11,7 +11,7 @@ use crate::bindings::callables::refuse_async_argument;
 use crate::bindings::outgoing;
 use crate::error::Error;
 use crate::json;
-use crate::kafka::{self, Header, Outgoing, Refusal, Report, TopicId};
+use crate::kafka::{self, Header, MessageParts, Outgoing, Refusal, Report, TopicId};
 
 use super::core::Core;
 use super::delivery::Callback;
@@ -40,9 +40,7 @@ pub struct Parts<'a, 'py> {
 pub struct Encoded {
     pub topic: TopicId,
     partition: i32,
-    value_end: usize,
-    has_value: bool,
-    has_key: bool,
+    parts: MessageParts,
     timestamp_ms: Option<i64>,
     headers: Vec<Header>,
     pub callback: Option<Callback>,
@@ -52,8 +50,8 @@ impl Encoded {
     pub fn payload<'a>(&'a self, bytes: &'a [u8]) -> Outgoing<'a> {
         Outgoing {
             partition: self.partition,
-            value: self.has_value.then(|| &bytes[..self.value_end]),
-            key: self.has_key.then(|| &bytes[self.value_end..]),
+            value: self.parts.has_value.then(|| &bytes[..self.parts.middle]),
+            key: self.parts.has_key.then(|| &bytes[self.parts.middle..]),
             timestamp_ms: self.timestamp_ms,
             headers: &self.headers,
             forwarded: None,
@@ -83,14 +81,12 @@ impl Core {
         if let Some(callback) = parts.on_delivery {
             refuse_async_argument("send", "on_delivery", callback, "producers call", &self.callbacks)?;
         }
-        let (value_end, has_value, has_key) = self.encode(parts.value, parts.key, buffer)?;
+        let encoded = self.encode(parts.value, parts.key, buffer)?;
         let given = parts.on_delivery.map(|callback| Callback::OnDelivery(callback.clone().unbind()));
         Ok(Encoded {
             topic,
             partition: outgoing::partition(parts.topic, parts.partition)?,
-            value_end,
-            has_value,
-            has_key,
+            parts: encoded,
             timestamp_ms: parts.timestamp.map(outgoing::timestamp_ms).transpose()?,
             headers: parts.headers.map_or_else(|| Ok(Vec::new()), outgoing::headers)?,
             callback: given.or_else(|| self.has_on_delivery.then_some(Callback::Default)),
@@ -138,13 +134,13 @@ impl Core {
         Ok(id)
     }
 
-    /// Appends the value and then the key to `buffer`. Returns where the value ends, and which of the two there are.
+    /// Appends the value and then the key to `buffer`.
     pub fn encode(
         &self,
         value: &Bound<'_, PyAny>,
         key: Option<&Bound<'_, PyAny>>,
         buffer: &mut Vec<u8>,
-    ) -> PyResult<(usize, bool, bool)> {
+    ) -> PyResult<MessageParts> {
         let py = value.py();
         let has_value = match &self.value_serializer {
             Some(serializer) => append(buffer, &serializer.bind(py).call1((value,))?, "value_serializer")?,
@@ -154,7 +150,7 @@ impl Core {
                 true
             }
         };
-        let value_end = buffer.len();
+        let middle = buffer.len();
         let has_key = match (&self.key_serializer, key) {
             (_, None) => false,
             (Some(serializer), Some(key)) => append(buffer, &serializer.bind(py).call1((key,))?, "key_serializer")?,
@@ -166,7 +162,7 @@ impl Core {
                 true
             }
         };
-        Ok((value_end, has_value, has_key))
+        Ok(MessageParts { middle, has_value, has_key })
     }
 }
 

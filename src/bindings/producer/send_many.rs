@@ -3,20 +3,15 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyIterator, PyList, PyString};
+use pyo3::types::{PyIterator, PyList, PyRange, PyString, PyTuple};
 
 use crate::bindings::blocking::detached;
 use crate::bindings::outgoing;
-use crate::kafka::{self, Batch, Header, Sheaf};
+use crate::kafka::{self, Accumulator, Batch, MessageParts, Sheaf};
 
 use super::batch::DeliveryBatch;
 use super::core::Core;
 use super::handle::Handle;
-
-/// A sheaf is sent when it has so many messages, or so many bytes: enough to make giving up the GIL cheap (0.1 us and
-/// more each time), and little enough for the processor's cache.
-const MESSAGES: usize = 128;
-const BYTES: usize = 128 * 1024;
 
 pub fn send_many(
     py: Python<'_>,
@@ -27,13 +22,14 @@ pub fn send_many(
     headers: Option<&Bound<'_, PyAny>>,
     partition: Option<i32>,
 ) -> PyResult<DeliveryBatch> {
-    let mut sender = Sender::new(&producer.get().core, topic, headers, partition)?;
+    let mut sender = Sender::new(&producer.get().core, topic, values, key, headers, partition)?;
     let items = values.try_iter()?;
     loop {
         let more = sender.fill(&items, key);
         let sent = sender.send(py);
         match (more, sent) {
-            // What came before the bad one is sent all the same.
+            // What came before the bad one is sent all the same; not in the child of a source that forked.
+            (Err(error), _) if sender.core.producer.forked() => return Err(error),
             (Err(error), Ok(())) | (_, Err(error)) => return Err(sender.note(py, error)),
             (Ok(false), Ok(())) => return Ok(DeliveryBatch { batch: sender.seal(), producer: producer.clone_ref(py) }),
             (Ok(true), Ok(())) => {}
@@ -44,11 +40,13 @@ pub fn send_many(
 /// A batch that is being sent. Let go, it takes no more messages.
 pub struct Sender {
     pub core: Arc<Core>,
-    pub batch: Arc<Batch>,
-    partition: i32,
-    headers: Vec<Header>,
-    pub sheaf: Sheaf,
-    /// How many of the iterable's items are in a sheaf or sent.
+    accumulator: Arc<Accumulator>,
+    /// Whether code that may take long runs between two values.
+    slow: bool,
+    /// Encoded here, since no lock is held while Python code may run: one message where `slow`, else as many as are handed over
+    /// at once.
+    new: Sheaf,
+    /// How many of the iterable's items are accumulated or sent.
     taken: usize,
 }
 
@@ -56,14 +54,17 @@ impl Sender {
     pub fn new(
         core: &Arc<Core>,
         topic: &Bound<'_, PyString>,
+        values: &Bound<'_, PyAny>,
+        key: Option<&Bound<'_, PyAny>>,
         headers: Option<&Bound<'_, PyAny>>,
         partition: Option<i32>,
     ) -> PyResult<Self> {
         core.usable()?;
         let headers = headers.map_or_else(|| Ok(Vec::new()), outgoing::headers)?;
         let partition = outgoing::partition(topic, partition)?;
-        let batch = core.producer.start_batch(core.topic(topic)?);
-        Ok(Sender { core: core.clone(), batch, partition, headers, sheaf: Sheaf::default(), taken: 0 })
+        let slow = key.is_some() || core.calls_python() || !is_there(values);
+        let accumulator = core.producer.start_accumulator(core.topic(topic)?, partition, headers, slow);
+        Ok(Sender { core: core.clone(), accumulator, slow, new: Sheaf::default(), taken: 0 })
     }
 
     /// Encodes what one sheaf takes. Returns whether there may be more.
@@ -71,61 +72,86 @@ impl Sender {
         for item in items {
             let value = item?;
             let key = key.map(|key| key.call1((&value,))).transpose()?.filter(|key| !key.is_none());
-            self.add(&value, key.as_ref())?;
-            if self.sheaf.len() >= MESSAGES || self.sheaf.bytes.len() >= BYTES {
+            if self.add(&value, key.as_ref())? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    fn add(&mut self, value: &Bound<'_, PyAny>, key: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        let start = self.sheaf.bytes.len();
-        match self.core.encode(value, key, &mut self.sheaf.bytes) {
-            Ok((middle, has_value, has_key)) => {
-                self.sheaf.push(start, middle, has_value, has_key);
-                self.taken += 1;
-                Ok(())
+    /// Returns whether it is time to hand over.
+    fn add(&mut self, value: &Bound<'_, PyAny>, key: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+        let start = self.new.bytes.len();
+        let encoded = self.core.encode(value, key, &mut self.new.bytes);
+        let due = encoded.and_then(|parts| {
+            if self.slow {
+                return self.accumulate(value.py(), parts);
             }
-            Err(error) => {
-                self.sheaf.bytes.truncate(start);
-                Err(error)
+            self.new.push(start, parts);
+            Ok(self.new.is_full())
+        });
+        if self.slow || due.is_err() {
+            self.new.bytes.truncate(start);
+        }
+        self.taken += usize::from(due.is_ok());
+        due
+    }
+
+    /// Puts the message that is encoded where other threads can hand it over.
+    fn accumulate(&self, py: Python<'_>, parts: MessageParts) -> PyResult<bool> {
+        // A source may fork, and come back here in the child, where another thread's lock would never be free.
+        self.core.usable()?;
+        loop {
+            if let Some(due) = self.core.producer.accumulate(&self.accumulator, &self.new.bytes, parts) {
+                return Ok(due);
             }
+            py.detach(|| self.accumulator.wait_until_free());
         }
     }
 
     fn send(&mut self, py: Python<'_>) -> PyResult<()> {
-        if self.sheaf.is_empty() {
-            return Ok(());
-        }
-        let (batch, partition, headers, sheaf) = (&self.batch, self.partition, &self.headers, &self.sheaf);
-        let producer = &self.core.producer;
-        let sent = detached(py, |interrupt| producer.send_sheaf(batch, partition, headers, sheaf, interrupt));
-        self.sheaf.clear();
+        self.put()?;
+        let (producer, accumulator) = (&self.core.producer, &self.accumulator);
+        let sent = detached(py, |interrupt| producer.hand_over(accumulator, interrupt));
         if sent.is_err() {
             self.stopped();
         }
         Ok(sent?)
     }
 
-    /// Sends what there is room for, from the sheaf's message of that number on.
-    pub fn try_send(&self, from: usize) -> Result<usize, kafka::Error> {
-        self.core.producer.try_send_sheaf(&self.batch, self.partition, &self.headers, &self.sheaf, from)
+    /// Before `try_send`.
+    pub fn put(&mut self) -> PyResult<()> {
+        self.core.usable()?;
+        if !self.slow {
+            self.accumulator.put(&mut self.new);
+        }
+        Ok(())
     }
 
-    /// The sheaf did not go out in full.
+    /// Hands over what there is room for, and returns how many messages are left.
+    pub fn try_send(&self) -> Result<usize, kafka::Error> {
+        self.core.producer.try_hand_over(&self.accumulator)
+    }
+
+    /// Not everything was handed over.
     pub fn stopped(&mut self) {
-        self.sheaf.clear();
-        self.taken = self.batch.len();
+        self.taken = self.batch().len();
+    }
+
+    pub fn batch(&self) -> &Arc<Batch> {
+        &self.accumulator.batch
     }
 
     pub fn seal(self) -> Arc<Batch> {
-        self.batch.clone()
+        self.batch().clone()
     }
 
     /// Says in the exception how far it came. A note, as of Python 3.11, whose tracebacks print it; the attribute is there
     /// on every version.
     pub fn note(&self, py: Python<'_>, error: PyErr) -> PyErr {
+        if self.core.producer.forked() {
+            return error;
+        }
         let (value, index) = (error.value(py), self.taken);
         let text = format!(
             "send_many stopped at index {index} of the values; the {index} before it are sent, and flush() waits for them"
@@ -146,6 +172,16 @@ impl Sender {
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        self.core.producer.seal_batch(&self.batch);
+        // In a forked child its locks may never be free.
+        if !self.core.producer.forked() {
+            self.core.producer.end_accumulator(&self.accumulator);
+        }
     }
+}
+
+/// Whether the values can be had without running code that may take long.
+fn is_there(values: &Bound<'_, PyAny>) -> bool {
+    values.is_exact_instance_of::<PyList>()
+        || values.is_exact_instance_of::<PyTuple>()
+        || values.is_exact_instance_of::<PyRange>()
 }

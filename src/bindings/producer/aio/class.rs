@@ -207,7 +207,10 @@ impl AsyncProducer {
     ) -> PyResult<Operation> {
         const NAME: &str = "AsyncProducer.send_many";
         let producer = self.handle()?.clone_ref(py);
-        let begin = || Ok((values.try_iter()?.unbind(), Sender::new(self.core()?, topic, headers, partition)?));
+        let begin = || {
+            let key = key.as_ref().map(|key| key.bind(py));
+            Ok((values.try_iter()?.unbind(), Sender::new(self.core()?, topic, values, key, headers, partition)?))
+        };
         Ok(match begin() {
             Err(error) => Operation::ready::<()>(py, NAME, Err(error)),
             Ok((items, sender)) => Operation::working(NAME, async move {

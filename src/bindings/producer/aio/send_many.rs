@@ -25,7 +25,8 @@ pub async fn send_all(mut sender: Sender, items: Py<PyIterator>, key: Option<Py<
         });
         let sent = send(&mut sender).await;
         match (more, sent) {
-            // What came before the bad one is sent all the same.
+            // What came before the bad one is sent all the same; not in the child of a source that forked.
+            (Err(error), _) if sender.core.producer.forked() => return Err(error),
             (Err(error), Ok(())) | (_, Err(error)) => return Err(Python::attach(|py| sender.note(py, error))),
             (Ok(false), Ok(())) => return Ok(sender.seal()),
             (Ok(true), Ok(())) => {}
@@ -38,19 +39,20 @@ pub async fn send_all(mut sender: Sender, items: Py<PyIterator>, key: Option<Py<
 }
 
 async fn send(sender: &mut Sender) -> PyResult<()> {
-    let mut from = 0;
-    while from < sender.sheaf.len() {
+    sender.put()?;
+    let mut before = usize::MAX;
+    while before > 0 {
         let (core, this) = (sender.core.clone(), &*sender);
         // As for single messages, max_block counts from when this message first met a full queue.
-        let moved = when_room(&core, this.batch.topic, || this.try_send(from).map(|sent| (sent > 0).then_some(sent)));
+        let fewer = |left: usize| (left == 0 || left < before).then_some(left);
+        let moved = when_room(&core, this.batch().topic, || this.try_send().map(fewer));
         match moved.await {
-            Ok(sent) => from += sent,
+            Ok(left) => before = left,
             Err(error) => {
                 sender.stopped();
                 return Err(error);
             }
         }
     }
-    sender.sheaf.clear();
     Ok(())
 }
