@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use super::code_text::own_text;
 use super::native;
 
 /// A `rd_kafka_resp_err_t` as a plain number: brokers send codes that this librdkafka has no name for.
@@ -34,6 +35,9 @@ impl Code {
     pub const NO_OFFSET: Code = Code(-168);
     /// "No such entry": what an admin request says of a topic or partition that does not exist.
     pub const NO_ENTRY: Code = Code(-156);
+    /// Given up before it was sent, and after that without an answer.
+    pub const PURGE_QUEUE: Code = Code(-152);
+    pub const PURGE_INFLIGHT: Code = Code(-151);
     pub const FATAL: Code = Code(-150);
     pub const FENCED: Code = Code(-144);
     /// Another message of the same batch was refused.
@@ -69,9 +73,10 @@ impl Code {
         table().iter().find(|(_, (known, _))| *known == name).map(|(code, _)| Code(*code))
     }
 
-    /// librdkafka's sentence for the code.
+    /// A sentence for the code: librdkafka's, or one of our own where that has no cause.
     pub fn text(self) -> &'static str {
-        described(self).map_or("unknown error code", |(_, text)| text)
+        const UNKNOWN: &str = "an error code that this version of librdkafka does not know, from a newer broker";
+        own_text(self.0).or_else(|| described(self).map(|(_, text)| text)).unwrap_or(UNKNOWN)
     }
 
     /// Whether the same call may succeed when made again: the protocol's "retriable" column
@@ -130,6 +135,8 @@ mod tests {
             (Code::STATE, "_STATE"),
             (Code::AUTHENTICATION, "_AUTHENTICATION"),
             (Code::NO_OFFSET, "_NO_OFFSET"),
+            (Code::PURGE_QUEUE, "_PURGE_QUEUE"),
+            (Code::PURGE_INFLIGHT, "_PURGE_INFLIGHT"),
             (Code::FATAL, "_FATAL"),
             (Code::MAX_POLL_EXCEEDED, "_MAX_POLL_EXCEEDED"),
             (Code::INVALID_DIFFERENT_RECORD, "_INVALID_DIFFERENT_RECORD"),

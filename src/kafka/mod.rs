@@ -9,6 +9,7 @@ mod brokers;
 mod bulk;
 mod closing;
 mod code;
+mod code_text;
 mod config;
 mod consumer;
 mod defaults;

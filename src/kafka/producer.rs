@@ -3,7 +3,7 @@
 //! `reports` is that thread, `bulk` sends many messages at once, `transactions` binds them together.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{mpsc, Arc, Mutex, PoisonError, RwLock};
+use std::sync::{mpsc, Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::accumulator::Accumulators;
@@ -107,6 +107,7 @@ impl<H: ProducerHooks> Producer<H> {
             names: RwLock::default(),
             failures: Failures::default(),
             closing: AtomicBool::new(false),
+            fatal: OnceLock::new(),
             stop: AtomicBool::new(false),
             transactions_ready: AtomicBool::new(false),
             transaction: TransactionState::new(config.transaction_timeout()),

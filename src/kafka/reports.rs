@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::ThreadId;
 
 use super::accumulator::Accumulators;
@@ -45,6 +45,8 @@ pub(super) struct Shared<H: ProducerHooks> {
     pub failures: Failures<H::Callback>,
     /// `close` has begun: no new messages.
     pub closing: AtomicBool,
+    /// Why the producer failed for good.
+    pub fatal: OnceLock<String>,
     pub stop: AtomicBool,
     pub transactions_ready: AtomicBool,
     pub transaction: TransactionState,
@@ -95,7 +97,10 @@ impl<H: ProducerHooks> Shared<H> {
         *self.report_thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
         let mut round = Round { completed: Vec::new(), run: Vec::new(), batch: None, delivered: 0, bytes: 0 };
         while !self.stop.load(Ordering::SeqCst) {
-            let count = open.line.poll(TICK, |carried, outcome| self.report(&mut round, carried, &outcome));
+            let count = open.line.poll(TICK, |carried, outcome| {
+                self.note_fatal(&open, outcome.code);
+                self.report(&mut round, carried, &outcome);
+            });
             if count > 0 {
                 self.end_round(&mut round, count);
             }
@@ -197,10 +202,37 @@ impl<H: ProducerHooks> Shared<H> {
                 );
                 format!("not confirmed within delivery_timeout_ms={}; {cause}", self.timeout_ms)
             }
+            Code::PURGE_QUEUE | Code::PURGE_INFLIGHT => self.given_up(outcome),
             code if code.is_fenced() => self.transaction.outdated().unwrap_or_else(|| outcome.reason()),
             _ => outcome.reason(),
         };
         format!("cannot deliver to '{topic}'{place}: {detail} ({})", outcome.code.name())
+    }
+
+    /// A producer that fails for good has its messages purged, before it says so itself.
+    fn note_fatal(&self, open: &Open<H>, code: Code) {
+        if matches!(code, Code::PURGE_QUEUE | Code::PURGE_INFLIGHT) && self.fatal.get().is_none() {
+            if let Some((code, why)) = open.line.client().fatal_error() {
+                let _ = self.fatal.set(format!("{why} ({})", code.name()));
+            }
+        }
+    }
+
+    /// Why a message was purged, as far as that is known.
+    fn given_up(&self, outcome: &Outcome<'_>) -> String {
+        let when = match outcome.code {
+            Code::PURGE_QUEUE => "given up before it was sent",
+            _ => "given up before it was confirmed, so it may have arrived",
+        };
+        if let Some(why) = self.fatal.get() {
+            return format!("{when}, since the producer failed for good: {why}");
+        }
+        if self.closing.load(Ordering::SeqCst) {
+            let cause =
+                self.brokers.last_cause().map_or_else(String::new, |cause| format!(". The connection failed: {cause}"));
+            return format!("{when}, since the producer was closed{cause}");
+        }
+        outcome.reason()
     }
 }
 
