@@ -41,6 +41,23 @@ def test_single_messages_are_kept_up_to_64_mib(without_broker: Any) -> None:
 
 
 @pytest.mark.mock_only
+def test_many_small_batches_are_kept_up_to_64_mib_together(without_broker: Any) -> None:
+    producer, topic = without_broker
+    for _ in range(100):
+        producer.send_many(topic, ["x" * 900_000])
+    with pytest.raises(
+        DeliveryError, match=r"^100 messages were not delivered, of which the first \d\d are kept"
+    ) as caught:
+        producer.flush(30)
+    assert KEPT - 1_000_000 < bytes_of(caught.value.failures) <= KEPT
+    producer.send_many(topic, [1])
+    with pytest.raises(DeliveryError) as caught:
+        producer.flush(30)
+    assert len(caught.value.failures) == 1
+    producer.close()
+
+
+@pytest.mark.mock_only
 def test_messages_of_batches_are_kept_up_to_64_mib_together_and_the_count_is_true(without_broker: Any) -> None:
     producer, topic = without_broker
     batches = [producer.send_many(topic, ["x" * 900_000] * 30) for _ in range(4)]

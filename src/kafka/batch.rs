@@ -34,6 +34,17 @@ struct Outcomes {
     unkept_seen: usize,
 }
 
+/// How the next `flush` learns of a failure.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// The batch has others that nobody has seen: it is known.
+    Before,
+    /// By looking at the batch from now on.
+    First,
+    /// Not from the batch, which would have to be kept for it.
+    Apart,
+}
+
 /// Failures, and how many there are besides.
 pub type Kept = (Vec<Failure>, usize);
 
@@ -100,19 +111,25 @@ impl Batch {
         }
     }
 
-    /// Fails a message. Without `room` the failure is only counted, unless it is the first, which the batch's error shows.
-    /// Returns whether it is the first that is not seen.
-    pub(super) fn fail(&self, index: u32, failure: Failure, room: bool) -> bool {
+    /// Fails a message. Without `room` the failure is only counted, unless it is the first, which the batch's own error shows.
+    pub(super) fn fail(&self, index: u32, failure: Failure, room: bool) -> Told {
         let mut outcomes = self.lock();
         outcomes.known += 1;
         outcomes.place(index);
-        let first = !outcomes.has_unseen();
+        let told = match (outcomes.has_unseen(), room) {
+            (true, _) => Told::Before,
+            (false, true) => Told::First,
+            (false, false) => Told::Apart,
+        };
+        let apart = usize::from(told == Told::Apart);
         if room || outcomes.failures.is_empty() {
             outcomes.failures.push(failure);
+            outcomes.seen += apart;
         } else {
             outcomes.unkept += 1;
+            outcomes.unkept_seen += apart;
         }
-        first
+        told
     }
 
     fn lock(&self) -> MutexGuard<'_, Outcomes> {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::batch::Batch;
+use super::batch::{Batch, Told};
 use super::delivery::{Failure, Report};
 use super::error::Error;
 
@@ -44,14 +44,19 @@ impl<C> Failures<C> {
     /// Fails one message of a batch, and has the next `raise` look there.
     pub fn fail(&self, batch: &Arc<Batch>, index: u32, failure: Failure) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = kept.make_room(failure.size());
-        if batch.fail(index, failure, room) {
-            let batches = &mut kept.batches;
-            if batches.len() == batches.capacity() {
-                // Before the list grows: what somebody has looked at need not be kept.
-                batches.retain(|batch| batch.has_unseen());
+        let none = kept.single.is_empty() && kept.batches.is_empty();
+        let room = kept.make_room(failure.size()) || none;
+        match batch.fail(index, failure, room) {
+            Told::Before => {}
+            Told::First => {
+                let batches = &mut kept.batches;
+                if batches.len() == batches.capacity() {
+                    // Before the list grows: what somebody has looked at need not be kept.
+                    batches.retain(|batch| batch.has_unseen());
+                }
+                batches.push(batch.clone());
             }
-            batches.push(batch.clone());
+            Told::Apart => kept.uncounted += 1,
         }
     }
 
