@@ -54,6 +54,7 @@ mod _kjson {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("librdkafka_version", crate::kafka::librdkafka_version())?;
         crate::kafka::prepare_for_forks();
+        crate::kafka::remember_signals();
         crate::bindings::shutdown::install(module.py())
     }
 }

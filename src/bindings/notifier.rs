@@ -9,7 +9,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 
 use crate::error::Error;
-use crate::kafka::{Level, LogRecord, PerProcess};
+use crate::kafka::{self, Level, LogRecord, PerProcess};
 
 pub type Note = Box<dyn FnOnce(Python<'_>) -> PyResult<()> + Send>;
 
@@ -66,7 +66,7 @@ fn queue(note: Note, droppable: bool) {
         let (done, ended) = channel();
         let queue = Arc::<Queue>::default();
         let theirs = queue.clone();
-        let started = std::thread::Builder::new().name("kjson-notify".into()).spawn(move || {
+        let started = kafka::spawn("kjson-notify", move || {
             run(&received, &theirs);
             let _ = done.send(());
         });
@@ -86,8 +86,7 @@ fn queue(note: Note, droppable: bool) {
 
 fn run(notes: &Receiver<Note>, queue: &Queue) {
     while let Ok(first) = notes.recv() {
-        // try_attach, not attach: an interpreter that is ending must not be entered from here (PyO3 issue 4874).
-        let delivered = Python::try_attach(|py| {
+        let deliver_some = |py: Python<'_>| {
             for note in std::iter::once(first).chain(notes.try_iter()).take(AT_ONCE) {
                 queue.waiting.fetch_sub(1, Ordering::Relaxed);
                 deliver(py, note);
@@ -96,7 +95,9 @@ fn run(notes: &Receiver<Note>, queue: &Queue) {
             if dropped > 0 {
                 deliver(py, Box::new(move |py| write(py, &drops(dropped))));
             }
-        });
+        };
+        // try_attach, not attach: an interpreter that is ending must not be entered from here (PyO3 issue 4874).
+        let delivered = kafka::with_signals(|| Python::try_attach(deliver_some));
         if delivered.is_none() {
             return;
         }

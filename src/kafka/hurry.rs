@@ -6,6 +6,7 @@ use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use super::native::thread::spawn;
 use super::producer::{Open, Producer, ProducerHooks};
 use super::reports::Shared;
 use super::wait::TICK;
@@ -32,7 +33,7 @@ impl<H: ProducerHooks> Producer<H> {
         let (shared, open, wished) = (self.shared.clone(), Arc::downgrade(&open), self.hurry.wished.clone());
         let run = move || push(&shared, &open, &wished, &heard);
         // Without a thread to be had, linger_ms is sat out.
-        *bell = std::thread::Builder::new().name("kjson-hurry".into()).spawn(run).is_ok().then_some(sender);
+        *bell = spawn("kjson-hurry", run).is_ok().then_some(sender);
     }
 }
 

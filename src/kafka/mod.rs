@@ -49,6 +49,7 @@ pub use log::{Level, LogRecord, LogSink};
 pub use mock::MockCluster;
 pub use native::fork::{forks, PerProcess};
 pub use native::incoming::Incoming;
+pub use native::thread::{remember_signals, spawn, with_signals};
 pub use native::transact::GroupMetadata;
 pub use native::version as librdkafka_version;
 pub use pattern::translate as translate_pattern;

@@ -11,6 +11,7 @@ use super::brokers::Brokers;
 use super::code::Code;
 use super::error::Error;
 use super::native::client::Client;
+use super::native::thread::spawn;
 use super::reaper;
 use super::wait::{check, Deadline, Interrupt, TICK};
 
@@ -138,7 +139,7 @@ impl Watch {
         let since = *self.lock().get_or_insert_with(Instant::now);
         if !self.asking.swap(true, Ordering::AcqRel) {
             let watch = self.clone();
-            let asked = std::thread::Builder::new().name("kjson-probe".into()).spawn(move || {
+            let asked = spawn("kjson-probe", move || {
                 const PATIENCE: Duration = Duration::from_secs(1);
                 let begun = Instant::now();
                 if ask(PATIENCE) {

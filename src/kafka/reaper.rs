@@ -3,6 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use super::native::thread::spawn;
 use super::wait::{check, Deadline, Interrupt, TICK};
 
 /// Runs `work` on a thread of its own; the receiver hears when it is done. Without a thread to be had it runs here.
@@ -12,7 +13,7 @@ pub fn run(work: impl FnOnce() + Send + 'static) -> mpsc::Receiver<()> {
     let theirs = shared.clone();
     let take =
         |shared: &std::sync::Mutex<Option<_>>| shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-    let started = std::thread::Builder::new().name("kjson-close".into()).spawn({
+    let started = spawn("kjson-close", {
         let done = done.clone();
         move || {
             if let Some(work) = take(&theirs) {

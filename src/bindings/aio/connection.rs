@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use super::port::batched;
-use crate::kafka::Error;
+use crate::kafka::{self, Error};
 
 #[derive(Default)]
 pub struct Connection {
@@ -67,9 +67,7 @@ pub async fn connect<T: Connects>(core: &Arc<T>) -> Result<(), Error> {
             State::Idle => {
                 let attempt = Arc::<Attempt>::default();
                 let (theirs, core) = (attempt.clone(), core.clone());
-                std::thread::Builder::new()
-                    .name("kjson-connect".into())
-                    .spawn(move || run(&core, &theirs))
+                kafka::spawn("kjson-connect", move || run(&core, &theirs))
                     .map_err(|error| Error::Misuse(format!("no thread could be started to connect: {error}")))?;
                 *state = State::Connecting(attempt.clone());
                 attempt

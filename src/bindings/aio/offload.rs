@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::kafka::{Error, Interrupt};
+use crate::kafka::{self, Error, Interrupt};
 
 /// How it ended, once it has, and who waits for that.
 type Outcome<T> = (Option<Result<T, Error>>, Option<Waker>);
@@ -55,7 +55,7 @@ pub fn offload<T: Send + 'static>(
 ) -> Offloaded<T> {
     let slot = Arc::new(Slot { outcome: Mutex::new((None, None)), abandoned: AtomicBool::new(false) });
     let filler = Filler(slot.clone());
-    let started = std::thread::Builder::new().name("kjson-call".into()).spawn(move || {
+    let started = kafka::spawn("kjson-call", move || {
         let slot = &filler.0;
         slot.fill(work(&|| slot.abandoned.load(Ordering::Relaxed)));
     });

@@ -214,7 +214,7 @@ impl ConsumerHooks for ConsumerEvents {
             return self.group.call_on_loop(&port, event);
         }
         // None where the interpreter ends: nobody is left to be told.
-        match Python::try_attach(|py| self.group.call(py, event)) {
+        match kafka::with_signals(|| Python::try_attach(|py| self.group.call(py, event))) {
             Some(Err(error)) => self.group.raise(error),
             _ => Ok(()),
         }

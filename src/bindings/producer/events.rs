@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use crate::bindings::aio::port::batched;
 use crate::bindings::events::Events;
-use crate::kafka::{Code, Completed, LogRecord, LogSink, ProducerHooks, TopicId};
+use crate::kafka::{self, Code, Completed, LogRecord, LogSink, ProducerHooks, TopicId};
 
 use super::aio::Rounds;
 use super::delivery::Callback;
@@ -42,7 +42,7 @@ impl ProducerHooks for ProducerEvents {
             return;
         }
         // One attach for the whole batch. An interpreter that is ending takes no more callbacks.
-        Python::try_attach(|py| {
+        let call = |py: Python<'_>| {
             let Some((first, _)) = batch.first() else { return };
             let (mut topic, mut topic_name) = (first.topic, name(first.topic));
             for (report, callbacks) in batch {
@@ -53,7 +53,8 @@ impl ProducerHooks for ProducerEvents {
                     callback.call(py, &report, &topic_name, self.on_delivery.as_ref());
                 }
             }
-        });
+        };
+        kafka::with_signals(|| Python::try_attach(call));
     }
 
     fn moved(&self, count: usize) {

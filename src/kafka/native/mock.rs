@@ -22,7 +22,9 @@ unsafe impl Sync for Cluster {}
 impl Cluster {
     pub fn new(host: Client, brokers: u16) -> Option<Self> {
         // SAFETY: the host is live and kept until after the cluster's destroy.
-        let raw = unsafe { rd::rd_kafka_mock_cluster_new(host.raw(), c_int::from(brokers)) };
+        let new = |_| unsafe { rd::rd_kafka_mock_cluster_new(host.raw(), c_int::from(brokers)) };
+        // Its thread is the only one of librdkafka's that takes signals.
+        let raw = super::thread::without_signals(new);
         if raw.is_null() {
             return None;
         }

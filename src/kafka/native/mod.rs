@@ -23,6 +23,7 @@ pub mod partitions;
 pub mod place;
 pub mod produce;
 mod refused;
+pub mod thread;
 mod timestamp;
 pub mod transact;
 mod unparsed;

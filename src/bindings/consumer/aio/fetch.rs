@@ -58,7 +58,7 @@ impl Fetcher {
             },
         };
         let (sender, heard) = channel();
-        let started = std::thread::Builder::new().name("kjson-fetch".into()).spawn(move || serve(&heard));
+        let started = kafka::spawn("kjson-fetch", move || serve(&heard));
         if let Err(error) = started {
             *self.state() = State::Idle;
             return Err(kafka::Error::Misuse(format!("no thread could be started to fetch: {error}")));
