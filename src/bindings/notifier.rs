@@ -1,8 +1,8 @@
 //! Carries what happens on librdkafka's threads to Python: log records to `logging.getLogger("kjson")`, and the callbacks
 //! `on_error` and `on_stats`. librdkafka's threads never take the GIL; one thread of ours does, for all clients.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{channel, Receiver, Sender};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub type Note = Box<dyn FnOnce(Python<'_>) -> PyResult<()> + Send>;
 const WAITING: usize = 5_000;
 /// So many notes are delivered for one attach to the interpreter.
 const AT_ONCE: usize = 100;
+/// How long the end of the process waits for all notes, and once more for the one that is being delivered then.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 struct Notifier {
     notes: Sender<Note>,
@@ -31,6 +33,8 @@ struct Queue {
     waiting: AtomicUsize,
     /// Notes that were not queued and that no record has told of.
     dropped: AtomicUsize,
+    /// The handlers were too slow at the end of the process: what still waits is not delivered.
+    abandoned: AtomicBool,
 }
 
 #[derive(Default)]
@@ -88,6 +92,9 @@ fn run(notes: &Receiver<Note>, queue: &Queue) {
     while let Ok(first) = notes.recv() {
         let deliver_some = |py: Python<'_>| {
             for note in std::iter::once(first).chain(notes.try_iter()).take(AT_ONCE) {
+                if queue.abandoned.load(Ordering::Relaxed) {
+                    return;
+                }
                 queue.waiting.fetch_sub(1, Ordering::Relaxed);
                 deliver(py, note);
             }
@@ -98,7 +105,7 @@ fn run(notes: &Receiver<Note>, queue: &Queue) {
         };
         // try_attach, not attach: an interpreter that is ending must not be entered from here (PyO3 issue 4874).
         let delivered = kafka::with_signals(|| Python::try_attach(deliver_some));
-        if delivered.is_none() {
+        if delivered.is_none() || queue.abandoned.load(Ordering::Relaxed) {
             return;
         }
     }
@@ -146,7 +153,7 @@ fn write(py: Python<'_>, record: &LogRecord) -> PyResult<()> {
     Ok(())
 }
 
-/// Delivers what is queued, within two seconds, and ends the thread. The next note starts it anew.
+/// Delivers what is queued, as far as there is time, and ends the thread. The next note starts it anew.
 pub fn drain(py: Python<'_>) {
     end(py, false);
 }
@@ -162,9 +169,12 @@ fn end(py: Python<'_>, stopped: bool) {
         state.stopped = stopped;
         let notifier = state.current.take();
         drop(state);
-        if let Some(Notifier { notes, ended, .. }) = notifier {
+        if let Some(Notifier { notes, ended, queue }) = notifier {
             drop(notes);
-            let _ = ended.recv_timeout(Duration::from_secs(2));
+            if let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(PATIENCE) {
+                queue.abandoned.store(true, Ordering::Relaxed);
+                let _ = ended.recv_timeout(PATIENCE);
+            }
         }
     });
 }
