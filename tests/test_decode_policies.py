@@ -10,6 +10,7 @@ from typing import Any, Iterator, List
 
 import pytest
 
+import kjson
 from kjson import ConfigError, Consumer, DeadLetter, DecodeError, Message, Producer, TopicPartition
 
 from .peers import committed_offset, write_with_confluent
@@ -99,6 +100,52 @@ def test_a_batch_that_runs_out_of_memory_loses_nothing(servers: str, topic: str)
                 seen += [message.value["n"] for message in more]
         assert seen == list(range(2000))
     assert min(sizes) < 400, "no allocation failed"
+
+
+@pytest.mark.mock_only
+@pytest.mark.sync_only
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Python's own, of what it lets go
+@pytest.mark.parametrize("way", ["poll", "consume"])
+def test_each_allocation_that_fails_is_a_memory_error(servers: str, topic: str, way: str) -> None:
+    """And no panic, after which messages would be gone."""
+    memory = pytest.importorskip("_testcapi", reason="CPython's own tests are not installed")
+    write_with_confluent(servers, topic, [b'{"n":%d}' % n for n in range(1000)], key=b"key", headers=[("a", b"1")])
+    seen: List[int] = []
+    outcomes = set()
+    with consumer_of(servers, topic, "raise") as consumer:
+        read = consumer.poll if way == "poll" else lambda: consumer.consume(3)
+        for allocation in [*range(60), *range(60)]:
+            memory.set_nomemory(allocation, allocation + 1)
+            try:
+                got = read()
+            except MemoryError:
+                got = []
+                outcomes.add("MemoryError")
+            finally:
+                memory.remove_mem_hooks()
+            seen += [message.value["n"] for message in (got if isinstance(got, list) else [got]) if message]
+        seen += [message.value["n"] for message in consumer.until_end()]
+    assert outcomes
+    assert seen == list(range(1000))
+
+
+@pytest.mark.sync_only
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Python's own, of what it lets go
+def test_dumps_and_loads_without_memory() -> None:
+    memory = pytest.importorskip("_testcapi", reason="CPython's own tests are not installed")
+    data = {"key": ["text", 1.5, 2**70, None, {"a": "\u00e9"}]}
+    text = kjson.dumps(data)
+    failed = 0
+    for work in (lambda: kjson.dumps(data), lambda: kjson.loads(text)):
+        for allocation in range(30):
+            memory.set_nomemory(allocation, allocation + 1)
+            try:
+                work()
+            except MemoryError:
+                failed += 1
+            finally:
+                memory.remove_mem_hooks()
+    assert failed
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -39,7 +39,7 @@ pub fn dumps<'py>(obj: &Bound<'py, PyAny>, default: Option<Py<PyAny>>, nan: &str
     let out = shared.as_deref_mut().unwrap_or(&mut own);
     out.clear();
     json::encode(obj, &options, out)?;
-    let bytes = PyBytes::new(obj.py(), out);
+    let bytes = json::new_bytes(obj.py(), out)?;
     if out.capacity() > KEPT {
         *out = Vec::new();
     }

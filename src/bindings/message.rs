@@ -74,8 +74,9 @@ impl Message {
         key: Key,
         value: Py<PyAny>,
         error: Option<Py<PyAny>>,
-    ) -> Self {
-        Message {
+    ) -> PyResult<Self> {
+        let raw_value = incoming.value().map(|value| json::new_bytes(py, value)).transpose()?.map(Bound::unbind);
+        Ok(Message {
             topic,
             partition: incoming.partition(),
             offset: incoming.offset(),
@@ -85,10 +86,10 @@ impl Message {
             error,
             raw_key: key.raw,
             // A small one costs half of what malloc takes: Python's allocator is made for many of a size.
-            raw_value: incoming.value().map(|value| PyBytes::new(py, value).unbind()),
+            raw_value,
             raw_headers: headers,
             headers: Once::new(),
-        }
+        })
     }
 
     pub fn into_value(self) -> Py<PyAny> {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyUnicodeEncodeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PyMapping, PyString, PyTuple};
 
@@ -97,13 +98,13 @@ fn shape(given: &Bound<'_, PyAny>) -> PyErr {
 /// Milliseconds since the epoch, from an int or an aware datetime: the whole range of both from 1970 on.
 pub fn timestamp_ms(timestamp: &Bound<'_, PyAny>) -> PyResult<i64> {
     let py = timestamp.py();
-    let datetime = py.import("datetime")?;
-    let is_whole = || !timestamp.is_instance_of::<PyBool>() && timestamp.hasattr("__index__").unwrap_or(false);
+    let is_whole =
+        || !timestamp.is_instance_of::<PyBool>() && timestamp.hasattr(intern!(py, "__index__")).unwrap_or(false);
     let millis = if timestamp.is_exact_instance_of::<PyInt>() {
         timestamp.clone()
     } else if is_whole() {
-        py.import("operator")?.getattr("index")?.call1((timestamp,))?
-    } else if timestamp.is_instance(&datetime.getattr("datetime")?)? {
+        py.import(intern!(py, "operator"))?.getattr(intern!(py, "index"))?.call1((timestamp,))?
+    } else if timestamp.is_instance(&py.import(intern!(py, "datetime"))?.getattr(intern!(py, "datetime"))?)? {
         if timestamp.call_method0("utcoffset")?.is_none() {
             return Err(PyValueError::new_err(
                 "timestamp is a datetime without a time zone, so it names no point in time: use \
@@ -111,7 +112,7 @@ pub fn timestamp_ms(timestamp: &Bound<'_, PyAny>) -> PyResult<i64> {
             ));
         }
         // Whole-number arithmetic: datetime.timestamp() is a float, and 1 ms is lost in it now and then.
-        let millisecond = datetime.getattr("timedelta")?.call1((0, 0, 0, 1))?;
+        let millisecond = py.import(intern!(py, "datetime"))?.getattr(intern!(py, "timedelta"))?.call1((0, 0, 0, 1))?;
         timestamp.sub(epoch(py)?)?.floor_div(millisecond)?
     } else {
         return Err(PyTypeError::new_err(format!(

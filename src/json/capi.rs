@@ -8,12 +8,13 @@
 //! `unsafe`: foreign functions called through their address, with the signatures of CPython's headers.
 #![allow(unsafe_code)]
 
+use std::ffi::CString;
 use std::os::raw::{c_char, c_int};
 use std::sync::OnceLock;
 
 use pyo3::ffi::{self, PyObject, Py_ssize_t};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyList};
 
 use super::wide_text;
 
@@ -38,6 +39,38 @@ struct NewAscii {
 }
 
 static CAPI: OnceLock<CApi> = OnceLock::new();
+
+/// As `PyBytes::new`, which panics where memory runs out.
+pub fn new_bytes<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    // SAFETY: pointer and length are those of one slice, which is copied. The result is null with an exception set, or a new
+    // reference to a bytes object.
+    unsafe {
+        let made = ffi::PyBytes_FromStringAndSize(data.as_ptr().cast(), data.len() as Py_ssize_t);
+        Ok(Bound::from_owned_ptr_or_err(py, made)?.cast_into_unchecked())
+    }
+}
+
+/// The int that these decimal digits mean.
+pub(super) fn new_int<'py>(py: Python<'py>, digits: &str) -> PyResult<Bound<'py, PyAny>> {
+    let digits = CString::new(digits)?;
+    // SAFETY: the text is NUL-terminated and read only in the call. The result is null with an exception set, or new.
+    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyLong_FromString(digits.as_ptr(), std::ptr::null_mut(), 10)) }
+}
+
+/// As `PyList::new`, which panics where memory runs out. The items come back with the error.
+pub fn new_list<T>(py: Python<'_>, items: Vec<Py<T>>) -> Result<Bound<'_, PyList>, (PyErr, Vec<Py<T>>)> {
+    // SAFETY: as above. Each place of the new list is filled once, before anybody sees it, and takes over the reference.
+    unsafe {
+        let list = match Bound::from_owned_ptr_or_err(py, ffi::PyList_New(items.len() as Py_ssize_t)) {
+            Ok(list) => list.cast_into_unchecked::<PyList>(),
+            Err(error) => return Err((error, items)),
+        };
+        for (index, item) in items.into_iter().enumerate() {
+            ffi::PyList_SetItem(list.as_ptr(), index as Py_ssize_t, item.into_ptr());
+        }
+        Ok(list)
+    }
+}
 
 impl CApi {
     pub(super) fn get(_py: Python<'_>) -> &'static CApi {

@@ -16,6 +16,7 @@ mod words;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+pub use capi::{new_bytes, new_list};
 pub use decode::{Series, Unseen};
 pub use error::{DecodeError, EncodeError};
 pub use reference::{reference_decode, reference_encode};

@@ -11,6 +11,7 @@ use pyo3::types::PyList;
 use crate::bindings::forward::Forwarded;
 use crate::bindings::message::Message;
 use crate::bindings::notifier;
+use crate::json;
 use crate::kafka::{Deadline, Incoming, Level, LogRecord, Partition};
 
 use super::core::Core;
@@ -158,11 +159,23 @@ impl Batch {
         if self.plain {
             core.anchors.lie_in(py, &messages);
         }
-        let list = PyList::new(py, messages)?;
+        let list = match json::new_list(py, messages) {
+            Ok(list) => list,
+            Err((error, messages)) if self.plain => {
+                go_back(py, core, &messages);
+                return Err(error);
+            }
+            Err((error, _)) => {
+                core.consumer.give_back(self.taken);
+                return Err(error);
+            }
+        };
         // Python throws away what a call returns if a signal's handler raises at its end, so that is asked for before.
         if let Err(error) = py.check_signals() {
             if self.plain {
-                go_back(py, core, &list);
+                let messages: Vec<_> =
+                    list.iter().filter_map(|item| item.cast_into().ok()).map(Bound::unbind).collect();
+                go_back(py, core, &messages);
             } else {
                 core.consumer.give_back(self.taken);
             }
@@ -213,9 +226,9 @@ impl Batch {
 
 /// Reads these messages again, which nobody has got. They are librdkafka's no more, so it has to fetch them anew.
 #[cold]
-fn go_back(py: Python<'_>, core: &Core, messages: &Bound<'_, PyList>) {
+fn go_back(py: Python<'_>, core: &Core, messages: &[Py<Message>]) {
     let mut firsts: HashMap<(String, i32), i64> = HashMap::new();
-    for message in messages.iter().filter_map(|item| item.cast_into::<Message>().ok()) {
+    for message in messages {
         let (topic, partition, offset) = message.get().position();
         firsts.entry((topic.bind(py).to_string_lossy().into_owned(), partition)).or_insert(offset);
     }

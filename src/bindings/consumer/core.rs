@@ -9,7 +9,6 @@ use pyo3::types::PyDict;
 
 use crate::bindings::blocking::detached;
 use crate::bindings::forward::Forwarded;
-use crate::bindings::message::Message;
 use crate::bindings::notifier;
 use crate::bindings::shutdown::{self, Closable};
 use crate::error::Error;
@@ -18,7 +17,7 @@ use crate::kafka::{self, Deadline, Incoming, Interrupt};
 use super::aio::Aio;
 use super::batch::Anchors;
 use super::dead_letter::{DeadLetter, Letter};
-use super::decoding::Decoder;
+use super::decoding::{Decoder, Make};
 use super::group::{Acting, ConsumerEvents, GroupCallbacks};
 use super::handled::Handled;
 use super::policy::{Faults, Policy, Step};
@@ -135,9 +134,13 @@ impl Core {
         Ok(self.acting(owner, |interrupt| self.consumer.next(limit, deadline, interrupt))?)
     }
 
-    /// One message, decoded. What cannot be decoded is dealt with as `on_decode_error` says, and passed by; the time for
-    /// that counts.
-    pub fn next_message(&self, owner: &Bound<'_, PyAny>, deadline: impl Fn() -> Deadline) -> PyResult<Option<Message>> {
+    /// One message, as `make` has it. What cannot be decoded is dealt with as `on_decode_error` says; that time counts.
+    pub fn next_message<T>(
+        &self,
+        owner: &Bound<'_, PyAny>,
+        deadline: impl Fn() -> Deadline,
+        make: Make<T>,
+    ) -> PyResult<Option<T>> {
         self.usable()?;
         let mut row = Row::default();
         loop {
@@ -147,7 +150,7 @@ impl Core {
                 None => self.next(owner, 1, *row.deadline.get_or_insert_with(&deadline))?.pop(),
             };
             let Some(incoming) = incoming else { return Ok(None) };
-            let message = self.pass_on(owner.py(), incoming)?;
+            let message = self.pass_on(owner.py(), incoming, make)?;
             if message.is_some() || row.over(owner.py(), &deadline)? {
                 return Ok(message);
             }
@@ -155,8 +158,9 @@ impl Core {
     }
 
     /// Decodes a message and hands it out, or deals with it as `on_decode_error` says: None where it was passed by.
-    pub fn pass_on(&self, py: Python<'_>, incoming: Incoming) -> PyResult<Option<Message>> {
-        let fault = match self.decoder.message(py, &incoming) {
+    pub fn pass_on<T>(&self, py: Python<'_>, incoming: Incoming, make: Make<T>) -> PyResult<Option<T>> {
+        // The object is made first: a message that memory does not suffice for is not handed out.
+        let fault = match self.decoder.message(py, &incoming).and_then(|message| Ok(make(py, message)?)) {
             Ok(message) => {
                 self.hand_out(py, incoming)?;
                 return Ok(Some(message));
@@ -169,10 +173,13 @@ impl Core {
             other => Ok(other),
         });
         match step {
-            Ok(Step::Message(message)) => {
-                self.hand_out(py, incoming)?;
-                Ok(Some(message))
-            }
+            Ok(Step::Message(message)) => match make(py, message) {
+                Ok(message) => self.hand_out(py, incoming).map(|()| Some(message)),
+                Err(error) => {
+                    self.consumer.give_back([incoming]);
+                    Err(error)
+                }
+            },
             Ok(Step::Interrupted(error)) | Err(error) => {
                 self.consumer.give_back([incoming]);
                 Err(error)

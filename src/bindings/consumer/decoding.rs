@@ -1,10 +1,9 @@
 //! From the bytes of a message to its Python objects, with where it lay in every error.
 
-use std::str::Utf8Error;
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::PyString;
 
 use crate::bindings::message::{Key, KeyType, Message, RawKey};
 use crate::error::Error;
@@ -12,6 +11,9 @@ use crate::json::{self, DecodeError, DecodeOptions};
 use crate::kafka::Incoming;
 
 use super::fault::{bad_headers, not_json, too_large, unfit, unreadable, Fault};
+
+/// Makes what a program gets of a message, with all the memory that takes: after that the message counts as handed out.
+pub type Make<T> = fn(Python<'_>, Message) -> PyResult<T>;
 
 pub struct Decoder {
     key_type: KeyType,
@@ -102,7 +104,7 @@ impl Decoder {
         let value = self.value(py, decode, incoming)?;
         let key = self.key(py, decode, incoming)?;
         let headers = incoming.headers().map_err(bad_headers)?;
-        Ok(Message::new(py, self.topic(py, incoming), incoming, headers, key, value, None))
+        Ok(Message::new(py, self.topic(py, incoming)?, incoming, headers, key, value, None)?)
     }
 
     /// A message that could not be decoded, with a value from elsewhere. A key that cannot be decoded either is None.
@@ -112,14 +114,17 @@ impl Decoder {
         incoming: &Incoming,
         value: Py<PyAny>,
         error: Option<Py<PyAny>>,
-    ) -> Message {
+    ) -> PyResult<Message> {
         let decode = &mut |bytes: &[u8]| json::decode(py, bytes, &self.options);
-        let key = self.key(py, decode, incoming).unwrap_or_else(|_| {
-            let raw = incoming.key().map_or(RawKey::None, |bytes| RawKey::Bytes(PyBytes::new(py, bytes).unbind()));
-            Key { object: py.None(), raw }
-        });
+        let key = match (self.key(py, decode, incoming), incoming.key()) {
+            (Ok(key), _) => key,
+            (Err(_), Some(bytes)) => {
+                Key { object: py.None(), raw: RawKey::Bytes(json::new_bytes(py, bytes)?.unbind()) }
+            }
+            (Err(_), None) => Key { object: py.None(), raw: RawKey::None },
+        };
         let headers = incoming.headers().unwrap_or_default();
-        Message::new(py, self.topic(py, incoming), incoming, headers, key, value, error)
+        Message::new(py, self.topic(py, incoming)?, incoming, headers, key, value, error)
     }
 
     #[inline]
@@ -128,11 +133,11 @@ impl Decoder {
             (None, _) => Ok(py.None()),
             (Some(bytes), _) if bytes.len() > self.limit => Err(too_large(incoming, bytes.len(), self.limit)),
             (Some(bytes), Form::Json) => Ok(decode(bytes).map_err(|error| not_json(bytes, error))?.unbind()),
-            (Some(bytes), Form::Custom(deserializer)) => Ok(deserializer.call1(py, (PyBytes::new(py, bytes),))?),
+            (Some(bytes), Form::Custom(deserializer)) => Ok(deserializer.call1(py, (json::new_bytes(py, bytes)?,))?),
             (Some(bytes), Form::Typed { convert, takes_bytes }) => {
                 let decoded = decode(bytes).map_err(|error| not_json(bytes, error))?;
                 let converted = match takes_bytes {
-                    true => convert.call1(py, (PyBytes::new(py, bytes),)),
+                    true => convert.call1(py, (json::new_bytes(py, bytes)?,)),
                     false => convert.call1(py, (decoded,)),
                 };
                 converted.map_err(|error| unfit(py, error))
@@ -148,42 +153,45 @@ impl Decoder {
         incoming: &Incoming,
     ) -> Result<Key, Box<Fault>> {
         let Some(bytes) = incoming.key() else { return Ok(Key { object: py.None(), raw: RawKey::None }) };
-        let text = || {
-            let text = PyString::new(py, std::str::from_utf8(bytes)?);
-            Ok(Key { object: text.into_any().unbind(), raw: RawKey::OfText })
-        };
         let same = || {
-            let raw = PyBytes::new(py, bytes).unbind();
-            Key { object: raw.clone_ref(py).into_any(), raw: RawKey::Bytes(raw) }
+            let raw = json::new_bytes(py, bytes)?.unbind();
+            PyResult::Ok(Key { object: raw.clone_ref(py).into_any(), raw: RawKey::Bytes(raw) })
         };
         match self.key_type {
-            KeyType::Bytes => Ok(same()),
+            KeyType::Bytes => Ok(same()?),
             KeyType::Json => match decode(bytes) {
-                Ok(key) => Ok(Key { object: key.unbind(), ..same() }),
+                Ok(key) => Ok(Key { object: key.unbind(), ..same()? }),
                 Err(error) => {
                     let mut fault = not_json(bytes, error);
                     fault.message.insert_str(0, "the key: ");
                     Err(fault)
                 }
             },
-            KeyType::Auto => Ok(text().unwrap_or_else(|_: Utf8Error| same())),
-            KeyType::Text => text().map_err(|error| {
-                let message = format!("the key is not UTF-8: {error}. Use key_type=\"bytes\" or \"auto\"");
-                Fault::new(message)
-            }),
+            KeyType::Auto | KeyType::Text => match std::str::from_utf8(bytes) {
+                Ok(_) => {
+                    let text = PyString::from_bytes(py, bytes)?;
+                    Ok(Key { object: text.into_any().unbind(), raw: RawKey::OfText })
+                }
+                Err(_) if matches!(self.key_type, KeyType::Auto) => Ok(same()?),
+                Err(error) => {
+                    let message = format!("the key is not UTF-8: {error}. Use key_type=\"bytes\" or \"auto\"");
+                    Err(Fault::new(message))
+                }
+            },
         }
     }
 
-    fn topic(&self, py: Python<'_>, incoming: &Incoming) -> Py<PyString> {
+    fn topic(&self, py: Python<'_>, incoming: &Incoming) -> PyResult<Py<PyString>> {
         let last = || self.topic.lock().unwrap_or_else(PoisonError::into_inner);
         let same = |(known, _): &&(String, Py<PyString>)| known.as_bytes() == incoming.topic_bytes();
         let known = last().as_ref().filter(same).map(|(_, text)| text.clone_ref(py));
-        known.unwrap_or_else(|| {
-            let name = incoming.topic();
-            let text = PyString::new(py, &name).unbind();
-            let previous = last().replace((name.into_owned(), text.clone_ref(py)));
-            drop(previous);
-            text
-        })
+        if let Some(text) = known {
+            return Ok(text);
+        }
+        let name = incoming.topic();
+        let text = PyString::from_bytes(py, name.as_bytes())?.unbind();
+        let previous = last().replace((name.into_owned(), text.clone_ref(py)));
+        drop(previous);
+        Ok(text)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use pyo3::intern;
 use pyo3::prelude::*;
 
 /// The exception that was handled when messages were asked for last.
@@ -35,6 +36,6 @@ impl Handled {
 }
 
 fn current(py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-    let exception = py.import("sys")?.call_method0("exc_info")?.get_item(1)?;
+    let exception = py.import(intern!(py, "sys"))?.call_method0(intern!(py, "exc_info"))?.get_item(1)?;
     Ok(Some(exception).filter(|exception| !exception.is_none()).map(Bound::unbind))
 }

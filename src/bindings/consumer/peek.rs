@@ -168,7 +168,7 @@ fn look(consumer: &Bound<'_, Consumer>, wanted: Wanted) -> PyResult<Vec<Message>
         }
         detached(py, |_| engine.assign(round))?;
         let mut messages = Consumer::until_end_within(consumer, patience)?;
-        while let Some(message) = messages.next(py)? {
+        while let Some(message) = messages.next(py, |_, message| Ok(message))? {
             search.found(message);
         }
     }

@@ -151,7 +151,7 @@ impl Faults {
             }
             Policy::Yield => {
                 let error = fault.into_error(py, incoming, "").into_value(py).into_any();
-                Step::Message(decoder.substitute(py, incoming, py.None(), Some(error)))
+                decoder.substitute(py, incoming, py.None(), Some(error)).map_or_else(Step::Interrupted, Step::Message)
             }
             Policy::Call(function) => {
                 let error = fault.into_error(py, incoming, "");
@@ -191,7 +191,9 @@ impl Faults {
     ) -> PyResult<Step> {
         match function.call1(py, (error.value(py),)) {
             Ok(value) if value.is_none(py) => Ok(self.skip()),
-            Ok(value) => Ok(Step::Message(decoder.substitute(py, incoming, value, None))),
+            Ok(value) => {
+                Ok(decoder.substitute(py, incoming, value, None).map_or_else(Step::Interrupted, Step::Message))
+            }
             Err(raised) if !raised.is_instance_of::<PyException>(py) => Ok(Step::Interrupted(raised)),
             Err(raised) => Err(raised),
         }

@@ -8,9 +8,11 @@ use pyo3::types::PyList;
 
 use crate::bindings::blocking::{deadline, seconds};
 use crate::bindings::message::Message;
+use crate::json;
 use crate::kafka::{Deadline, Until};
 
 use super::batch::Batch;
+use super::decoding::Make;
 use super::row::Row;
 use super::Consumer;
 
@@ -18,9 +20,9 @@ use super::Consumer;
 impl Consumer {
     /// The next message, or None when there was none for `timeout` seconds. None waits for ever.
     #[pyo3(signature = (timeout=Some(1.0)), text_signature = "($self, timeout=1.0)")]
-    fn poll(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Option<Message>> {
+    fn poll(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Option<Py<Message>>> {
         let deadline = deadline(timeout)?;
-        slf.get().core()?.next_message(slf, || deadline)
+        slf.get().core()?.next_message(slf, || deadline, Py::new)
     }
 
     /// Up to `max_messages`: waits for the first, and takes what is there. Asking again means that all are worked on.
@@ -33,7 +35,7 @@ impl Consumer {
         loop {
             let mut incoming = core.next(slf, max_messages, deadline)?.into_iter();
             if incoming.len() == 0 {
-                return Ok(PyList::empty(py).unbind());
+                return nothing(py);
             }
             let mut batch = Batch::of(core, incoming.len());
             let raised = batch.fill(py, core, &mut incoming);
@@ -45,7 +47,7 @@ impl Consumer {
             core.consumer.handed_out(batch.taken);
             raised?;
             if row.over(py, || deadline)? {
-                return Ok(PyList::empty(py).unbind());
+                return nothing(py);
             }
         }
     }
@@ -55,9 +57,9 @@ impl Consumer {
         Ok(slf)
     }
 
-    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Option<Message>> {
+    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Option<Py<Message>>> {
         let core = slf.get().core()?;
-        core.next_message(slf, || Deadline::after(core.idle))
+        core.next_message(slf, || Deadline::after(core.idle), Py::new)
     }
 
     /// Iterate over the messages up to the end that each partition has now.
@@ -102,21 +104,24 @@ impl MessagesUntilEnd {
         slf
     }
 
-    fn __next__(&mut self, py: Python<'_>) -> PyResult<Option<Message>> {
-        self.next(py)
+    fn __next__(&mut self, py: Python<'_>) -> PyResult<Option<Py<Message>>> {
+        self.next(py, Py::new)
     }
 }
 
 impl MessagesUntilEnd {
-    pub fn next(&mut self, py: Python<'_>) -> PyResult<Option<Message>> {
+    pub fn next<T>(&mut self, py: Python<'_>, make: Make<T>) -> PyResult<Option<T>> {
         let consumer = self.consumer.bind(py);
         let core = consumer.get().core()?;
         loop {
             let until = &mut self.until;
             let incoming = core.acting(consumer, |interrupt| core.consumer.next_until(until, interrupt))?;
             let Some(incoming) = incoming else { return Ok(None) };
-            py.check_signals()?;
-            if let Some(message) = core.pass_on(py, incoming)? {
+            if let Err(raised) = py.check_signals() {
+                core.consumer.give_back([incoming]);
+                return Err(raised);
+            }
+            if let Some(message) = core.pass_on(py, incoming, make)? {
                 return Ok(Some(message));
             }
         }
@@ -136,7 +141,12 @@ impl Values {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        let message = Consumer::__next__(self.consumer.bind(py))?;
-        Ok(message.map(Message::into_value))
+        let consumer = self.consumer.bind(py);
+        let core = consumer.get().core()?;
+        core.next_message(consumer, || Deadline::after(core.idle), |_, message| Ok(message.into_value()))
     }
+}
+
+fn nothing(py: Python<'_>) -> PyResult<Py<PyList>> {
+    json::new_list::<PyAny>(py, Vec::new()).map(Bound::unbind).map_err(|(error, _)| error)
 }

@@ -4,14 +4,16 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyInt};
+
+use crate::json::capi::new_int;
+use crate::json::new_bytes;
 
 use super::halt::{Halt, Read};
 
 /// An `int` of any size. Python limits how many digits it converts, 4,300 unless it is told otherwise.
 #[cold]
 pub(super) fn long_integer<'py>(py: Python<'py>, text: &str, start: usize) -> Read<Bound<'py, PyAny>> {
-    py.get_type::<PyInt>().call1((text,)).map_err(|error| {
+    new_int(py, text).map_err(|error| {
         if error.is_instance_of::<PyValueError>(py) {
             let reason = error.value(py);
             Halt::at(start, format!("an integer too long for Python ({reason})"))
@@ -24,7 +26,7 @@ pub(super) fn long_integer<'py>(py: Python<'py>, text: &str, start: usize) -> Re
 /// The str of UTF-8 in which lone surrogates stand as three bytes each.
 #[cold]
 pub(super) fn text_with_surrogates<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-    PyBytes::new(py, text).call_method1(intern!(py, "decode"), (intern!(py, "utf-8"), intern!(py, "surrogatepass")))
+    new_bytes(py, text)?.call_method1(intern!(py, "decode"), (intern!(py, "utf-8"), intern!(py, "surrogatepass")))
 }
 
 /// Appends what the escape after the backslash stands for, and gives the place after it. Lone surrogates become three
