@@ -40,7 +40,7 @@ def test_what_needs_no_broker_in_the_readme_runs_as_it_stands(number: int) -> No
 
 PAGES = [
     (page, n)
-    for page in ("bad-messages.md", "asyncio.md", "processes.md", "testing.md")
+    for page in ("bad-messages.md", "asyncio.md", "patterns.md", "processes.md", "testing.md")
     for n in range(len(blocks(f"docs/{page}", "python")))
 ]
 

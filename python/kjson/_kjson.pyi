@@ -18,6 +18,7 @@ from typing import (
     Mapping,
     Optional,
     Sequence,
+    SupportsIndex,
     Tuple,
     Type,
     Union,
@@ -198,7 +199,7 @@ class Producer:
         key: object = None,
         headers: Optional[_Headers] = None,
         partition: Optional[int] = None,
-        timestamp: Union[int, datetime, None] = None,
+        timestamp: Union[SupportsIndex, datetime, None] = None,
         on_delivery: Optional[_OnDelivery] = None,
     ) -> Delivery:
         """Hand one message over for sending, and return at once unless the queue is full.
@@ -231,7 +232,7 @@ class Producer:
         key: object = None,
         headers: Optional[_Headers] = None,
         partition: Optional[int] = None,
-        timestamp: Union[int, datetime, None] = None,
+        timestamp: Union[SupportsIndex, datetime, None] = None,
         on_delivery: Optional[_OnDelivery] = None,
     ) -> RecordMetadata:
         """`send` and `Delivery.result(timeout)` in one: returns where the message lies. Does not sit out `linger_ms`."""
@@ -458,7 +459,7 @@ class AsyncProducer:
         key: object = None,
         headers: Optional[_Headers] = None,
         partition: Optional[int] = None,
-        timestamp: Union[int, datetime, None] = None,
+        timestamp: Union[SupportsIndex, datetime, None] = None,
         on_delivery: Optional[_OnDelivery] = None,
     ) -> Operation[Delivery]:
         """Hand one message over for sending; waits only while the queue is full. Returns a `Delivery`, to be awaited or not.
@@ -478,7 +479,7 @@ class AsyncProducer:
         key: object = None,
         headers: Optional[_Headers] = None,
         partition: Optional[int] = None,
-        timestamp: Union[int, datetime, None] = None,
+        timestamp: Union[SupportsIndex, datetime, None] = None,
         on_delivery: Optional[_OnDelivery] = None,
     ) -> Operation[RecordMetadata]:
         """`send`, and wait for the confirmation: returns where the message lies. Does not sit out `linger_ms`.
