@@ -1,11 +1,12 @@
-//! Has the linker put functions of ours around others: `src/kafka/native/` (`pacing.rs`, `interceptors.rs`, `refused.rs`) around
+//! Has the linker put functions of ours around others: `src/kafka/native/` (`pacing.rs`, `interceptors.rs`, `refused.rs`, `timestamp.rs`, `left_group.rs`) around
 //! some of librdkafka, and `src/allocator.rs` around those with which native code asks for memory. What it is for is said there.
 
-const WRAPPED: [&str; 9] = [
+const WRAPPED: [&str; 10] = [
     "rd_kafka_msgq_allow_wakeup_at",
     "rd_kafka_interceptors_on_new",
     "rd_kafka_Produce_result_copy",
     "rd_kafka_interceptors_on_send",
+    "rd_kafka_OffsetCommitRequest",
     "malloc",
     "calloc",
     "realloc",

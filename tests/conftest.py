@@ -165,6 +165,21 @@ def session(cluster: MockUnderTest) -> Dict[str, int]:
     return QUICK_SESSION if cluster.kind == "mock" else LONG_SESSION
 
 
+@pytest.fixture(params=["eager", "cooperative", "kip-848"])
+def member(
+    request: pytest.FixtureRequest, servers: str, cluster: MockUnderTest, session: Dict[str, int], group: str
+) -> Dict[str, object]:
+    """Options of a member of a new group, for each of the protocols that groups rebalance by."""
+    options: Dict[str, object] = {"bootstrap_servers": servers, "group_id": group}
+    if request.param == "kip-848":
+        if cluster.kind == "mock":
+            pytest.skip("the mock has no KIP-848")
+        return {**options, "group_protocol": "consumer"}
+    if request.param == "cooperative":
+        options["partition_assignment_strategy"] = "cooperative-sticky"
+    return {**options, **session}
+
+
 @pytest.fixture(scope="session")
 def real_kafka_installed() -> None:
     """Skips the test where a real Kafka cannot run, and has the run say so at its end. In CI that is a failure."""

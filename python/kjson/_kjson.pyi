@@ -814,7 +814,10 @@ class Consumer(Generic[_T]):
         """
 
     def unsubscribe(self) -> None:
-        """Read nothing any more, until the next `subscribe`."""
+        """Read nothing any more, until the next `subscribe`.
+
+        Leaves the group as `assign` does, and ends an assignment, too.
+        """
 
     def subscription(self) -> List[str]:
         """The topics that were asked for."""
@@ -825,8 +828,14 @@ class Consumer(Generic[_T]):
     def assign(self, partitions: _Partitions) -> None:
         """Read these partitions and no others, from their offsets if they have some, without sharing them with a group.
 
-        Takes the place of a subscription. Without an offset a partition begins where the group has committed, or without a
-        group where `auto_offset_reset` says. An empty list reads nothing. `rd_kafka_assign`.
+        Takes the place of a subscription, or of what was assigned before (the Java client raises IllegalStateException
+        where this replaces a subscription): the consumer leaves its group, what was handed out is done and is committed, and
+        what was fetched is dropped. `on_revoke` runs before this returns; if the group is rebalancing, in a later read. A
+        `subscribe` or `unsubscribe` replaces it likewise, and all of them may be called in `on_assign` and `on_revoke`.
+
+        Without an offset a partition begins where the group has committed, or without a group where `auto_offset_reset`
+        says. Offsets are committed to the group as long as it has no members; otherwise commits raise `CommitError`
+        (UNKNOWN_MEMBER_ID). An empty list reads nothing. `rd_kafka_assign`.
         """
 
     def poll(self, timeout: Optional[float] = 1.0) -> Optional[Message[_T]]:
@@ -1387,6 +1396,7 @@ class MockCluster:
     - Where a member comes or goes, a group takes nobody in for the session timeout less one second, after a clean close, too:
       kjson's own consumers take 2 s for it on a cluster of their process. A former member's longer session timeout counts as
       well; a member whose own is shorter may then wait for a minute and more.
+    - A consumer that calls `assign` after it was a member of its group commits nothing from then on.
 
     Args:
         brokers: How many, 1 to 100. Their ids count from 1.

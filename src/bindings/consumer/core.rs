@@ -7,6 +7,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::bindings::aio::port::Port;
 use crate::bindings::blocking::detached;
 use crate::bindings::forward::Forwarded;
 use crate::bindings::notifier;
@@ -120,13 +121,20 @@ impl Core {
         if !self.group.any() {
             return detached(owner.py(), work);
         }
-        let before = self.group.act(Some(Acting { consumer: owner.clone().unbind(), port: None }));
-        let result = detached(owner.py(), work);
-        drop(self.group.act(before));
+        let acting = Acting { consumer: owner.clone().unbind(), port: None };
+        let result = self.group.act(Some(acting), || detached(owner.py(), work));
         match self.group.take_raised() {
             Some(error) => Err(Error::Python(error)),
             None => result,
         }
+    }
+
+    /// Who acts in a call of an event loop, if the group has callbacks.
+    pub fn acting_on_loop(&self, py: Python<'_>, consumer: impl FnOnce() -> Py<PyAny>) -> PyResult<Option<Acting>> {
+        if !self.group.any() {
+            return Ok(None);
+        }
+        Ok(Some(Acting { consumer: consumer(), port: Some(Port::current(py)?) }))
     }
 
     pub fn next(&self, owner: &Bound<'_, PyAny>, limit: usize, deadline: Deadline) -> PyResult<Vec<Incoming>> {
@@ -291,7 +299,7 @@ impl Closable for Core {
             return Ok(());
         }
         // A callback on a loop that runs no more is not waited for.
-        drop(self.group.act(None));
+        self.group.end_acting();
         self.consumer.abandon();
         let deadline = Deadline::after(Some(limit.step(Duration::from_secs_f64(CLOSE_TIMEOUT))));
         notifier::log_instead("consumer, closed at exit", self.close(py, deadline))

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{channel, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -21,8 +21,8 @@ pub struct GroupCallbacks {
     pub on_revoke: Option<Py<PyAny>>,
     pub on_lost: Option<Py<PyAny>>,
     pub on_commit: Option<Py<PyAny>>,
-    /// Who reads, closes or commits now.
-    pub acting: Mutex<Option<Acting>>,
+    /// Who reads, closes or assigns now, the last one last: calls on threads may overlap.
+    pub acting: Mutex<Vec<(u64, Acting)>>,
     /// What a callback raised, on its way out of the read.
     pub raised: Mutex<Option<PyErr>>,
     /// The number of the event that a loop deals with now, or 0.
@@ -44,13 +44,34 @@ impl GroupCallbacks {
         self.raised.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Says who acts now, and returns who did before.
-    pub fn act(&self, acting: Option<Acting>) -> Option<Acting> {
-        std::mem::replace(&mut *self.acting.lock().unwrap_or_else(PoisonError::into_inner), acting)
+    /// Runs what may call the callbacks, for the one who acts; None where there is nobody to call.
+    pub fn act<T>(&self, acting: Option<Acting>, work: impl FnOnce() -> T) -> T {
+        static NUMBERS: AtomicU64 = AtomicU64::new(1);
+        let Some(acting) = acting else { return work() };
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        self.actors().push((number, acting));
+        let done = work();
+        let mut actors = self.actors();
+        let place = actors.iter().position(|(other, _)| *other == number);
+        let over = place.map(|place| actors.remove(place));
+        // Dropped after the lock: its end may run Python code.
+        drop(actors);
+        drop(over);
+        done
+    }
+
+    /// Nobody is called any more.
+    pub fn end_acting(&self) {
+        let over = std::mem::take(&mut *self.actors());
+        drop(over);
+    }
+
+    fn actors(&self) -> MutexGuard<'_, Vec<(u64, Acting)>> {
+        self.acting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn port(&self) -> Option<Arc<Port>> {
-        self.acting.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|acting| acting.port.clone())
+        self.actors().last().and_then(|(_, acting)| acting.port.clone())
     }
 
     /// Returns what the callback returned; a coroutine, perhaps, where that can be awaited.
@@ -68,9 +89,7 @@ impl GroupCallbacks {
                 return callback.call1(py, (error, PyList::new(py, offsets.collect::<Vec<_>>())?)).map(Some);
             }
         };
-        let acting = self.acting.lock().unwrap_or_else(PoisonError::into_inner);
-        let consumer = acting.as_ref().map(|acting| acting.consumer.clone_ref(py));
-        drop(acting);
+        let consumer = self.actors().last().map(|(_, acting)| acting.consumer.clone_ref(py));
         let (Some(callback), Some(consumer)) = (callback, consumer) else { return Ok(None) };
         callback.call1(py, (consumer, list_of(py, &partitions)?)).map(Some)
     }

@@ -75,8 +75,9 @@ impl Consumer {
     }
 
     /// Read nothing any more, until the next `subscribe`.
-    fn unsubscribe(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        plan::unsubscribe(self.core()?)?.now(py, self.core()?)
+    fn unsubscribe(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let core = slf.get().core()?;
+        plan::unsubscribe(core)?.acting(slf, core)
     }
 
     /// The topics that were asked for.
@@ -91,8 +92,9 @@ impl Consumer {
     }
 
     /// Read these partitions and no others, from their offsets if they have some, without sharing them with a group.
-    fn assign(&self, py: Python<'_>, partitions: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        plan::assign(self.core()?, partitions)?.now(py, self.core()?)
+    fn assign(slf: &Bound<'_, Self>, partitions: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let core = slf.get().core()?;
+        plan::assign(core, partitions)?.acting(slf, core)
     }
 
     /// Counts since the consumer was made, without asking a broker.

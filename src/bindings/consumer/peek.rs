@@ -166,7 +166,7 @@ fn look(consumer: &Bound<'_, Consumer>, wanted: Wanted) -> PyResult<Vec<Message>
         if round.is_empty() {
             return Ok(search.newest());
         }
-        detached(py, |_| engine.assign(round))?;
+        detached(py, |interrupt| engine.assign(round, interrupt))?;
         let mut messages = Consumer::until_end_within(consumer, patience)?;
         while let Some(message) = messages.next(py, |_, message| Ok(message))? {
             search.found(message);

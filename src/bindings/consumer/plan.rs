@@ -46,6 +46,11 @@ impl Plan {
         (self.0)(engine, interrupt)
     }
 
+    /// As `now`, where the group's callbacks may be called: with this consumer.
+    pub fn acting(self, owner: &Bound<'_, PyAny>, core: &Core) -> PyResult<Py<PyAny>> {
+        core.acting(owner, |interrupt| self.run(&core.consumer, interrupt))?(owner.py())
+    }
+
     /// Here and now, without the GIL.
     pub fn now(self, py: Python<'_>, core: &Core) -> PyResult<Py<PyAny>> {
         detached(py, |interrupt| self.run(&core.consumer, interrupt))?(py)
@@ -116,7 +121,7 @@ pub fn subscribe(core: &Core, topics: Option<&Bound<'_, PyAny>>, pattern: Option
 
 pub fn unsubscribe(core: &Core) -> PyResult<Plan> {
     core.usable()?;
-    Ok(Plan::nothing(|engine, _| engine.unsubscribe()))
+    Ok(Plan::nothing(|engine, interrupt| engine.unsubscribe(interrupt)))
 }
 
 pub fn assign(core: &Core, partitions: &Bound<'_, PyAny>) -> PyResult<Plan> {
@@ -129,7 +134,7 @@ pub fn assign(core: &Core, partitions: &Bound<'_, PyAny>) -> PyResult<Plan> {
     if let Some((_, offset)) = partitions.iter().find(|(_, offset)| offset.is_some_and(|offset| offset < 0)) {
         return Err(PyValueError::new_err(format!("assign: offsets begin at 0; got {}", offset.unwrap_or_default())));
     }
-    Ok(Plan::nothing(|engine, _| engine.assign(partitions)))
+    Ok(Plan::nothing(|engine, interrupt| engine.assign(partitions, interrupt)))
 }
 
 pub fn ping(core: &Core, timeout: f64) -> PyResult<Plan> {

@@ -21,7 +21,7 @@ use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
 /// How long a consumer whose close was broken off tries to leave its group.
 const LEAVING: Duration = Duration::from_millis(500);
 /// How long a request may lie with librdkafka before a broker's thread sends it.
-const UNSENT: Duration = Duration::from_millis(50);
+pub(super) const UNSENT: Duration = Duration::from_millis(50);
 
 /// How long a consumer that was dropped without `close` has to commit and to leave its group.
 const DROPPED: Duration = Duration::from_secs(10);
@@ -43,7 +43,8 @@ impl<H: ConsumerHooks> Consumer<H> {
         let Some(inlet) = self.current() else { return Ok(()) };
         let mut result = Ok(());
         self.settle(&mut self.control());
-        if self.settings.grouped && self.settings.auto_commit {
+        let commits = self.commits_by_itself(&self.control());
+        if commits {
             result = self.commit_done(&inlet, deadline, interrupt);
         }
         let interrupted = matches!(result, Err(Error::Interrupted));
@@ -74,6 +75,10 @@ impl<H: ConsumerHooks> Consumer<H> {
             let mut reading = self.control();
             reading.handed_out.clear();
             reading.give_up(|_| true);
+            if reading.assignment.joined.is_some() && reading.assignment.own().is_some() {
+                // A member whose subscription was replaced may not have left yet, see `resign`.
+                self.replace(inlet, "cannot give up the assignment", &[])?;
+            }
         }
         let mut told = Ok(());
         self.shared.leave(inlet, deadline, |discarded| {
@@ -172,6 +177,8 @@ impl<H: ConsumerHooks> Consumer<H> {
             hook: Mutex::default(),
             waiting: AtomicUsize::new(0),
             settings: self.settings.clone(),
+            group: self.group.clone(),
+            on_mock: self.on_mock,
             scouting: self.scouting.sibling(Role::Consumer),
             forks: self.forks,
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::read::BATCH;
+use super::read::{Reading, BATCH};
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::code::Code;
 use crate::kafka::error::Error;
@@ -63,6 +63,13 @@ impl<H: ConsumerHooks> Consumer<H> {
             return Ok(());
         }
         inlet.commit_behind(&list_of(&offsets)).map_err(|code| failed(&offsets, code, code.text()))
+    }
+
+    /// Whether what is done is committed without being asked for. A mock takes commits of members alone once its group has
+    /// had some (rd_kafka_mock_handle_OffsetCommit, rdkafka_mock_handlers.c).
+    pub(super) fn commits_by_itself(&self, reading: &Reading) -> bool {
+        let refused = self.on_mock && reading.assignment.joined.is_some() && reading.assignment.own().is_some();
+        self.settings.grouped && self.settings.auto_commit && !refused
     }
 
     fn to_commit(
@@ -136,6 +143,9 @@ impl<H: ConsumerHooks> Consumer<H> {
             let fetched = self.fetch(inlet, &mut self.control(), patience, BATCH, interrupt);
             let _ = self.act_on_notices(inlet).and(fetched);
         };
+        // Refused for good if other members are in the group that this consumer does not take part in.
+        let alone = self.control().assignment.own().is_some();
+        let may_hold = |code: Code| code.is_rebalance() && !(alone && code == Code::UNKNOWN_MEMBER_ID);
         loop {
             let offsets = {
                 let mut reading = self.control();
@@ -144,7 +154,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             };
             let result = self.commit_offsets(inlet, &offsets, deadline, interrupt, || take_part(Duration::ZERO));
             match &result {
-                Err(Error::Commit { code, .. }) if code.is_rebalance() && !deadline.passed() => {}
+                Err(Error::Commit { code, .. }) if may_hold(*code) && !deadline.passed() => {}
                 _ => return result,
             }
             // Commit what is still ours then.

@@ -84,8 +84,17 @@ impl<H: ConsumerHooks> Consumer<H> {
         let mut fetched = reading.buffer.split_off(before).into_iter().peekable();
         let (mut count, mut bytes, mut result) = (0, 0, Ok(()));
         let mut astray: Vec<(Partition, i64)> = Vec::new();
+        let sifts = reading.assignment.sifts();
         while let Some(mut incoming) = fetched.next() {
+            if sifts && reading.is_replaced(&incoming) {
+                reading.received.miscounted(&incoming);
+                continue;
+            }
             if !(reading.sought.is_empty() && astray.is_empty()) && went_astray(reading, &incoming, &mut astray) {
+                continue;
+            }
+            if !reading.expected.is_empty() && reading.strays(&incoming, &mut astray) {
+                reading.received.miscounted(&incoming);
                 continue;
             }
             if incoming.is_unreadable() {
@@ -121,7 +130,8 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
         self.shared.received.fetch_add(count, Ordering::Relaxed);
         self.shared.received_bytes.fetch_add(bytes, Ordering::Relaxed);
-        if self.shared.has_revocation() {
+        // What the program has chosen itself is not the group's to revoke.
+        if reading.assignment.own().is_none() && self.shared.has_revocation() {
             // Void from now on, before anybody is told.
             let gone = |message: &Incoming| self.shared.is_revoked(|entry| message.is_of(&entry.partition));
             reading.give_up(gone);
@@ -182,7 +192,9 @@ impl<H: ConsumerHooks> Consumer<H> {
             }
             Code::MAX_POLL_EXCEEDED => {
                 // They are read by others now; the revocation follows.
-                reading.give_up(|_| true);
+                if reading.assignment.own().is_none() {
+                    reading.give_up(|_| true);
+                }
                 self.shared
                     .warn(format!("{text}. The group has given this consumer's partitions away; it joins again now"));
                 Ok(())
@@ -199,6 +211,9 @@ impl<H: ConsumerHooks> Consumer<H> {
             Code::FATAL => Ok(()),
             code => {
                 let partition = Partition { topic: (&*topic).into(), id: notice.partition() };
+                if !reading.assignment.concerns(&partition) {
+                    return Ok(());
+                }
                 let error = match code {
                     Code::AUTO_OFFSET_RESET => nowhere_to_begin(&partition, &text),
                     _ => Error::failed(&format!("cannot read {place}"), code, &text),

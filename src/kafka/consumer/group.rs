@@ -2,14 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
+use super::assignment::Wanted;
 use super::commit::refused;
 use super::events::Notice;
+use super::read::Reading;
 use super::{Consumer, ConsumerHooks, Shared};
 use crate::kafka::code::Code;
 use crate::kafka::error::Error;
 use crate::kafka::log::{Level, LogRecord};
 use crate::kafka::native::consume::Inlet;
-use crate::kafka::native::partitions::{Entry, PartitionList};
+use crate::kafka::native::partitions::{Entry, PartitionList, NO_OFFSET};
 use crate::kafka::record::Partition;
 
 /// What the program may want to know of its group.
@@ -30,21 +32,25 @@ impl<H: ConsumerHooks> Consumer<H> {
         let mut result = Ok(());
         while let Some(notice) = self.shared.next_notice() {
             let told = match notice {
-                Notice::Rebalance { assign: true, partitions } => {
-                    self.shared.apply(inlet, true, &partitions);
-                    self.arrived(inlet, &partitions);
-                    self.tell(GroupEvent::Assigned(names(&partitions)))
-                }
+                Notice::Rebalance { assign: true, partitions } => match self.take_on(inlet, &partitions) {
+                    Some(taken) => self.tell(GroupEvent::Assigned(taken)),
+                    None => Ok(()),
+                },
                 Notice::Rebalance { assign: false, partitions } => {
                     let lost = inlet.assignment_lost();
-                    let gone = names(&partitions);
-                    if !lost && self.settings.auto_commit {
+                    let all = lost || !inlet.cooperative();
+                    if !lost
+                        && self.settings.auto_commit
+                        && matches!(self.lock(&self.reading).assignment.wanted, Wanted::Topics(_))
+                    {
                         self.pass_markers(inlet, &mut self.lock(&self.reading));
                     }
                     // What was done of them has been stored, and librdkafka commits that before it gives them up.
-                    let told = self.tell(if lost { GroupEvent::Lost(gone) } else { GroupEvent::Revoked(gone) });
-                    self.gone(inlet, &partitions, lost);
-                    self.shared.apply(inlet, false, &partitions);
+                    let seen = self.lock(&self.reading).assignment.revoked(&names(&partitions), all);
+                    let told = seen.map_or(Ok(()), |gone| {
+                        self.tell(if lost { GroupEvent::Lost(gone) } else { GroupEvent::Revoked(gone) })
+                    });
+                    self.hand_over(inlet, &partitions, all);
                     told
                 }
                 Notice::Committed { code, offsets } => self.tell_of_commit(code, &offsets),
@@ -54,8 +60,28 @@ impl<H: ConsumerHooks> Consumer<H> {
         result
     }
 
-    fn arrived(&self, inlet: &Inlet, partitions: &[Entry]) {
+    /// Takes on what is wanted of the partitions that the group has assigned. What the program is to be told; None where
+    /// nothing is wanted, since the subscription was replaced.
+    fn take_on(&self, inlet: &Inlet, partitions: &[Entry]) -> Option<Vec<Partition>> {
         let mut reading = self.lock(&self.reading);
+        reading.assignment.granted(&names(partitions), inlet.cooperative());
+        let Wanted::Topics(_) = reading.assignment.wanted else {
+            self.decline(inlet, true, &reading);
+            return None;
+        };
+        let wanted = |entry: &&Entry| reading.assignment.wants_topic(&entry.partition.topic);
+        let taken: Vec<Entry> = partitions.iter().filter(wanted).cloned().collect();
+        self.shared.apply(inlet, true, &taken);
+        if taken.is_empty() && !partitions.is_empty() {
+            return None;
+        }
+        let names = names(&taken);
+        reading.assignment.tell(&names);
+        self.arrived(inlet, &mut reading, &taken);
+        Some(names)
+    }
+
+    fn arrived(&self, inlet: &Inlet, reading: &mut Reading, partitions: &[Entry]) {
         reading.assigned = true;
         reading.stopped.assigned(&names(partitions));
         partitions.iter().for_each(|entry| reading.received.begin(&entry.partition));
@@ -73,16 +99,23 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
-    fn gone(&self, inlet: &Inlet, partitions: &[Entry], lost: bool) {
-        // An eager group takes all partitions and deals anew: what comes back stays paused, and is still waited for.
-        let all = lost || !inlet.cooperative();
+    /// Gives up partitions that the group has revoked, unless the program reads them by its own choice now.
+    fn hand_over(&self, inlet: &Inlet, partitions: &[Entry], all: bool) {
         let mut reading = self.lock(&self.reading);
+        if let Some(own) = reading.assignment.own() {
+            let is_own = |partition: &Partition| own.iter().any(|(own, _)| own == partition);
+            let gone: Vec<Partition> = names(partitions).into_iter().filter(|partition| !is_own(partition)).collect();
+            gone.iter().for_each(|partition| reading.forget(partition));
+            return self.decline(inlet, false, &reading);
+        }
         let paused = reading.paused.clone();
         partitions.iter().for_each(|entry| reading.forget(&entry.partition));
         if all {
+            // An eager group takes all partitions and deals anew: what comes back stays paused, and is still waited for.
             reading.assigned = false;
             reading.paused = paused;
         }
+        self.shared.apply(inlet, false, partitions);
     }
 
     fn tell(&self, event: GroupEvent) -> Result<(), Error> {
@@ -121,6 +154,14 @@ impl<H: ConsumerHooks> Shared<H> {
         if let Err(problem) = inlet.apply_rebalance(assign, partitions) {
             let text = format!("rebalance: cannot change the assignment: {} ({})", problem.text, problem.code.name());
             self.hooks.log(LogRecord { level: Level::Error, text });
+        }
+    }
+
+    /// Takes on partitions again, at what the group has committed of them.
+    pub(super) fn take_on_more(&self, inlet: &Inlet, partitions: &[Partition]) {
+        let entry = |partition: &Partition| Entry { partition: partition.clone(), offset: NO_OFFSET, code: Code::NONE };
+        if !partitions.is_empty() {
+            self.apply(inlet, true, &partitions.iter().map(entry).collect::<Vec<_>>());
         }
     }
 }

@@ -1,9 +1,12 @@
 //! Reads messages in batches and hands them out one by one, at least once, with every wait bounded.
 //!
 //! `read` hands out what `fetch` took from librdkafka, `group` acts on what came besides messages, `place` is where to read,
-//! `stopped` what ended reading, `until` an end to it, `scout` looks for one, `lookup` for partitions, `commit` and `queries` talk to the group and the
+//! `assignment` what is wanted and what the group has assigned, `replace` changes that, `stopped` is what ended reading,
+//! `stray` what comes from another place,
+//! `until` an end to it, `scout` looks for one, `lookup` for partitions, `commit` and `queries` talk to the group and the
 //! brokers, `events` is called by librdkafka, `closing` leaves.
 
+mod assignment;
 mod closing;
 mod commit;
 mod events;
@@ -14,8 +17,10 @@ mod markers;
 mod place;
 mod queries;
 mod read;
+mod replace;
 mod scout;
 mod stopped;
+mod stray;
 mod topics;
 mod until;
 
@@ -115,6 +120,9 @@ pub struct Consumer<H: ConsumerHooks> {
     /// How many wait to have a word between two fetches.
     waiting: AtomicUsize,
     settings: ConsumerSettings,
+    group: String,
+    /// Its brokers are a mock's.
+    on_mock: bool,
     /// What `Scout`s are made with.
     scouting: Config,
     forks: u32,
@@ -123,8 +131,9 @@ pub struct Consumer<H: ConsumerHooks> {
 impl<H: ConsumerHooks> Consumer<H> {
     /// A client that is not connected yet.
     pub fn new(mut config: Config, settings: ConsumerSettings, hooks: H) -> Result<Self, Error> {
+        let on_mock = super::mock::is_mock(&config.bootstrap_addresses());
         // KIP-848 leaves these to the broker, and librdkafka refuses them then.
-        if super::mock::is_mock(&config.bootstrap_addresses()) && config.get("group.protocol") != Some("consumer") {
+        if on_mock && config.get("group.protocol") != Some("consumer") {
             // The mock waits for a session timeout less one second whenever a member comes or goes (rdkafka_mock_cgrp.c).
             config.set_default("session.timeout.ms", "2000");
             config.set_default("heartbeat.interval.ms", "200");
@@ -166,6 +175,8 @@ impl<H: ConsumerHooks> Consumer<H> {
             hook: Mutex::default(),
             waiting: AtomicUsize::new(0),
             settings,
+            group: config.get("group.id").unwrap_or_default().to_owned(),
+            on_mock,
             scouting: Scout::options(&config),
             forks: forks(),
         })

@@ -89,8 +89,9 @@ impl<H: ConsumerHooks> Consumer<H> {
             reading.sought.insert(partition.clone(), Sought::now(*offset));
             reading.received.begin(partition);
             reading.stopped.begin(partition, *offset);
+            reading.expect(partition, *offset);
         }
-        if self.settings.grouped && self.settings.auto_commit {
+        if self.commits_by_itself(&reading) {
             inlet.store_offsets(&PartitionList::of(moved.iter().map(|(partition, offset)| (partition, *offset))));
         }
         let not_yet = |code| matches!(code, Code::STATE | Code::PREV_IN_PROGRESS | Code::TIMED_OUT);

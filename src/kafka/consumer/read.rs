@@ -4,10 +4,12 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::assignment::Assignment;
 pub(super) use super::fetch::Sought;
 use super::lookup::Lookup;
 use super::markers::Received;
 use super::stopped::Stopped;
+use super::stray::Expected;
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::error::Error;
 use crate::kafka::native::incoming::Incoming;
@@ -41,6 +43,8 @@ pub(super) struct Reading {
     /// Seeks whose first message has not come. librdkafka may have been looking up where to begin when it was told to seek,
     /// and then begins there after all: its answer is not held against the seek (rd_kafka_toppar_handle_Offset, 2.12).
     pub(super) sought: HashMap<Partition, Sought>,
+    /// The next offsets of partitions that were assigned in place of others.
+    pub(super) expected: Vec<Expected>,
     /// Where reading went on after the last message of a partition that cannot be read.
     pub(super) unreadable: HashMap<Partition, i64>,
     /// Where the messages began that were dropped because their partitions go.
@@ -50,6 +54,7 @@ pub(super) struct Reading {
     pub(super) starts: HashMap<Partition, i64>,
     /// What ended reading.
     pub(super) stopped: Stopped,
+    pub(super) assignment: Assignment,
     /// Partitions were shared out, if only none, or are of one's own choice.
     pub(super) assigned: bool,
     pub(super) fetched_at: Option<Instant>,
@@ -107,11 +112,6 @@ impl Reading {
         self.starts.remove(partition);
         self.offsets.forget(partition);
         self.stopped.forget(partition);
-    }
-
-    pub(super) fn forget_all(&mut self) {
-        let (assigned, missing) = (self.assigned, std::mem::take(&mut self.missing));
-        *self = Reading { assigned, missing, warned: std::mem::take(&mut self.warned), ..Reading::default() };
     }
 
     /// Puts back what was held, unless its partition is paused.
@@ -281,8 +281,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         if reading.handed_out.is_empty() {
             return;
         }
-        let store = self.settings.grouped && self.settings.auto_commit;
-        let inlet = if store { self.current() } else { None };
+        let inlet = if self.commits_by_itself(reading) { self.current() } else { None };
         // Taken out and put back: its memory is kept.
         let mut rows = std::mem::take(&mut reading.handed_out);
         for last in rows.drain(..) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::lookup::{Lookup, Next};
 use super::read::Reading;
-use super::stopped::{nowhere_to_begin, Stopped};
+use super::stopped::nowhere_to_begin;
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::code::Code;
 use crate::kafka::error::Error;
@@ -33,36 +33,42 @@ const NOWHERE: i64 = i64::MAX - 1;
 impl<H: ConsumerHooks> Consumer<H> {
     pub fn subscribe(&self, topics: Vec<String>, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let inlet = self.open("subscribe")?;
+        self.await_first_join(&inlet, interrupt)?;
         let mut reading = self.control();
-        self.begin_again(&inlet, &mut reading, &topics)?;
-        if self.settings.grouped {
-            inlet
-                .subscribe(&topics)
-                .map_err(|code| Error::failed(&format!("cannot subscribe to {}", topics.join(", ")), code, ""))?;
-        } else {
-            let taken = self.lock(&self.subscribed).clone();
-            reading.missing = topics.iter().filter(|topic| !taken.contains(topic)).cloned().collect();
-            (reading.lookup, reading.looked_at, reading.assigned) = (None, None, false);
-            self.look_for_topics(&inlet, &mut reading, Deadline::after(Some(NEAR)), interrupt)?;
+        let failed = |code| Error::failed(&format!("cannot subscribe to {}", topics.join(", ")), code, "");
+        if !self.settings.grouped {
+            self.read_only(&inlet, &mut reading, &topics)?;
+            return self.look_for_topics(&inlet, &mut reading, Deadline::after(Some(NEAR)), interrupt);
         }
+        let twice = topics.iter().enumerate().any(|(index, topic)| topics[..index].contains(topic));
+        if topics.is_empty() || twice {
+            // librdkafka refuses them, but what is read now has to be given up before it is asked.
+            return Err(failed(Code::INVALID_ARG));
+        }
+        self.make_way_for(&inlet, &mut reading, &topics)?;
+        self.begin_again(&inlet, &mut reading, &topics)?;
+        inlet.subscribe(&topics).map_err(failed)?;
+        self.regain(&inlet, &reading);
         *self.lock(&self.subscribed) = topics;
         Ok(())
     }
 
-    pub fn unsubscribe(&self) -> Result<(), Error> {
-        let inlet = self.open("unsubscribe")?;
-        let mut reading = self.control();
-        self.settle(&mut reading);
-        inlet.unsubscribe().map_err(|code| Error::failed("cannot unsubscribe", code, ""))?;
-        if !self.settings.grouped {
-            inlet.assign(&PartitionList::new()).map_err(|code| Error::failed("cannot unsubscribe", code, ""))?;
+    /// Without a group: gives up what is read of other topics. Those that are new are looked for.
+    fn read_only(&self, inlet: &Inlet, reading: &mut Reading, topics: &[String]) -> Result<(), Error> {
+        let before = self.subscription();
+        self.make_way_for(inlet, reading, topics)?;
+        self.begin_again(inlet, reading, topics)?;
+        let is_gone = |partition: &Partition| !topics.iter().any(|topic| **topic == *partition.topic);
+        let gone: Vec<Partition> = self.assignment()?.into_iter().filter(is_gone).collect();
+        if !gone.is_empty() {
+            inlet
+                .assign_fewer(&PartitionList::without_offsets(&gone))
+                .map_err(|problem| Error::failed("cannot give up partitions", problem.code, &problem.text))?;
+            gone.iter().for_each(|partition| reading.forget(partition));
         }
-        reading.buffer.clear();
-        reading.held.clear();
-        (reading.lookup, reading.assigned) = (None, false);
-        reading.missing.clear();
-        reading.stopped = Stopped::default();
-        self.lock(&self.subscribed).clear();
+        reading.missing = topics.iter().filter(|topic| !before.contains(topic)).cloned().collect();
+        (reading.lookup, reading.looked_at, reading.assigned) = (None, None, false);
+        *self.lock(&self.subscribed) = topics.to_vec();
         Ok(())
     }
 
@@ -87,50 +93,18 @@ impl<H: ConsumerHooks> Consumer<H> {
             .map_err(|code| Error::failed(&operation, code, ""))
     }
 
-    /// Reads these partitions and no others, from the offsets given, or from where the group was, or without one from where
-    /// `auto.offset.reset` says. What was handed out before is done.
-    pub fn assign(&self, partitions: Vec<(Partition, Option<i64>)>) -> Result<(), Error> {
-        let inlet = self.open("assign")?;
-        let mut reading = self.control();
-        self.settle(&mut reading);
-        let from = |offset: Option<i64>| offset.unwrap_or_else(|| self.usual_start());
-        let list = PartitionList::of(partitions.iter().map(|(partition, offset)| (partition, from(*offset))));
-        if self.settings.grouped && !self.lock(&self.subscribed).is_empty() {
-            inlet.unsubscribe().map_err(|code| Error::failed("cannot unsubscribe", code, ""))?;
-        }
-        inlet.assign(&list).map_err(|code| Error::failed("cannot assign partitions", code, ""))?;
-        let offsets = std::mem::take(&mut reading.offsets);
-        reading.forget_all();
-        // Still to be committed.
-        reading.offsets = offsets;
-        reading.missing.clear();
-        let nowhere = |offset: &Option<i64>| from(*offset) == NOWHERE;
-        let nowhere: Vec<_> = partitions.iter().filter(|(_, offset)| nowhere(offset)).cloned().collect();
-        reading.starts = partitions.into_iter().filter_map(|(partition, offset)| Some((partition, offset?))).collect();
-        reading
-            .starts
-            .keys()
-            .cloned()
-            .collect::<Vec<_>>()
-            .iter()
-            .for_each(|partition| reading.offsets.forget(partition));
-        for (partition, offset) in list.entries().into_iter().map(|entry| (entry.partition, entry.offset)) {
-            reading.stopped.begin(&partition, offset);
-        }
-        for (partition, _) in nowhere {
-            self.stop_nowhere(&mut reading, partition);
-        }
-        reading.assigned = true;
-        self.lock(&self.subscribed).clear();
-        Ok(())
-    }
-
-    fn usual_start(&self) -> i64 {
+    pub(super) fn usual_start(&self) -> i64 {
         match (self.settings.grouped, self.settings.from_end) {
             (true, _) => NO_OFFSET,
             (false, _) if self.settings.reset_fails => NOWHERE,
             (false, true) => END,
             (false, false) => BEGINNING,
+        }
+    }
+
+    pub(super) fn stop_if_nowhere(&self, reading: &mut Reading, partition: &Partition) {
+        if self.usual_start() == NOWHERE {
+            self.stop_nowhere(reading, partition.clone());
         }
     }
 

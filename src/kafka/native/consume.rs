@@ -52,6 +52,13 @@ impl Inlet {
         }
     }
 
+    /// As `fetch` without waiting, for what nobody wants. Returns how much was dropped.
+    pub fn drain(&self, limit: usize) -> usize {
+        let mut dropped = VecDeque::new();
+        self.fetch(Duration::ZERO, limit, &mut dropped);
+        dropped.len()
+    }
+
     pub fn subscribe(&self, topics: &[String]) -> Result<(), Code> {
         let mut list = PartitionList::new();
         for topic in topics {
@@ -171,31 +178,37 @@ impl Inlet {
         unsafe { text(rd::rd_kafka_rebalance_protocol(self.client.raw())) == "EAGER" }
     }
 
-    /// Takes on or gives up partitions the way the group's protocol wants it: eager replaces all, cooperative changes some.
+    /// Takes on or gives up partitions the way the group's protocol wants it: eager replaces all, cooperative changes some,
+    /// and refuses to take on what is assigned, or to give up what is not.
     pub fn apply_rebalance(&self, assign: bool, partitions: &[Entry]) -> Result<(), Problem> {
-        let list = PartitionList::of(partitions.iter().map(|entry| (&entry.partition, entry.offset)));
         let cooperative = self.cooperative();
+        let assigned = if cooperative { self.assignment().unwrap_or_default() } else { Vec::new() };
+        let changes = |entry: &&Entry| {
+            !cooperative || assign != assigned.iter().any(|assigned| assigned.partition == entry.partition)
+        };
+        let changed = partitions.iter().filter(changes);
+        let list = PartitionList::of(changed.map(|entry| (&entry.partition, entry.offset)));
         // SAFETY: client and list are live; the list is copied.
         unsafe {
             let raw = self.client.raw();
             match (cooperative, assign) {
                 (true, true) => problem(rd::rd_kafka_incremental_assign(raw, list.raw())),
                 (true, false) => problem(rd::rd_kafka_incremental_unassign(raw, list.raw())),
-                (false, true) => plain(rd::rd_kafka_assign(raw, list.raw())),
-                (false, false) => plain(rd::rd_kafka_assign(raw, std::ptr::null())),
+                (false, true) => checked(rd::rd_kafka_assign(raw, list.raw())).map_err(plain),
+                (false, false) => checked(rd::rd_kafka_assign(raw, std::ptr::null())).map_err(plain),
             }
         }
     }
 }
 
-fn plain(error: rd::rd_kafka_resp_err_t) -> Result<(), Problem> {
-    checked(error).map_err(|code| Problem {
+pub(super) fn plain(code: Code) -> Problem {
+    Problem {
         code,
         text: code.text().to_owned(),
         fatal: code == Code::FATAL,
         retriable: code.retriable(),
         abortable: false,
-    })
+    }
 }
 
 pub(super) fn checked(error: rd::rd_kafka_resp_err_t) -> Result<(), Code> {

@@ -15,6 +15,8 @@ pub mod consume;
 pub mod fork;
 pub mod incoming;
 mod interceptors;
+#[cfg(target_os = "linux")]
+pub mod left_group;
 pub mod mock;
 pub mod outgoing;
 #[cfg(target_os = "linux")]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rdkafka::bindings as rd;
 
-use super::consume::{checked, Inlet};
+use super::consume::{checked, plain, Inlet};
 use super::partitions::{Entry, PartitionList};
 use super::{code, millis, problem, Problem};
 use crate::kafka::code::Code;
@@ -24,6 +24,18 @@ impl Inlet {
     pub fn assign(&self, list: &PartitionList) -> Result<(), Code> {
         // SAFETY: client and list are live; the list is copied.
         checked(unsafe { rd::rd_kafka_assign(self.client().raw(), list.raw()) })
+    }
+
+    /// As `assign`, also after a cooperative group, whose assignment changes only in parts.
+    pub fn replace_assignment(&self, list: &PartitionList) -> Result<(), Problem> {
+        if !self.cooperative() {
+            return self.assign(list).map_err(plain);
+        }
+        let assigned = self.assignment().map_err(plain)?;
+        if !assigned.is_empty() {
+            self.assign_fewer(&PartitionList::without_offsets(assigned.iter().map(|entry| &entry.partition)))?;
+        }
+        self.assign_more(list)
     }
 
     /// Takes on more partitions of one's own choice, without a group.

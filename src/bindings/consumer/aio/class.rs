@@ -10,10 +10,9 @@ use pyo3::wrap_pyfunction;
 use crate::bindings::aio::connection::connect;
 use crate::bindings::aio::offload::offload;
 use crate::bindings::aio::operation::Operation;
-use crate::bindings::aio::port::Port;
 use crate::bindings::blocking::seconds;
 use crate::bindings::consumer::core::{Core, CLOSE_TIMEOUT};
-use crate::bindings::consumer::group::{list_of, Acting};
+use crate::bindings::consumer::group::list_of;
 use crate::bindings::consumer::making::async_consumer;
 use crate::bindings::consumer::plan::Plan;
 use crate::bindings::consumer::reading::at_least_one;
@@ -64,27 +63,37 @@ impl AsyncConsumer {
         }))
     }
 
+    /// As `later`, where the group's callbacks may be called: on the loop, with this consumer.
+    pub fn later_acting(slf: &Bound<'_, Self>, name: &'static str, plan: PyResult<Plan>) -> PyResult<Operation> {
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(error) => return Ok(Operation::ready::<()>(slf.py(), name, Err(error))),
+        };
+        let consumer = slf.clone().unbind();
+        let core = slf.get().core()?.clone();
+        Ok(Operation::working(name, async move {
+            raised(connect(&core).await)?;
+            let acting = Python::attach(|py| core.acting_on_loop(py, || consumer.into_any()))?;
+            let working = core.clone();
+            let done = offload(move |interrupt| working.group.act(acting, || plan.run(&working.consumer, interrupt)));
+            let done = done.await;
+            match core.group.take_raised() {
+                Some(error) => Err(error),
+                None => Python::attach(raised(done)?),
+            }
+        }))
+    }
+
     /// Commits, leaves the group and ends the clients, on a thread that has the group's callbacks called on the loop.
     pub async fn end(consumer: Py<Self>, timeout: Option<Duration>) -> Result<(), Error> {
         let core = consumer.get().core()?.clone();
         core.usable()?;
         let deadline = Deadline::after(timeout);
         no_hook(&core, "close", deadline).await.map_err(Error::Python)?;
-        let acting = if core.group.any() {
-            let port = Some(Python::attach(Port::current)?);
-            Some(Acting { consumer: consumer.into_any(), port })
-        } else {
-            None
-        };
+        let acting = Python::attach(|py| core.acting_on_loop(py, || consumer.into_any()))?;
         let closing = core.clone();
-        let closed = offload(move |interrupt| {
-            let before = acting.map(|acting| closing.group.act(Some(acting)));
-            let closed = closing.consumer.close(deadline, interrupt);
-            if let Some(before) = before {
-                drop(closing.group.act(before));
-            }
-            closed
-        });
+        let closed =
+            offload(move |interrupt| closing.group.act(acting, || closing.consumer.close(deadline, interrupt)));
         let closed = closed.await;
         core.faults.log_rest();
         // After the consumer, which may not commit what has not arrived; everything has by now.

@@ -11,7 +11,6 @@ use std::task::{Poll, Waker};
 
 use pyo3::prelude::*;
 
-use crate::bindings::aio::port::Port;
 use crate::bindings::consumer::group::Acting;
 use crate::bindings::consumer::plan::Engine;
 use crate::kafka::{self, Interrupt};
@@ -73,12 +72,8 @@ impl Fetcher {
 fn serve(jobs: &Receiver<Job>) {
     while let Ok(Job { core, work, acting }) = jobs.recv() {
         let fetcher = &core.aio.fetcher;
-        let before = acting.map(|acting| core.group.act(Some(acting)));
         let interrupt = || !fetcher.wanted.load(Ordering::Acquire) || core.consumer.closing();
-        let result = work(&core.consumer, &interrupt);
-        if let Some(before) = before {
-            drop(core.group.act(before));
-        }
+        let result = core.group.act(acting, || work(&core.consumer, &interrupt));
         let state = std::mem::replace(&mut *fetcher.state(), State::Ended(result));
         if let State::Running(Some(waker)) = state {
             waker.wake();
@@ -135,12 +130,7 @@ pub async fn fetch(consumer: &Py<AsyncConsumer>, work: impl Fn() -> Work) -> PyR
             _ => {}
         }
         own = true;
-        let acting = if core.group.any() {
-            let port = Python::attach(Port::current)?;
-            Some(Acting { consumer: Python::attach(|py| consumer.clone_ref(py).into_any()), port: Some(port) })
-        } else {
-            None
-        };
+        let acting = Python::attach(|py| core.acting_on_loop(py, || consumer.clone_ref(py).into_any()))?;
         raised(fetcher.start(Job { core: core.clone(), work: work(), acting }))?;
     }
 }

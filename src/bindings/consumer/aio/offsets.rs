@@ -25,13 +25,13 @@ impl AsyncConsumer {
     }
 
     /// Read nothing any more, until the next `subscribe`.
-    fn unsubscribe(&self, py: Python<'_>) -> PyResult<Operation> {
-        self.later(py, "AsyncConsumer.unsubscribe", plan::unsubscribe(self.core()?))
+    fn unsubscribe(slf: &Bound<'_, Self>) -> PyResult<Operation> {
+        Self::later_acting(slf, "AsyncConsumer.unsubscribe", plan::unsubscribe(slf.get().core()?))
     }
 
     /// Read these partitions and no others, from their offsets if they have some, without sharing them with a group.
-    fn assign(&self, py: Python<'_>, partitions: &Bound<'_, PyAny>) -> PyResult<Operation> {
-        self.later(py, "AsyncConsumer.assign", plan::assign(self.core()?, partitions))
+    fn assign(slf: &Bound<'_, Self>, partitions: &Bound<'_, PyAny>) -> PyResult<Operation> {
+        Self::later_acting(slf, "AsyncConsumer.assign", plan::assign(slf.get().core()?, partitions))
     }
 
     /// Ask a broker for an answer, or raise `KafkaConnectionError`.

@@ -70,7 +70,7 @@ async fn look(consumer: &Arc<Py<AsyncConsumer>>, wanted: Wanted) -> PyResult<Vec
             return Ok(search.newest());
         }
         let assigning = core.clone();
-        raised(offload(move |_| assigning.consumer.assign(round)).await)?;
+        raised(offload(move |interrupt| assigning.consumer.assign(round, interrupt)).await)?;
         let messages = Bounded::new(consumer.clone(), patience);
         while let Some(message) = next(&messages, None, None).await? {
             search.found(message);

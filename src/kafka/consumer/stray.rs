@@ -1,0 +1,60 @@
+//! Messages that come from another offset than the next one, of partitions that were assigned in place of others.
+//!
+//! librdkafka 2.12 may have been looking up where to begin when a partition is given up, for `auto.offset.reset`. It takes the
+//! answer for outdated, asks again 500 ms later, and then moves the partition there, whatever it reads by then
+//! (rd_kafka_toppar_handle_Offset): messages would come twice, or with "latest" be skipped. A partition that moves without a
+//! seek is sought once more, where it was; what comes after that is what there is.
+
+use std::time::{Duration, Instant};
+
+use super::read::Reading;
+use crate::kafka::code::Code;
+use crate::kafka::native::incoming::Incoming;
+use crate::kafka::record::Partition;
+
+/// For how long after the first message a gap is looked into. It may be one that compaction or a transaction has left.
+const GAPS: Duration = Duration::from_secs(3);
+
+pub(super) struct Expected {
+    partition: Partition,
+    next: i64,
+    gaps_until: Option<Instant>,
+    /// `next` was sought once more.
+    sought_again: bool,
+}
+
+impl Expected {
+    pub(super) fn at(partition: Partition, next: i64) -> Self {
+        Expected { partition, next, gaps_until: None, sought_again: false }
+    }
+}
+
+impl Reading {
+    /// The program has sought this offset.
+    pub(super) fn expect(&mut self, partition: &Partition, next: i64) {
+        for expected in self.expected.iter_mut().filter(|expected| expected.partition == *partition) {
+            *expected = Expected::at(partition.clone(), next);
+        }
+    }
+
+    /// Whether this is not to be read. Its partition is among `astray` then, with the offset to seek.
+    pub(super) fn strays(&mut self, incoming: &Incoming, astray: &mut Vec<(Partition, i64)>) -> bool {
+        if incoming.code() != Code::NONE {
+            return false;
+        }
+        let Some(expected) = self.expected.iter_mut().find(|expected| incoming.is_of(&expected.partition)) else {
+            return false;
+        };
+        let offset = incoming.offset();
+        let gaps_until = *expected.gaps_until.get_or_insert_with(|| Instant::now() + GAPS);
+        let moved = offset < expected.next || (offset > expected.next && Instant::now() < gaps_until);
+        if moved && !expected.sought_again {
+            expected.sought_again = true;
+            astray.push((expected.partition.clone(), expected.next));
+            return true;
+        }
+        expected.next = offset + 1;
+        expected.sought_again = false;
+        false
+    }
+}
