@@ -81,7 +81,8 @@ struct Round<C> {
 
 impl<H: ProducerHooks> Shared<H> {
     pub fn pending(&self) -> usize {
-        // What is accumulated before all: it becomes part of what is sent. Then reported: the difference may be too large for a moment, but never below zero.
+        // What is accumulated before all: it becomes part of what is sent. Then reported: the difference may be too large for
+        // a moment, but never below zero.
         let accumulated = self.accumulators.left();
         let reported = self.reported.load(Ordering::SeqCst);
         self.sent.0.load(Ordering::SeqCst).saturating_sub(reported) + accumulated

@@ -2,7 +2,8 @@
 //!
 //! No thread of ours enters Python for it. Whoever has news leaves it at the loop's `port` and rings once; the loop takes
 //! all that is there. What a method returns is an `operation`: a coroutine made of a Rust future, or of a value that is
-//! there already, and `method` has the methods seen as coroutine functions. `offload` runs a blocking call on a thread, `timer` bounds a wait, `turn` lets the loop run now and then.
+//! there already, and `method` has the methods seen as coroutine functions. `offload` runs a blocking call on a thread,
+//! `timer` bounds a wait, `turn` lets the loop run now and then.
 
 pub mod connection;
 pub mod method;

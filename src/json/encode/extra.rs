@@ -1,5 +1,5 @@
-//! The types beyond the exact builtins: subclasses of dict, list and tuple, dates, UUID, Decimal, Enum, dataclasses, Mapping and Sequence,
-//! and at last `default=`. Safe PyO3 code throughout: each of these costs a call into Python anyway.
+//! The types beyond the exact builtins: subclasses of dict, list and tuple, dates, UUID, Decimal, Enum, dataclasses, Mapping
+//! and Sequence, and at last `default=`. Safe PyO3 code throughout: each of these costs a call into Python anyway.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;

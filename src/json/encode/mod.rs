@@ -1,7 +1,8 @@
 //! Encoding: one walk over a Python object, straight into the caller's buffer.
 //!
-//! `walk` dispatches on exact builtin types and owns the builtin containers, `iterate` the others, `text` and `number` write the leaves, `key` the
-//! keys, `extra` knows the types beyond `json`'s, `refuse` says why not, `stop` carries an error and its path back up.
+//! `walk` dispatches on exact builtin types and owns the builtin containers, `iterate` the others, `text` and `number` write
+//! the leaves, `key` the keys, `extra` knows the types beyond `json`'s, `refuse` says why not, `stop` carries an error and its
+//! path back up.
 
 mod extra;
 mod iterate;

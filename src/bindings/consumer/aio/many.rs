@@ -33,8 +33,8 @@ impl Taken {
         self.current.as_ref()
     }
 
-    /// Decodes as far as all is well, for as long as the loop can wait since `begun`: None. What is not well comes back as what is to be
-    /// done about it, and is the current one.
+    /// Decodes as far as all is well, for as long as the loop can wait since `begun`: None. What is not well comes back as what
+    /// is to be done about it, and is the current one.
     fn decode_good(
         &mut self,
         py: Python<'_>,
