@@ -289,3 +289,30 @@ consumer.close()
 print("done")
 """.replace("USE", use)
     )
+
+
+@pytest.mark.parametrize("use", ["paused()", "close()"])
+def test_the_handler_of_a_signal_may_use_the_consumer_that_it_interrupts_looking_for_topics(use: str) -> None:
+    finishes(
+        """
+import signal
+cluster = MockCluster(topics={"t": 1, "u": 1})
+with kjson.Producer(cluster.bootstrap_servers) as producer:
+    producer.send("u", 1)
+consumer = kjson.Consumer(bootstrap_servers=cluster.bootstrap_servers)
+cluster.round_trip_time(120)
+signal.signal(signal.SIGALRM, lambda *_: consumer.USE)
+try:
+    for _ in range(2):
+        signal.setitimer(signal.ITIMER_REAL, 0.03, 0.03)
+        consumer.subscribe(["t", "u"])
+        assert consumer.poll(20).value == 1
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        consumer.unsubscribe()
+except kjson.ClosedError:
+    assert "USE" == "close()"
+signal.setitimer(signal.ITIMER_REAL, 0)
+consumer.close()
+print("done")
+""".replace("USE", use)
+    )

@@ -140,7 +140,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         // A broker answers the requests of a connection in order, and the answer to JoinGroup waits for all members. So a
         // commit behind it may wait for the partitions that this member has to give up first.
         let take_part = |patience| {
-            let fetched = self.fetch(inlet, &mut self.control(), patience, BATCH, interrupt);
+            let fetched = self.fetch(inlet, &mut self.control(), patience, BATCH);
             let _ = self.act_on_notices(inlet).and(fetched);
         };
         // Refused for good if other members are in the group that this consumer does not take part in.

@@ -13,7 +13,7 @@ use crate::kafka::native::consume::Inlet;
 use crate::kafka::native::incoming::Incoming;
 use crate::kafka::native::partitions::PartitionList;
 use crate::kafka::record::Partition;
-use crate::kafka::wait::{Deadline, Interrupt};
+use crate::kafka::wait::Deadline;
 
 /// How long the reader waits for librdkafka to go on after a message that cannot be read.
 const MOVE_WITHIN: Duration = Duration::from_secs(1);
@@ -61,10 +61,9 @@ impl<H: ConsumerHooks> Consumer<H> {
         reading: &mut Reading,
         patience: Duration,
         limit: usize,
-        interrupt: Interrupt<'_>,
     ) -> Result<(), Error> {
         if !self.settings.grouped {
-            self.look_for_topics(inlet, reading, Deadline::after(Some(Duration::ZERO)), interrupt)?;
+            self.look_for_topics(inlet, reading, Deadline::after(Some(Duration::ZERO)))?;
         }
         if !reading.sought.is_empty() {
             reading.seek_what_is_due(inlet);

@@ -204,7 +204,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             if !ready(&reading) || !reading.fresh() {
                 let at_once = ready(&reading) || !reading.stopped.is_empty();
                 let patience = if at_once { Duration::ZERO } else { deadline.step(TICK) };
-                fetched = self.fetch(&inlet, &mut reading, patience, limit.clamp(BATCH, LARGEST_BATCH), interrupt);
+                fetched = self.fetch(&inlet, &mut reading, patience, limit.clamp(BATCH, LARGEST_BATCH));
                 if reading.buffer.is_empty() {
                     self.pass_markers_if_due(&inlet, &mut reading);
                 }

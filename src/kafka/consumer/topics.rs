@@ -13,7 +13,7 @@ use crate::kafka::native::consume::Inlet;
 use crate::kafka::native::partitions::{PartitionList, NO_OFFSET};
 use crate::kafka::reachable::ask;
 use crate::kafka::record::Partition;
-use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
+use crate::kafka::wait::{Deadline, Interrupt, TICK};
 
 /// How often a topic that does not exist is looked for again, by a consumer without a group.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         let failed = |code| Error::failed(&format!("cannot subscribe to {}", topics.join(", ")), code, "");
         if !self.settings.grouped {
             self.read_only(&inlet, &mut reading, &topics)?;
-            return self.look_for_topics(&inlet, &mut reading, Deadline::after(Some(NEAR)), interrupt);
+            return self.look_for_topics(&inlet, &mut reading, Deadline::after(Some(NEAR)));
         }
         let twice = topics.iter().enumerate().any(|(index, topic)| topics[..index].contains(topic));
         if topics.is_empty() || twice {
@@ -115,13 +115,13 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// Without a group: finds the partitions of topics that are still missing, and of those that have grown, and begins to
-    /// read them. Waits for an answer so long. They count as assigned when the cluster has answered for each topic.
+    /// read them. Waits for an answer so long, under the lock, so without a look at signals: their handlers may use this
+    /// consumer. They count as assigned when the cluster has answered for each topic.
     pub(super) fn look_for_topics(
         &self,
         inlet: &Arc<Inlet>,
         reading: &mut Reading,
         patience: Deadline,
-        interrupt: Interrupt<'_>,
     ) -> Result<(), Error> {
         let Some(mut lookup) = reading.lookup.take().or_else(|| self.begin_lookup(inlet, reading)) else {
             return Ok(());
@@ -152,10 +152,6 @@ impl<H: ConsumerHooks> Consumer<H> {
                 Next::Over => break true,
                 Next::Later if patience.passed() => break false,
                 Next::Later => {}
-            }
-            if let Err(interrupted) = check(interrupt) {
-                result = Err(interrupted);
-                break false;
             }
         };
         inlet
