@@ -71,15 +71,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item
             item.add_marker("real_kafka")
         if "default_broker" in fixtures:
             item.add_marker(pytest.mark.xdist_group("default port"))  # one process has the port
-    if config.getoption("all_pairs"):
-        return
-    left_out = [item for item in items if _is_second_look(item)]
-    items[:] = [item for item in items if not _is_second_look(item)]
-    config.hook.pytest_deselected(items=left_out)
+    all_pairs = config.getoption("all_pairs")
+
+    def left_out(item: pytest.Item) -> bool:
+        return _is_kip_848_of_the_mock(item) or (_is_second_look(item) and not all_pairs)
+
+    config.hook.pytest_deselected(items=[item for item in items if left_out(item)])
+    items[:] = [item for item in items if not left_out(item)]
+
+
+def _chosen(item: pytest.Item) -> Dict[str, object]:
+    return getattr(getattr(item, "callspec", None), "params", {})
+
+
+def _is_kip_848_of_the_mock(item: pytest.Item) -> bool:
+    """In that protocol the brokers share the partitions out, so only real ones show what it does."""
+    chosen = _chosen(item)
+    return chosen.get("cluster") == "mock" and "kip-848" in (chosen.get("member"), chosen.get("protocol"))
 
 
 def _is_second_look(item: pytest.Item) -> bool:
-    chosen = getattr(getattr(item, "callspec", None), "params", {})
+    chosen = _chosen(item)
     return (
         chosen.get("calling") == "async"
         and chosen.get("cluster") == "kafka"
@@ -172,8 +184,6 @@ def member(
     """Options of a member of a new group, for each of the protocols that groups rebalance by."""
     options: Dict[str, object] = {"bootstrap_servers": servers, "group_id": group}
     if request.param == "kip-848":
-        if cluster.kind == "mock":
-            pytest.skip("the mock has no KIP-848")
         return {**options, "group_protocol": "consumer"}
     if request.param == "cooperative":
         options["partition_assignment_strategy"] = "cooperative-sticky"

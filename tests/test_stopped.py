@@ -55,9 +55,7 @@ def values(consumer: Consumer[Any], count: int) -> List[Any]:
 
 
 @pytest.mark.parametrize("protocol", list(PROTOCOLS))
-def test_no_offset_to_begin_at(request: Any, servers: str, cluster: Any, topic: str, group: str, protocol: str) -> None:
-    if protocol == "kip-848" and cluster.kind == "mock":
-        pytest.skip("the mock has no KIP-848")
+def test_no_offset_to_begin_at(servers: str, topic: str, group: str, protocol: str) -> None:
     fill(servers, topic, 3)
     options = {**PROTOCOLS[protocol], "bootstrap_servers": servers, "group_id": group, "auto_offset_reset": "error"}
     with Consumer(topic, **options) as consumer:
