@@ -296,3 +296,15 @@ def test_a_list_with_a_partition_twice_changes_nothing(servers: str, filled: str
             with pytest.raises(KafkaError, match="INVALID_ARG"):
                 refused()
         assert read(consumer, 5) == stored("b")
+
+
+def test_what_was_read_before_unsubscribe_does_not_keep_close_waiting(
+    servers: str, cluster: Any, filled: str, member: Dict[str, Any]
+) -> None:
+    consumer = Consumer(**member)
+    carry_out(consumer, filled, "SNa")
+    assert read(consumer, COUNT) == stored("a")
+    consumer.unsubscribe()
+    close_in_time(consumer)
+    if cluster.kind == "kafka":  # the mock takes no commits of former members
+        assert committed_offset(servers, member["group_id"], filled, 0) == COUNT

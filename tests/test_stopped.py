@@ -213,3 +213,28 @@ def test_a_member_that_was_told_where_to_begin(
         consumer.commit(TopicPartition(topic, 0, 2))
         consumer.subscribe([topic])
         assert values(consumer, 1) == [2]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_seek_of_a_stopped_partition_leaves_the_others_where_they_are(
+    servers: str, cluster: Any, new_topic: Callable[..., str], group: str, protocol: str
+) -> None:
+    if cluster.kind == "mock" and protocol == "kip-848":
+        pytest.skip("the mock has no KIP-848")
+    topic = new_topic(2)
+    fill(servers, topic, 6)
+    options: Dict[str, Any] = {"bootstrap_servers": servers, "group_id": group, **PROTOCOLS[protocol]}
+    with Consumer(**options, auto_offset_reset="error", enable_auto_commit=False) as consumer:
+        consumer.subscribe([topic])
+        consumer.poll(0)
+        first, second = TopicPartition(topic, 0), TopicPartition(topic, 1)
+        consumer.assign([TopicPartition(topic, 0, 1000), TopicPartition(topic, 1, 0)])  # the second one is empty
+        refused(lambda: consumer.poll(20))
+        consumer.seek(first, 2)
+        with Producer(servers) as producer:
+            producer.send(topic, "new", partition=1)
+        places = set()
+        deadline = time.monotonic() + 20
+        while len(places) < 5 and time.monotonic() < deadline:
+            places |= {(message.partition, message.offset) for message in consumer.consume(5, 0.2)}
+        assert places == {(first.partition, n) for n in range(2, 6)} | {(second.partition, 0)}

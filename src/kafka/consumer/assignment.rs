@@ -133,9 +133,16 @@ impl Reading {
         let place = |(partition, start): &(Partition, i64)| {
             let sought = self.sought.get(partition).map(|sought| sought.offset);
             let taken = || taken.iter().find(|entry| entry.partition == *partition && entry.offset >= 0);
-            let place = sought.or_else(|| taken().map(|entry| entry.offset)).unwrap_or(*start);
+            let begun = || self.starts.get(partition).copied();
+            let place = sought.or_else(|| taken().map(|entry| entry.offset)).or_else(begun).unwrap_or(*start);
             (partition.clone(), place)
         };
         own.iter().map(place).collect()
+    }
+
+    /// They were assigned anew or sought again, to go on at these places. Until a message comes of one, librdkafka has no
+    /// position in it.
+    pub(super) fn begin_at(&mut self, places: Vec<(Partition, i64)>) {
+        self.starts.extend(places.into_iter().filter(|(_, offset)| *offset >= 0));
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::assignment::Wanted;
 use super::read::{Reading, BATCH};
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::code::Code;
@@ -68,7 +69,8 @@ impl<H: ConsumerHooks> Consumer<H> {
     /// Whether what is done is committed without being asked for. A mock takes commits of members alone once its group has
     /// had some (rd_kafka_mock_handle_OffsetCommit, rdkafka_mock_handlers.c).
     pub(super) fn commits_by_itself(&self, reading: &Reading) -> bool {
-        let refused = self.on_mock && reading.assignment.joined.is_some() && reading.assignment.own().is_some();
+        let takes_part = matches!(reading.assignment.wanted, Wanted::Topics(_));
+        let refused = self.on_mock && reading.assignment.joined.is_some() && !takes_part;
         self.settings.grouped && self.settings.auto_commit && !refused
     }
 

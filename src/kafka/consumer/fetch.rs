@@ -126,6 +126,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             let moved = inlet.seek_again(&astray);
             let stray = astray.iter().map(|(partition, _)| partition).filter(|partition| !moved.contains(partition));
             stray.for_each(|partition| reading.received.forget(partition));
+            reading.begin_at(astray);
         }
         self.shared.received.fetch_add(count, Ordering::Relaxed);
         self.shared.received_bytes.fetch_add(bytes, Ordering::Relaxed);

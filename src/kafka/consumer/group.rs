@@ -66,7 +66,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         let mut reading = self.lock(&self.reading);
         reading.assignment.granted(&names(partitions), inlet.cooperative());
         let Wanted::Topics(_) = reading.assignment.wanted else {
-            self.decline(inlet, true, &reading);
+            self.decline(inlet, true, &mut reading);
             return None;
         };
         let wanted = |entry: &&Entry| reading.assignment.wants_topic(&entry.partition.topic);
@@ -106,7 +106,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             let is_own = |partition: &Partition| own.iter().any(|(own, _)| own == partition);
             let gone: Vec<Partition> = names(partitions).into_iter().filter(|partition| !is_own(partition)).collect();
             gone.iter().for_each(|partition| reading.forget(partition));
-            return self.decline(inlet, false, &reading);
+            return self.decline(inlet, false, &mut reading);
         }
         let paused = reading.paused.clone();
         partitions.iter().for_each(|entry| reading.forget(&entry.partition));

@@ -177,7 +177,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// Takes nothing on of what the group has assigned or revoked.
-    pub(super) fn decline(&self, inlet: &Inlet, assign: bool, reading: &Reading) {
+    pub(super) fn decline(&self, inlet: &Inlet, assign: bool, reading: &mut Reading) {
         if inlet.cooperative() || reading.assignment.own().is_none() || self.closing() {
             return self.shared.apply(inlet, assign, &[]);
         }
@@ -189,6 +189,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         if let Err(error) = self.replace(inlet, "rebalance: cannot keep the assignment", &places) {
             self.shared.warn(error.to_string());
         }
+        reading.begin_at(places);
         if !reading.paused.is_empty() {
             // librdkafka forgets with an assignment what was paused.
             let _ = inlet.pause(&PartitionList::without_offsets(&reading.paused));

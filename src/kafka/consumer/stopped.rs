@@ -157,10 +157,13 @@ impl<H: ConsumerHooks> Consumer<H> {
                 let target = stopped.iter().find(|(stopped, _)| stopped == partition).map(|(_, offset)| *offset);
                 let sought = || reading.sought.get(partition).map(|sought| sought.offset);
                 let taken = || taken.iter().find(|e| e.partition == *partition && e.offset >= 0).map(|e| e.offset);
-                target.or_else(sought).or_else(taken).unwrap_or(NO_OFFSET)
+                let start = || reading.starts.get(partition).copied();
+                target.or_else(sought).or_else(taken).or_else(start).unwrap_or(NO_OFFSET)
             };
-            let all = PartitionList::of(assigned.iter().map(|partition| (partition, place(partition))));
-            inlet.assign(&all).map_err(|code| failed(code, ""))?;
+            let all: Vec<_> = assigned.iter().map(|partition| (partition.clone(), place(partition))).collect();
+            let list = PartitionList::of(all.iter().map(|(partition, offset)| (partition, *offset)));
+            inlet.assign(&list).map_err(|code| failed(code, ""))?;
+            reading.begin_at(all);
         } else {
             inlet.assign_fewer(&list).map_err(|problem| failed(problem.code, &problem.text))?;
             inlet.assign_more(&list).map_err(|problem| failed(problem.code, &problem.text))?;
