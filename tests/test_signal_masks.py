@@ -38,7 +38,7 @@ def test_no_thread_of_a_client_takes_a_signal() -> None:
                 await consumer.poll(10)
                 await consumer.poll(0.3)
                 with kjson.Producer(servers) as other, kjson.Consumer("t", bootstrap_servers=servers) as reader:
-                    other.send_and_wait("t", 2)
+                    other.send_many("t", (n for n in range(2)))
                     next(reader)
                     names = [name for name, deaf in blocked() if not deaf]
                     assert len(names) == 1, names  # the main thread

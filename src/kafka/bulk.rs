@@ -10,6 +10,7 @@ use super::delivery::{Failure, TopicId};
 use super::error::Error;
 use super::failures::summary;
 use super::native::outgoing::{Carried, Payload};
+use super::native::thread::spawn;
 use super::producer::{Open, Producer, ProducerHooks};
 use super::record::Header;
 use super::reports::Shared;
@@ -93,7 +94,7 @@ impl<H: ProducerHooks> Producer<H> {
         let Some(open) = self.current() else { return false };
         let (shared, open) = (self.shared.clone(), Arc::downgrade(&open));
         let run = move || watcher::run(&shared, &open);
-        std::thread::Builder::new().name("kjson-watcher".into()).spawn(run).is_ok()
+        spawn("kjson-watcher", run).is_ok()
     }
 
     /// Waits for all messages of a batch; false when the deadline passed first.
