@@ -9,6 +9,8 @@ import pytest
 
 from .children import run_program
 
+SECONDS = float(os.environ.get("KJSON_TORTURE_SECONDS", "8"))
+
 PROGRAM = """
 import asyncio, faulthandler, logging, os, random, sys, threading, time, warnings
 import kjson
@@ -150,7 +152,7 @@ print("done")
 
 
 @pytest.mark.mock_only
+@pytest.mark.timeout(SECONDS + 110)
 def test_nothing_stands_still() -> None:
-    seconds = float(os.environ.get("KJSON_TORTURE_SECONDS", "8"))
-    done = run_program(PROGRAM, str(seconds), timeout=seconds + 100)
+    done = run_program(PROGRAM, str(SECONDS), timeout=SECONDS + 100)
     assert (done.stdout, done.status) == ("done\n", 0), done.stderr
