@@ -15,7 +15,7 @@ from .test_place import fill
 METHODS = ["fork", "forkserver", "spawn"]
 
 PROGRAM = """
-import multiprocessing, os, sys, warnings
+import multiprocessing, os, sys, threading, time, warnings
 from concurrent.futures import ProcessPoolExecutor
 import kjson
 warnings.simplefilter("ignore", DeprecationWarning)  # of forks in a process with threads, which this is about
@@ -33,6 +33,24 @@ def ten(start):
 def many(start):
     kept.append(kjson.Producer(servers))
     kept[-1].send_many("t", range(start, start + 10))
+
+def on_a_thread(start):
+    threading.Thread(target=later, args=(start,)).start()
+
+def later(start):  # than the finalizers
+    time.sleep(0.2)
+    producer = kjson.Producer(servers)
+    producer.send_many("t", range(start, start + 5))
+    threading.Thread(target=last, args=(producer, start + 5)).start()
+
+def last(producer, start):
+    time.sleep(0.2)
+    producer.send_many("t", range(start, start + 5))
+
+def on_both(start):
+    threading.Thread(target=last, args=(kjson.Producer(servers), start + 5)).start()
+    on_a_thread_of_a_thread = threading.Thread(target=last, args=(kjson.Producer(servers), start))
+    threading.Thread(target=lambda: (time.sleep(0.2), on_a_thread_of_a_thread.start())).start()
 
 def import_time(start):
     for n in range(start, start + 10):
@@ -60,7 +78,8 @@ if __name__ == "__main__":
         with ProcessPoolExecutor(2, mp_context=context) as pool:
             list(pool.map(ten, [0, 10]))
     else:
-        target = {"process": ten, "send_many": many, "at import": import_time, "consumer": read}[kind]
+        targets = {"process": ten, "send_many": many, "at import": import_time, "consumer": read}
+        target = {**targets, "thread": on_a_thread, "threads": on_both}[kind]
         workers = [context.Process(target=target, args=(n,)) for n in ([0] if kind == "consumer" else [0, 10])]
         for worker in workers:
             worker.start()
@@ -90,7 +109,7 @@ def values(cluster: MockCluster, count: int) -> List[int]:
     return sorted(int(record.value) for record in read_records(cluster.bootstrap_servers, "t", count))
 
 
-@pytest.mark.parametrize("kind", ["process", "pool", "executor", "send_many", "at import"])
+@pytest.mark.parametrize("kind", ["process", "pool", "executor", "send_many", "at import", "thread", "threads"])
 @pytest.mark.parametrize("method", METHODS)
 def test_what_a_worker_sent_arrives(program: Path, method: str, kind: str) -> None:
     if kind == "at import" and method == "fork":

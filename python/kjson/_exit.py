@@ -11,6 +11,7 @@ from typing import Any, Callable, List
 __all__ = ["install", "install_for_workers"]
 
 _MODULES = ("multiprocessing", "billiard")  # billiard is celery's fork of multiprocessing
+_NAME = "kjson-exit"
 _watched: List[Any] = []
 
 
@@ -62,18 +63,34 @@ def install_for_workers(settle: Callable[[], object]) -> None:
         if getattr(process.current_process(), "_parent_pid", None) is not None:  # the main process has atexit
             # The last finalizer: others may send.
             util.Finalize(None, _settle_worker, args=(settle,), exitpriority=-sys.maxsize)
+            if util.is_exiting():  # too late for it: this is a thread that the worker waits for
+                _settle_threads(settle)
 
 
 def _settle_worker(settle: Callable[[], object]) -> None:
     """multiprocessing waits for threads after the finalizers, and what they send until then is settled by one more thread."""
     settle()
-    here = (threading.main_thread(), threading.current_thread())
-    others = [thread for thread in threading.enumerate() if not thread.daemon and thread not in here]
-    if others:
-        threading.Thread(target=_settle_after, args=(others, settle), name="kjson-exit").start()
+    _settle_threads(settle)
 
 
-def _settle_after(threads: List[threading.Thread], settle: Callable[[], object]) -> None:
-    for thread in threads:
-        thread.join()
+def _settle_threads(settle: Callable[[], object]) -> None:
+    if _threads():
+        threading.Thread(target=_settle_last, args=(settle,), name=_NAME).start()
+
+
+def _settle_last(settle: Callable[[], object]) -> None:
+    while True:
+        threads = _threads()  # more of them, if they start any
+        if not threads:
+            break
+        for thread in threads:
+            thread.join()
     settle()
+
+
+def _threads() -> List[threading.Thread]:
+    """Those that the end of a worker waits for, but the main one and what settles."""
+    main = threading.main_thread()
+    return [
+        thread for thread in threading.enumerate() if not thread.daemon and thread is not main and thread.name != _NAME
+    ]
