@@ -1,11 +1,13 @@
 """Committed offsets after transaction markers: other tools see no lag where everything has been read."""
 
+import threading
 from typing import Any, Callable, Dict, List, Optional
 
 import pytest
 
 from kjson import Consumer, Message, Producer, TopicPartition
 
+from .conftest import unique_name
 from .peers import committed_offset, end_offset
 from .sessions import LONG_SESSION
 from .waiting import wait_until
@@ -188,3 +190,31 @@ def test_partitions_that_are_revoked(servers: str, new_topic: Callable[..., str]
             assert lag(servers, group, topic, gone.partition) == 0
             assert first.committed(where)[gone] == end_offset(servers, topic, gone.partition)
     assert [lag(servers, group, topic, partition) for partition in range(2)] == [0, 0]
+
+
+@pytest.mark.sync_only
+def test_close_passes_no_message_that_comes_while_the_group_is_left(
+    servers: str, topic: str, member: Dict[str, Any]
+) -> None:
+    over = threading.Event()
+
+    def produce() -> None:
+        with Producer(servers, linger_ms=1) as producer:
+            while not over.is_set():
+                producer.send_and_wait(topic, 0)
+
+    producing = threading.Thread(target=produce)
+    producing.start()
+    try:
+        for n in range(10):
+            member["group_id"] = unique_name("closes")
+            with Consumer(topic, auto_offset_reset="latest", **member) as consumer:
+                last = None
+                for _ in range(5 + n):
+                    last = consumer.poll(15)
+                    assert last is not None
+            committed = committed_offset(servers, str(member["group_id"]), topic)
+            assert committed == last.offset + 1
+    finally:
+        over.set()
+        producing.join()
