@@ -5,7 +5,7 @@ VENV ?= .venv
 # Arguments for pytest: make test ARGS="tests/test_demo.py -x"
 ARGS ?=
 # The tests wait more than they compute: three at a time on two cores take less than half as long. ARGS="-n 0" runs one at a time.
-PYTEST := pytest -n 3 --dist loadgroup
+PYTEST := pytest -n 3
 
 BIN := $(VENV)/bin
 WHEELS := build/wheels

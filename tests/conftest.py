@@ -4,8 +4,10 @@ A test that takes `cluster` runs once on each; `@pytest.mark.real_kafka` and `@p
 One that takes a real Kafka by another fixture has the marker `real_kafka` by that.
 """
 
+import fcntl
 import os
 import re
+import tempfile
 import uuid
 from collections import Counter
 from typing import Callable, Dict, Iterator, List
@@ -66,11 +68,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
     """What differs between the classes does not depend on the cluster: the asynchronous ones run on the mock where it can."""
     for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        if "real_kafka_installed" in fixtures:
+        if "real_kafka_installed" in getattr(item, "fixturenames", ()):
             item.add_marker("real_kafka")
-        if "default_broker" in fixtures:
-            item.add_marker(pytest.mark.xdist_group("default port"))  # one process has the port
     all_pairs = config.getoption("all_pairs")
 
     def left_out(item: pytest.Item) -> bool:
@@ -205,13 +204,15 @@ def shared_broker(real_kafka_installed: None) -> Iterator[Broker]:
         yield broker
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def default_broker(real_kafka_installed: None) -> Iterator[Broker]:
-    """A real Kafka at the address that clients use by default."""
-    if not port_is_free(DEFAULT_PORT):
-        _cannot_run(f"another program has port {DEFAULT_PORT}, the default that these tests are about")
-    with Broker(DEFAULT_PORT, properties=SHARED) as broker:
-        yield broker
+    """A real Kafka at the address that clients use by default, for one test at a time in all processes that run some."""
+    with open(os.path.join(tempfile.gettempdir(), "kjson-tests-default-port"), "w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not port_is_free(DEFAULT_PORT):
+            _cannot_run(f"another program has port {DEFAULT_PORT}, the default that these tests are about")
+        with Broker(DEFAULT_PORT, properties=SHARED) as broker:
+            yield broker
 
 
 @pytest.fixture
