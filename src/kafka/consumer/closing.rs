@@ -82,8 +82,9 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
         let mut told = Ok(());
         self.shared.leave(inlet, deadline, |discarded| {
-            discarded.retain(|message: &Incoming| message.code() == Code::NONE);
             let mut reading = self.control();
+            discarded.iter().for_each(|message| reading.received.miscounted(message));
+            discarded.retain(|message: &Incoming| message.code() == Code::NONE);
             reading.buffer.append(discarded);
             reading.give_up(|_| true);
             drop(reading);

@@ -39,9 +39,7 @@ impl<H: ConsumerHooks> Consumer<H> {
                 Notice::Rebalance { assign: false, partitions } => {
                     let lost = inlet.assignment_lost();
                     let all = lost || !inlet.cooperative();
-                    // A close has done it already, and drops the messages that come since.
                     if !lost
-                        && !self.closing()
                         && self.settings.auto_commit
                         && matches!(self.lock(&self.reading).assignment.wanted, Wanted::Topics(_))
                     {

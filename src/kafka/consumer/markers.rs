@@ -34,9 +34,10 @@ impl Received {
         self.partitions.retain(|(known, _)| known != partition);
     }
 
-    /// librdkafka counts an error with an offset as a message at that offset (rdkafka_queue.c:830).
-    pub(super) fn miscounted(&mut self, notice: &Incoming) {
-        self.partitions.retain(|(partition, _)| !notice.is_of(partition));
+    /// librdkafka's position counts what was dropped, or an error with an offset, which it takes for a message
+    /// (rdkafka_queue.c:830).
+    pub(super) fn miscounted(&mut self, incoming: &Incoming) {
+        self.partitions.retain(|(partition, _)| !incoming.is_of(partition));
     }
 
     /// All messages of its partition up to this one were received.
