@@ -42,7 +42,11 @@ pub(super) struct Content {
 }
 
 impl Content {
+    /// How many messages it holds that may still be handed over.
     pub(super) fn left(&self) -> usize {
+        if self.refused.is_some() {
+            return 0;
+        }
         self.sheaf.len() - self.from
     }
 
@@ -77,15 +81,6 @@ impl Accumulator {
     /// Waits until no other thread hands it over.
     pub fn wait_until_free(&self) {
         drop(self.lock());
-    }
-
-    /// How many messages it holds that may still be handed over.
-    fn left(&self) -> usize {
-        let content = self.lock();
-        if content.refused.is_some() {
-            return 0;
-        }
-        content.left()
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Content> {
@@ -159,7 +154,7 @@ impl Accumulators {
         if self.none() {
             return 0;
         }
-        self.all().iter().map(|one| one.left()).sum()
+        self.all().iter().map(|one| one.lock().left()).sum()
     }
 
     /// In a forked child, too: there a lock may never be free.

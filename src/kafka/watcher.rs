@@ -42,7 +42,7 @@ fn look<H: ProducerHooks>(shared: &Shared<H>, open: &Open<H>, all: &[Arc<Accumul
         let mut content = one.lock();
         let turns = content.turns;
         let turned = std::mem::replace(&mut content.turns_seen, turns) != turns;
-        let left = content.left() > 0 && content.refused.is_none();
+        let left = content.left() > 0;
         news |= turned || left;
         if left && !turned {
             waiting.push(one.thread);
