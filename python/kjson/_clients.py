@@ -22,15 +22,14 @@ def _coroutines(names: str) -> Callable[[_C], _C]:
 
     def decorate(client: _C) -> _C:
         for name in names.split():
-            setattr(client, name, _kjson._coroutine_method(vars(client.__base__)[name], _function(client, name)))
+            native = vars(client.__base__)[name]
+            setattr(client, name, _kjson._coroutine_method(native, _function(client, native)))
         return client
 
     return decorate
 
 
-def _function(client: Type[Any], name: str) -> Callable[..., Any]:
-    native = vars(client.__base__)[name]
-
+def _function(client: Type[Any], native: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(native)
     async def method(self: Any, *arguments: Any, **options: Any) -> Any:
         return await native(self, *arguments, **options)

@@ -2,8 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use pyo3::intern;
 use pyo3::prelude::*;
+
+use crate::once::Once;
 
 /// The exception that was handled when messages were asked for last.
 #[derive(Default)]
@@ -36,6 +37,7 @@ impl Handled {
 }
 
 fn current(py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-    let exception = py.import(intern!(py, "sys"))?.call_method0(intern!(py, "exc_info"))?.get_item(1)?;
+    static EXC_INFO: Once<Py<PyAny>> = Once::new();
+    let exception = EXC_INFO.import(py, "sys", "exc_info")?.call0()?.get_item(1)?;
     Ok(Some(exception).filter(|exception| !exception.is_none()).map(Bound::unbind))
 }

@@ -29,7 +29,7 @@ impl Consumer {
     #[pyo3(signature = (max_messages=500, timeout=Some(1.0)), text_signature = "($self, max_messages=500, timeout=1.0)")]
     fn consume(slf: &Bound<'_, Self>, max_messages: isize, timeout: Option<f64>) -> PyResult<Py<PyList>> {
         let max_messages = at_least_one(max_messages)?;
-        let (py, core) = (slf.py(), &slf.get().core()?);
+        let (py, core) = (slf.py(), slf.get().core()?);
         let deadline = deadline(timeout)?;
         let mut row = Row::default();
         loop {
