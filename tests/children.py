@@ -5,7 +5,7 @@ import sys
 import textwrap
 from typing import Dict, List, NamedTuple, Optional
 
-__all__ = ["Finished", "run_command", "run_program"]
+__all__ = ["Finished", "quiet", "run_command", "run_program"]
 
 
 class Finished(NamedTuple):
@@ -31,3 +31,8 @@ def run_command(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, env=environment, cwd=cwd
     )
     return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def quiet(done: Finished, stdout: str = "") -> None:
+    """It ended well, and said nothing but this."""
+    assert (done.status, done.stdout, done.stderr) == (0, stdout, "")

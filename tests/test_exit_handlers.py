@@ -11,7 +11,7 @@ import pytest
 
 from kjson.testing import MockCluster
 
-from .children import Finished, run_command, run_program
+from .children import quiet, run_command, run_program
 from .peers import committed_offset, read_records
 from .test_place import fill
 
@@ -22,10 +22,6 @@ def far() -> Iterator[MockCluster]:
     with MockCluster(topics={"t": 1}) as cluster:
         cluster.round_trip_time(50)
         yield cluster
-
-
-def quiet(done: Finished, stdout: str = "") -> None:
-    assert (done.status, done.stdout, done.stderr) == (0, stdout, "")
 
 
 def arrived(cluster: MockCluster, count: int) -> None:

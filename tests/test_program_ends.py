@@ -8,7 +8,7 @@ import pytest
 from kjson import Consumer
 from kjson.testing import MockCluster
 
-from .children import Finished, run_program
+from .children import quiet, run_program
 from .peers import committed_offset, read_records
 from .test_place import fill
 
@@ -70,10 +70,6 @@ def arrived(cluster: MockCluster, count: int = COUNT) -> None:
     cluster.round_trip_time(0)
     values = [int(record.value) for record in read_records(cluster.bootstrap_servers, "t", count)]
     assert values == list(range(count))
-
-
-def quiet(done: Finished, stdout: str = "") -> None:
-    assert (done.status, done.stdout, done.stderr) == (0, stdout, "")
 
 
 @pytest.mark.parametrize("ending", SENDING)
