@@ -69,14 +69,22 @@ pub(super) struct Tally {
     pub failed: AtomicU64,
 }
 
+impl Tally {
+    /// Before anybody is told: who has waited for a message finds it counted. On the report thread alone, which needs no atomic
+    /// addition for that.
+    fn count_delivered(&self, bytes: usize) {
+        let add = |count: &AtomicU64, more| count.store(count.load(Ordering::Relaxed) + more, Ordering::Relaxed);
+        add(&self.delivered, 1);
+        add(&self.delivered_bytes, bytes as u64);
+    }
+}
+
 /// What one round of reports comes to, told once at its end.
 struct Round<C> {
     completed: Vec<(Arc<Report<C>>, Called<C>)>,
     /// Delivered messages of one batch, one after the other.
     run: Vec<(u32, Delivered)>,
     batch: Option<Arc<Batch>>,
-    delivered: u64,
-    bytes: u64,
 }
 
 impl<H: ProducerHooks> Shared<H> {
@@ -96,7 +104,7 @@ impl<H: ProducerHooks> Shared<H> {
     /// The report thread: takes reports until the producer stops, and destroys the client if it is the last to hold it.
     pub fn take_reports(&self, open: Arc<Open<H>>) {
         *self.report_thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
-        let mut round = Round { completed: Vec::new(), run: Vec::new(), batch: None, delivered: 0, bytes: 0 };
+        let mut round = Round { completed: Vec::new(), run: Vec::new(), batch: None };
         while !self.stop.load(Ordering::SeqCst) {
             let count = open.line.poll(TICK, |carried, outcome| {
                 self.note_fatal(&open, outcome.code);
@@ -113,8 +121,6 @@ impl<H: ProducerHooks> Shared<H> {
         if let Some(batch) = round.batch.take() {
             self.forget_if_done(&batch);
         }
-        self.tally.delivered.fetch_add(std::mem::take(&mut round.delivered), Ordering::Relaxed);
-        self.tally.delivered_bytes.fetch_add(std::mem::take(&mut round.bytes), Ordering::Relaxed);
         if !round.completed.is_empty() {
             self.progress.announce();
             self.hooks.completed(&|topic| self.topic_name(topic), std::mem::take(&mut round.completed));
@@ -128,8 +134,7 @@ impl<H: ProducerHooks> Shared<H> {
     fn report(&self, round: &mut Round<H::Callback>, carried: Carried<Reported<H>>, outcome: &Outcome<'_>) {
         let delivered = outcome.code == Code::NONE;
         if delivered {
-            round.delivered += 1;
-            round.bytes += outcome.size() as u64;
+            self.tally.count_delivered(outcome.size());
             if self.brokers.suspect() {
                 self.brokers.answered();
                 self.collapse.reset();
