@@ -6,6 +6,8 @@ import pytest
 
 from kjson import Consumer, DeadLetter, DecodeError, Producer
 
+from .kafka import Broker
+from .peers import create_topic
 from .waiting import wait_until
 
 # So that a small message is too large: 2 MB, where the default is 100 MB.
@@ -100,3 +102,23 @@ def test_a_member_that_comes_again_goes_on_in_the_middle_of_the_batch(
         with Consumer(topic, bootstrap_servers=servers, group_id=group, **session, **SMALL) as consumer:
             offsets += [message.offset for message in read(consumer, count, lambda consumer: consumer.poll(1))]
     assert offsets == list(range(8))
+
+
+@pytest.mark.real_kafka
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_batch_that_is_damaged_on_the_disk_of_its_broker(own_broker: Broker, grouped: bool) -> None:
+    servers, topic = own_broker.bootstrap_servers, "orders"
+    create_topic(servers, topic)
+    with Producer(servers, linger_ms=0) as producer:
+        for value in ("zero", "to be damaged", "two"):
+            producer.send_and_wait(topic, value)
+    own_broker.stop()
+    [segment] = (own_broker.directory / "data" / f"{topic}-0").glob("*.log")
+    segment.write_bytes(segment.read_bytes().replace(b"to be damaged", b"to be Damaged"))
+    own_broker.start()
+    options = {"group_id": "billing"} if grouped else {}
+    with Consumer(topic, bootstrap_servers=servers, check_crcs=True, **options) as consumer:
+        first, damaged, last = read(consumer, 3, lambda consumer: consumer.poll(1))
+        assert (first.value, last.value) == ("zero", "two")
+        assert isinstance(damaged, DecodeError)
+        assert (damaged.offset, damaged.raw_value) == (1, None)

@@ -12,7 +12,7 @@ use crate::kafka::error::Error;
 use crate::kafka::native::consume::Inlet;
 use crate::kafka::native::incoming::Incoming;
 use crate::kafka::native::partitions::PartitionList;
-use crate::kafka::record::Partition;
+use crate::kafka::record::{Partition, WHOLE};
 use crate::kafka::wait::Deadline;
 
 /// How long the reader waits for librdkafka to go on after a message that cannot be read.
@@ -62,7 +62,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         patience: Duration,
         limit: usize,
     ) -> Result<(), Error> {
-        if !self.settings.grouped {
+        if !self.settings.grouped || reading.assignment.own().is_some() {
             self.look_for_topics(inlet, reading, Deadline::after(Some(Duration::ZERO)))?;
         }
         if !reading.sought.is_empty() {
@@ -183,8 +183,13 @@ impl<H: ConsumerHooks> Consumer<H> {
     /// Passes on what a fetch reported besides messages: an error to raise, a warning to log, or nothing.
     fn heed(&self, reading: &mut Reading, notice: &Incoming) -> Result<(), Error> {
         let (code, text, topic) = (notice.code(), notice.reason(), notice.topic());
-        let place =
-            if topic.is_empty() { "the topics".to_owned() } else { format!("'{topic}' [{}]", notice.partition()) };
+        let partition = notice.about();
+        let place = match partition.id {
+            WHOLE if topic.is_empty() && self.settings.grouped => format!("in group '{}'", self.group),
+            WHOLE if topic.is_empty() => "the topics".to_owned(),
+            WHOLE => format!("'{topic}'"),
+            id => format!("'{topic}' [{id}]"),
+        };
         match code {
             Code::UNKNOWN_TOPIC | Code::UNKNOWN_TOPIC_OR_PART | Code::UNKNOWN_PARTITION => {
                 self.warn_of_missing(reading, topic.into_owned());
@@ -210,7 +215,6 @@ impl<H: ConsumerHooks> Consumer<H> {
             // Raised by each read, see `require_mended`.
             Code::FATAL => Ok(()),
             code => {
-                let partition = Partition { topic: (&*topic).into(), id: notice.partition() };
                 if !reading.assignment.concerns(&partition) {
                     return Ok(());
                 }
@@ -218,7 +222,7 @@ impl<H: ConsumerHooks> Consumer<H> {
                     Code::AUTO_OFFSET_RESET => nowhere_to_begin(&partition, &text),
                     _ => Error::failed(&format!("cannot read {place}"), code, &text),
                 };
-                if !Stopped::lasts(code, &topic) {
+                if !Stopped::lasts(code, &partition) {
                     return Err(error);
                 }
                 // Raised from there, at every read.

@@ -49,6 +49,10 @@ impl Received {
         }
     }
 
+    pub(super) fn has_any(&self, topic: &str) -> bool {
+        self.partitions.iter().any(|(partition, next)| *next > 0 && *partition.topic == *topic)
+    }
+
     /// Whether it is time to look for markers.
     pub(super) fn due(&mut self) -> bool {
         let due = self.looked_at.is_none_or(|at| at.elapsed() >= LOOK_EVERY);

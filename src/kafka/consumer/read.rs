@@ -202,7 +202,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             self.settle(&mut reading);
             let mut fetched = Ok(());
             if !ready(&reading) || !reading.fresh() {
-                let at_once = ready(&reading) || !reading.stopped.is_empty();
+                let at_once = ready(&reading) || reading.stopped.error().is_some();
                 let patience = if at_once { Duration::ZERO } else { deadline.step(TICK) };
                 fetched = self.fetch(&inlet, &mut reading, patience, limit.clamp(BATCH, LARGEST_BATCH));
                 if reading.buffer.is_empty() {

@@ -81,6 +81,10 @@ impl<H: ConsumerHooks> Consumer<H> {
                 None => self.stop_if_nowhere(&mut reading, partition),
             }
         }
+        reading.missing = own.iter().map(|(partition, _)| partition.topic.to_string()).collect();
+        reading.missing.dedup();
+        // Of most topics a message has come by the time they are looked for.
+        reading.looked_at = Some(Instant::now());
         reading.assignment.want(Wanted::Own(own));
         #[cfg(target_os = "linux")]
         if reading.assignment.joined.is_some() {

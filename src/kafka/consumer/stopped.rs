@@ -1,6 +1,8 @@
 //! Errors that end reading, of a partition, a topic or the whole group. librdkafka reports each once and then is silent, so
 //! they are kept here and raised at every read until something mends them.
 
+use std::time::{Duration, Instant};
+
 use super::read::Reading;
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::code::Code;
@@ -8,14 +10,23 @@ use crate::kafka::error::Error;
 use crate::kafka::native::consume::Inlet;
 use crate::kafka::native::incoming::Incoming;
 use crate::kafka::native::partitions::{PartitionList, NO_OFFSET};
-use crate::kafka::record::Partition;
+use crate::kafka::record::{Partition, WHOLE};
 
-/// The `id` of a partition that stands for its whole topic, and with an empty topic for the group.
-const WHOLE: i32 = -1;
+/// How long a new subscription or a seek has to mend what a topic or the group was refused for, before that is raised again:
+/// librdkafka does not report the same refusal twice, and joining a group takes 3 s where `group.initial.rebalance.delay.ms`
+/// is at its default.
+const TO_MEND: Duration = Duration::from_secs(5);
+
+struct Kept {
+    partition: Partition,
+    error: Error,
+    /// When the program did what may mend it.
+    asked_again: Option<Instant>,
+}
 
 #[derive(Default)]
 pub(super) struct Stopped {
-    kept: Vec<(Partition, Error)>,
+    kept: Vec<Kept>,
     /// Where partitions were told to begin of which no message has come yet.
     begun: Vec<(Partition, i64)>,
     /// Those that a late report may have stopped again.
@@ -23,16 +34,19 @@ pub(super) struct Stopped {
 }
 
 impl Stopped {
-    pub(super) fn is_empty(&self) -> bool {
-        self.kept.is_empty()
-    }
-
     /// The partition begins at this offset, by a seek, an assignment or a subscription. An older fetch may still be answered
     /// with an error, which librdkafka does not hold against the new place: rd_kafka_offset_reset looks at no version, reports
     /// the error, and stops the partition.
     pub(super) fn begin(&mut self, partition: &Partition, offset: i64) {
         self.begun.retain(|(begun, _)| begun != partition);
         self.begun.push((partition.clone(), offset));
+        self.ask_again(|kept| kept == partition || (kept.id == WHOLE && kept.is_within(&partition.topic)));
+    }
+
+    /// The program did what may mend these.
+    fn ask_again(&mut self, mended: impl Fn(&Partition) -> bool) {
+        let asked = self.kept.iter_mut().filter(|kept| mended(&kept.partition));
+        asked.for_each(|kept| kept.asked_again = Some(Instant::now()));
     }
 
     /// Whether a report that the partition has nowhere to begin may be of an older fetch. Then it begins once more, and the
@@ -47,7 +61,7 @@ impl Stopped {
     }
 
     /// Whether librdkafka stops reading with this error, or retries in silence.
-    pub(super) fn lasts(code: Code, topic: &str) -> bool {
+    pub(super) fn lasts(code: Code, about: &Partition) -> bool {
         let refused = matches!(
             code,
             Code::AUTO_OFFSET_RESET
@@ -56,21 +70,24 @@ impl Stopped {
                 | Code::CLUSTER_AUTHORIZATION_FAILED
         );
         // What the coordinator refuses has no topic. Its word on an old generation is followed by a new one.
-        refused || (topic.is_empty() && code.0 > 0 && !code.is_rebalance())
+        refused || (about.id == WHOLE && code.0 > 0 && !code.is_rebalance())
     }
 
     pub(super) fn keep(&mut self, partition: Partition, error: Error) {
+        // It may be a report from before.
+        let asked_again = self.kept.iter().find(|kept| kept.partition == partition).and_then(|kept| kept.asked_again);
         self.mended(&partition);
-        self.kept.push((partition, error));
+        self.kept.push(Kept { partition, error, asked_again });
     }
 
     /// The error to raise, the oldest first.
-    pub(super) fn error(&self) -> Option<Error> {
-        self.kept.first().map(|(_, error)| error.clone())
+    pub(super) fn error(&self) -> Option<&Error> {
+        let raised = |kept: &&Kept| kept.asked_again.is_none_or(|at| at.elapsed() > TO_MEND);
+        self.kept.iter().find(raised).map(|kept| &kept.error)
     }
 
     pub(super) fn mended(&mut self, partition: &Partition) {
-        self.kept.retain(|(stopped, _)| stopped != partition);
+        self.kept.retain(|kept| kept.partition != *partition);
     }
 
     /// The partition is not read any more.
@@ -86,33 +103,38 @@ impl Stopped {
             return;
         }
         self.begun.retain(|(begun, _)| !message.is_of(begun));
-        self.kept.retain(|(stopped, _)| {
-            let whole = stopped.id == WHOLE && (stopped.topic.is_empty() || *stopped.topic == *message.topic());
-            !whole && !message.is_of(stopped)
+        self.kept.retain(|Kept { partition, .. }| {
+            let whole = partition.id == WHOLE && partition.is_within(&message.topic());
+            !whole && !message.is_of(partition)
         });
     }
 
     /// The group assigned partitions.
     pub(super) fn assigned(&mut self, partitions: &[Partition]) {
-        self.kept.retain(|(stopped, _)| {
-            stopped.id != WHOLE
-                || !(stopped.topic.is_empty() || partitions.iter().any(|partition| partition.topic == stopped.topic))
+        self.kept.retain(|Kept { partition: stopped, .. }| {
+            let is_assigned = || partitions.iter().any(|partition| stopped.is_within(&partition.topic));
+            stopped.id != WHOLE || !(stopped.topic.is_empty() || is_assigned())
         });
     }
 
     /// Only these topics are read from now on.
     fn only(&mut self, topics: &[String]) {
-        self.kept
-            .retain(|(stopped, _)| stopped.topic.is_empty() || topics.iter().any(|topic| **topic == *stopped.topic));
+        self.kept.retain(|kept| topics.iter().any(|topic| kept.partition.is_within(topic)));
+        self.ask_again(|_| true);
+    }
+
+    /// Whether a topic is refused to a member of a group, which does not try again by itself.
+    pub(super) fn has_topics(&self) -> bool {
+        self.kept.iter().any(|kept| kept.partition.id == WHOLE && !kept.partition.topic.is_empty())
     }
 
     pub(super) fn contains(&self, partition: &Partition) -> bool {
-        self.kept.iter().any(|(stopped, _)| stopped == partition)
+        self.kept.iter().any(|kept| kept.partition == *partition)
     }
 
     fn without_offset(&self) -> Vec<Partition> {
         let reset = |error: &Error| matches!(error, Error::Failed { code: Code::AUTO_OFFSET_RESET, .. });
-        self.kept.iter().filter(|(_, error)| reset(error)).map(|(partition, _)| partition.clone()).collect()
+        self.kept.iter().filter(|kept| reset(&kept.error)).map(|kept| kept.partition.clone()).collect()
     }
 }
 
@@ -133,7 +155,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             );
             return Err(Error::Failed { message, code, fatal: true });
         }
-        self.lock(&self.reading).stopped.error().map_or(Ok(()), Err)
+        self.lock(&self.reading).stopped.error().map_or(Ok(()), |error| Err(error.clone()))
     }
 
     /// Reads stopped partitions from these offsets again. A seek cannot move them (rd_kafka_toppar_seek refuses in the state

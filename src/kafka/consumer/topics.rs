@@ -12,7 +12,8 @@ use crate::kafka::error::Error;
 use crate::kafka::native::consume::Inlet;
 use crate::kafka::native::partitions::{PartitionList, NO_OFFSET};
 use crate::kafka::reachable::ask;
-use crate::kafka::record::Partition;
+use crate::kafka::reaper;
+use crate::kafka::record::{Partition, WHOLE};
 use crate::kafka::wait::{Deadline, Interrupt, TICK};
 
 /// How often a topic that does not exist is looked for again, by a consumer without a group.
@@ -24,11 +25,17 @@ const ASK_AGAIN: Duration = Duration::from_millis(250);
 const LOOK_FOR_MORE: Duration = Duration::from_secs(10);
 /// How long `subscribe` waits for brokers to answer that are not far away.
 const NEAR: Duration = Duration::from_millis(150);
+/// How long the cluster may take to list its topics.
+const REFRESHED: Duration = Duration::from_secs(10);
 /// What `OFFSET_BEGINNING` and `OFFSET_END` are in librdkafka.
 const BEGINNING: i64 = -2;
 const END: i64 = -1;
 /// Past every end, so that nothing is read: librdkafka has no offset for "nowhere" that does not ask a group for its own.
 const NOWHERE: i64 = i64::MAX - 1;
+
+fn whole(topic: &str) -> Partition {
+    Partition { topic: topic.into(), id: WHOLE }
+}
 
 impl<H: ConsumerHooks> Consumer<H> {
     pub fn subscribe(&self, topics: Vec<String>, interrupt: Interrupt<'_>) -> Result<(), Error> {
@@ -48,6 +55,10 @@ impl<H: ConsumerHooks> Consumer<H> {
         self.make_way_for(&inlet, &mut reading, &topics)?;
         self.begin_again(&inlet, &mut reading, &topics)?;
         inlet.subscribe(&topics).map_err(failed)?;
+        if reading.stopped.has_topics() {
+            let asked = inlet.clone();
+            drop(reaper::run(move || asked.client().refresh_topics(REFRESHED)));
+        }
         self.regain(&inlet, &reading);
         *self.lock(&self.subscribed) = topics;
         Ok(())
@@ -115,7 +126,8 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// Without a group: finds the partitions of topics that are still missing, and of those that have grown, and begins to
-    /// read them. Waits for an answer so long, under the lock, so without a look at signals: their handlers may use this
+    /// read them. Of the partitions that the program has chosen: whether their topics are there and may be read, since
+    /// librdkafka says nothing of one that its first metadata refuses (rd_kafka_topic_set_error). Waits for an answer so long, under the lock, so without a look at signals: their handlers may use this
     /// consumer. They count as assigned when the cluster has answered for each topic.
     pub(super) fn look_for_topics(
         &self,
@@ -126,15 +138,17 @@ impl<H: ConsumerHooks> Consumer<H> {
         let Some(mut lookup) = reading.lookup.take().or_else(|| self.begin_lookup(inlet, reading)) else {
             return Ok(());
         };
+        let chosen = reading.assignment.own().is_some();
         let known = if lookup.again { self.assignment()? } else { Vec::new() };
-        let (mut list, mut result) = (PartitionList::new(), Ok(()));
+        let mut list = PartitionList::new();
         let over = loop {
             match lookup.next(patience.step(TICK)) {
                 Next::Answer((topic, Ok(Ok(count)))) => {
                     // What was not there when the consumer began has been written since: none of it may be missed.
                     let new = lookup.again || reading.warned.contains(&topic);
                     let start = if new { BEGINNING } else { self.usual_start() };
-                    for id in 0..i32::try_from(count).unwrap_or(i32::MAX) {
+                    let count = if chosen { 0 } else { i32::try_from(count).unwrap_or(i32::MAX) };
+                    for id in 0..count {
                         if !known.iter().any(|partition| partition.id == id && *partition.topic == *topic) {
                             list.add(&topic, id, start);
                             if start == NOWHERE {
@@ -143,10 +157,11 @@ impl<H: ConsumerHooks> Consumer<H> {
                         }
                     }
                     reading.missing.retain(|missing| *missing != topic);
+                    reading.stopped.mended(&whole(&topic));
                 }
                 Next::Answer((topic, Ok(Err(Code::UNKNOWN_TOPIC_OR_PART)))) => self.warn_of_missing(reading, topic),
                 Next::Answer((topic, Ok(Err(code)))) if !code.retriable() => {
-                    result = Err(Error::failed(&format!("cannot read '{topic}'"), code, ""));
+                    reading.stopped.keep(whole(&topic), Error::failed(&format!("cannot read '{topic}'"), code, ""));
                 }
                 Next::Answer(_) => lookup.answered = false,
                 Next::Over => break true,
@@ -154,20 +169,22 @@ impl<H: ConsumerHooks> Consumer<H> {
                 Next::Later => {}
             }
         };
-        inlet
-            .assign_more(&list)
-            .map_err(|problem| Error::failed("cannot take on partitions", problem.code, &problem.text))?;
+        if !chosen {
+            inlet
+                .assign_more(&list)
+                .map_err(|problem| Error::failed("cannot take on partitions", problem.code, &problem.text))?;
+        }
         if over {
             reading.assigned |= lookup.answered;
             reading.looked_at = Some(Instant::now());
         } else {
             reading.lookup = Some(lookup);
         }
-        result
+        Ok(())
     }
 
     /// Begins to look for topics where it is time for that.
-    fn begin_lookup(&self, inlet: &Arc<Inlet>, reading: &Reading) -> Option<Lookup> {
+    fn begin_lookup(&self, inlet: &Arc<Inlet>, reading: &mut Reading) -> Option<Lookup> {
         let patience = match (reading.assigned, reading.missing.is_empty()) {
             (false, _) => ASK_AGAIN,
             (true, false) => LOOK_AGAIN,
@@ -175,6 +192,9 @@ impl<H: ConsumerHooks> Consumer<H> {
         };
         if reading.looked_at.is_some_and(|at| at.elapsed() < patience) {
             return None;
+        }
+        if reading.assignment.own().is_some() && !reading.missing.is_empty() {
+            reading.missing.retain(|topic| !reading.received.has_any(topic));
         }
         let again = reading.missing.is_empty();
         let topics = if again { self.subscription() } else { reading.missing.clone() };

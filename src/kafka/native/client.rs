@@ -140,6 +140,19 @@ impl Client {
         }
     }
 
+    /// Has the group look again for the topics that it subscribes to: an answer about all topics of the cluster does that,
+    /// one about some does not (rd_kafka_parse_Metadata0). By itself librdkafka looks every 5 minutes.
+    pub fn refresh_topics(&self, timeout: Duration) {
+        let mut metadata = std::ptr::null();
+        // SAFETY: the handle is live; on success `metadata` is ours to free.
+        unsafe {
+            let result = rd::rd_kafka_metadata(self.raw, 1, std::ptr::null_mut(), &mut metadata, millis(timeout));
+            if code(result) == Code::NONE {
+                rd::rd_kafka_metadata_destroy(metadata);
+            }
+        }
+    }
+
     /// Serves the callbacks of the main queue.
     pub fn poll(&self, timeout: Duration) {
         // SAFETY: the handle is live.

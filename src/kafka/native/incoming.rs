@@ -9,11 +9,11 @@ use std::ffi::CStr;
 use rdkafka::bindings as rd;
 
 use super::client::Client;
-use super::partitions::PartitionList;
+use super::partitions::{PartitionList, NO_OFFSET};
 use super::unparsed::has_headers;
 use super::{code, text};
 use crate::kafka::code::Code;
-use crate::kafka::record::{Header, Partition};
+use crate::kafka::record::{Header, Partition, WHOLE};
 
 pub struct Incoming {
     raw: *mut rd::rd_kafka_message_t,
@@ -89,6 +89,13 @@ impl Incoming {
 
     pub fn topic_partition(&self) -> Partition {
         Partition { topic: (&*self.topic()).into(), id: self.partition() }
+    }
+
+    /// What a notice is about: a partition, or with `WHOLE` its topic, or all topics. Of what the brokers say of a topic,
+    /// librdkafka calls the partition 0, and gives no offset (rd_kafka_propagate_consumer_topic_errors).
+    pub fn about(&self) -> Partition {
+        let whole = self.message().rkt.is_null() || (self.code().0 > 0 && self.offset() == NO_OFFSET);
+        Partition { topic: (&*self.topic()).into(), id: if whole { WHOLE } else { self.partition() } }
     }
 
     pub fn offset(&self) -> i64 {
