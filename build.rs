@@ -1,4 +1,4 @@
-//! Has the linker put functions of ours around others: `src/kafka/native/` (`pacing.rs`, `interceptors.rs`, `refused.rs`,
+//! Has the linker put functions of ours around others: `src/librdkafka/` (`pacing.rs`, `interceptors.rs`, `refused.rs`,
 //! `timestamp.rs`, `left_group.rs`) around some of librdkafka, and `src/allocator.rs` around those with which native code asks
 //! for memory. What it is for is said there.
 

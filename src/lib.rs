@@ -3,11 +3,12 @@
 
 #[cfg(target_os = "linux")]
 mod allocator;
-mod bindings;
 mod error;
 mod json;
 mod kafka;
-mod once;
+mod librdkafka;
+mod os;
+mod python;
 
 use pyo3::prelude::*;
 
@@ -15,35 +16,35 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = true)]
 mod _kjson {
     #[pymodule_export]
-    use crate::bindings::aio::method::coroutine_method;
+    use crate::python::aio::method::coroutine_method;
     #[pymodule_export]
-    use crate::bindings::aio::operation::Operation;
+    use crate::python::aio::operation::Operation;
     #[pymodule_export]
-    use crate::bindings::codec::{_reference_dumps, _reference_loads, dumps, loads};
+    use crate::python::codec::{_reference_dumps, _reference_loads, dumps, loads};
     #[pymodule_export]
-    use crate::bindings::consumer::aio::AsyncConsumer;
+    use crate::python::consumer::aio::AsyncConsumer;
     #[pymodule_export]
-    use crate::bindings::consumer::dead_letter::DeadLetter;
+    use crate::python::consumer::dead_letter::DeadLetter;
     #[pymodule_export]
-    use crate::bindings::consumer::Consumer;
+    use crate::python::consumer::Consumer;
     #[pymodule_export]
-    use crate::bindings::group::GroupMetadata;
+    use crate::python::group_metadata::GroupMetadata;
     #[pymodule_export]
-    use crate::bindings::message::Message;
+    use crate::python::message::Message;
     #[pymodule_export]
-    use crate::bindings::mock::MockCluster;
+    use crate::python::mock::MockCluster;
     #[pymodule_export]
-    use crate::bindings::partitions::TopicPartition;
+    use crate::python::partitions::TopicPartition;
     #[pymodule_export]
-    use crate::bindings::producer::aio::{AsyncProducer, AsyncTransaction};
+    use crate::python::producer::aio::{AsyncProducer, AsyncTransaction};
     #[pymodule_export]
-    use crate::bindings::producer::batch::DeliveryBatch;
+    use crate::python::producer::batch::DeliveryBatch;
     #[pymodule_export]
-    use crate::bindings::producer::delivery::{Delivery, RecordMetadata};
+    use crate::python::producer::delivery::{Delivery, RecordMetadata};
     #[pymodule_export]
-    use crate::bindings::producer::transaction::Transaction;
+    use crate::python::producer::transaction::Transaction;
     #[pymodule_export]
-    use crate::bindings::producer::Producer;
+    use crate::python::producer::Producer;
 
     use super::*;
 
@@ -55,6 +56,6 @@ mod _kjson {
         module.add("librdkafka_version", crate::kafka::librdkafka_version())?;
         crate::kafka::prepare_for_forks();
         crate::kafka::remember_signals();
-        crate::bindings::shutdown::install(module.py())
+        crate::python::shutdown::install(module.py())
     }
 }

@@ -16,7 +16,7 @@ use pyo3::ffi::{self, PyObject, Py_ssize_t};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
-use super::wide_text;
+use super::pep393;
 
 type AsUtf8 = unsafe extern "C" fn(*mut PyObject, *mut Py_ssize_t) -> *const c_char;
 type FromKindAndData = unsafe extern "C" fn(c_int, *const u8, Py_ssize_t) -> *mut PyObject;
@@ -172,7 +172,7 @@ impl CApi {
     #[inline(never)]
     fn new_wide_text(&self, text: &[u8]) -> Option<*mut PyObject> {
         let from_kind_and_data = self.from_kind_and_data?;
-        wide_text::decode(text, |width, units, length| {
+        pep393::decode(text, |width, units, length| {
             // SAFETY: `units` holds `length` code points of `width` bytes, 1, 2 or 4, aligned to that; the GIL is held.
             unsafe { from_kind_and_data(width, units, length as Py_ssize_t) }
         })

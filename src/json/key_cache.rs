@@ -15,7 +15,7 @@
 
 use pyo3::ffi::{self, PyObject};
 
-use super::words;
+use super::short_key;
 
 const SLOTS: usize = 1024;
 const LONGEST: usize = 48;
@@ -122,8 +122,8 @@ impl KeyCache {
             // SAFETY: a new reference, or NULL.
             return unsafe { self.lend(build(text)) };
         }
-        let ends = words::ends(text);
-        let place = words::hash(ends, text) % SLOTS;
+        let ends = short_key::ends(text);
+        let place = short_key::hash(ends, text) % SLOTS;
         let last = std::mem::replace(&mut self.last, place);
         self.slots[last].next = place;
         let slot = &mut self.slots[place];

@@ -7,11 +7,11 @@ mod decode;
 mod encode;
 mod error;
 mod key_cache;
+mod pep393;
 mod recursion;
 mod reference;
+mod short_key;
 mod value_cache;
-mod wide_text;
-mod words;
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;

@@ -10,7 +10,7 @@
 
 use pyo3::ffi::{self, PyObject};
 
-use super::words;
+use super::short_key;
 
 const SLOTS: usize = 512;
 const LONGEST: usize = 16;
@@ -45,8 +45,8 @@ impl ValueCache {
         if !(2..=LONGEST).contains(&text.len()) {
             return build(text);
         }
-        let ends = words::ends(text);
-        let Some(slot) = self.slots.get_mut(words::hash(ends, text) % SLOTS) else {
+        let ends = short_key::ends(text);
+        let Some(slot) = self.slots.get_mut(short_key::hash(ends, text) % SLOTS) else {
             return build(text);
         };
         let seen = slot.ends == ends && slot.length == text.len();

@@ -1,12 +1,12 @@
 //! A Kafka cluster in this process: librdkafka's mock brokers, for tests, demos and notebooks.
 
-use super::brokers::addresses;
-use super::code::Code;
-use super::error::Error;
-use super::native::client::{Callbacks, Client};
-use super::native::conf::Conf;
-use super::native::fork::forks;
-use super::native::mock::{known, Cluster};
+use super::client::brokers::addresses;
+use super::client::error::Error;
+use crate::librdkafka::client::{Client, Silent};
+use crate::librdkafka::code::Code;
+use crate::librdkafka::conf::Conf;
+use crate::librdkafka::mock::{known, Cluster};
+use crate::os::fork::forks;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The addresses of the clusters that live in this process.
@@ -26,15 +26,6 @@ pub struct MockCluster {
     cluster: Mutex<Option<Cluster>>,
     pub brokers: u16,
     forks: u32,
-}
-
-/// The host client of a mock cluster talks to nobody.
-pub(super) struct Silent;
-
-impl Callbacks for Silent {
-    fn log(&self, _: i32, _: &str, _: &str) {}
-    fn error(&self, _: Code, _: &str) {}
-    fn statistics(&self, _: &str) {}
 }
 
 impl MockCluster {

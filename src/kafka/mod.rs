@@ -1,63 +1,35 @@
 //! Bytes to and from Kafka brokers, over librdkafka. Nothing here knows Python: there is no pyo3 import below this file.
 //!
-//! `native/` holds all calls into C; the files beside it hold what kjson promises: connected when made, nothing lost
-//! in silence, at least once by default, every wait bounded and interruptible.
+//! What kjson promises is kept here: connected when made, nothing lost in silence, at least once by default, every wait bounded
+//! and interruptible. `client` is what producer and consumer share. The calls into C are in `librdkafka`, one level below.
 
-mod accumulator;
-mod batch;
-mod brokers;
-mod bulk;
-mod closing;
-mod code;
-mod code_text;
-mod config;
+mod client;
 mod consumer;
-mod defaults;
-mod delivery;
-mod error;
-mod failures;
-mod hurry;
-mod log;
 mod mock;
-mod native;
-mod offsets;
-mod pattern;
 mod producer;
-mod progress;
-mod properties;
-mod reachable;
-mod reaper;
-mod record;
-mod redaction;
-mod refusal;
-mod reports;
-mod topic_name;
-mod transaction_state;
-mod transactions;
-mod unfinished;
-mod wait;
-mod watcher;
 
-pub use accumulator::Accumulator;
-pub use batch::{Batch, Parts as MessageParts, Sheaf};
-pub use code::Code;
-pub use config::{Config, Role};
+pub use crate::librdkafka::chunk::{Chunk, Parts as MessageParts};
+pub use client::config::{Config, Role};
+pub use client::error::{ConnectionKind, Error};
+pub use client::log::{Level, LogRecord, LogSink};
+pub use client::topic_name::refuse_impossible;
+pub use client::unfinished::wait as wait_for_unfinished;
+pub use client::wait::{Deadline, Interrupt};
+pub use consumer::pattern::translate as translate_pattern;
 pub use consumer::{Consumer, ConsumerHooks, ConsumerSettings, GroupEvent, Until, Watermark};
-pub use delivery::{Delivered, Failure, Report, TopicId};
-pub use error::{ConnectionKind, Error};
-pub use log::{Level, LogRecord, LogSink};
 pub use mock::MockCluster;
-pub use native::fork::{forks, PerProcess};
-pub use native::incoming::Incoming;
-pub use native::thread::{remember_signals, spawn, with_signals};
-pub use native::transact::GroupMetadata;
-pub use native::version as librdkafka_version;
-pub use pattern::translate as translate_pattern;
+pub use producer::accumulator::Accumulator;
+pub use producer::batch::Batch;
+pub use producer::delivery::{Delivered, Failure, Report, TopicId};
 pub use producer::{Completed, Outgoing, Producer, ProducerHooks, ProducerSettings, Refusal};
-pub use record::{Header, Partition};
-pub use topic_name::refuse_impossible;
-pub use unfinished::wait as wait_for_unfinished;
-pub use wait::{Deadline, Interrupt};
+
+pub use crate::librdkafka::code::Code;
+pub use crate::librdkafka::fetched::Incoming;
+pub use crate::librdkafka::record::{Header, Partition};
+pub use crate::librdkafka::transactions::GroupMetadata;
+pub use crate::librdkafka::version as librdkafka_version;
+pub use crate::os::fork::{forks, PerProcess};
+pub use crate::os::thread::{remember_signals, spawn, with_signals};
 
 /// Makes what threads without the GIL would otherwise make when they need it first, which a fork may interrupt.
 pub fn prepare_for_forks() {

@@ -1,17 +1,17 @@
 //! Decoding: bytes straight into Python objects. `scan` looks at bytes, `reader` follows the grammar, `stack` makes the
-//! objects, `unseen` has those of many texts until they are complete, `slow` does what is rare, `halt` and `trouble` say what
+//! objects, `untracked` has those of many texts until they are complete, `rare` does what is rare, `halt` and `trouble` say what
 //! is wrong.
 //!
 //! `unsafe`: borrows the text of a str, and keeps room for object pointers in a static.
 #![allow(unsafe_code)]
 
 mod halt;
+mod rare;
 mod reader;
 mod scan;
-mod slow;
 mod stack;
 mod trouble;
-mod unseen;
+mod untracked;
 
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
@@ -25,7 +25,7 @@ use super::key_cache::KeyCache;
 use super::value_cache::ValueCache;
 use super::{DecodeError, DecodeOptions};
 
-pub use unseen::Unseen;
+pub use untracked::Unseen;
 
 /// What calls share, so that a small message allocates nothing but its objects.
 struct Workroom {

@@ -10,8 +10,8 @@ use crate::json::callback::call;
 use crate::json::{recursion, DecodeOptions};
 
 use super::halt::{Halt, Read};
+use super::rare;
 use super::scan::{self, Number};
-use super::slow;
 use super::stack::{Mark, Stack};
 
 pub(super) struct Reader<'a, 'py> {
@@ -214,7 +214,7 @@ impl<'a, 'py> Reader<'a, 'py> {
                 Some(b'"') => break,
                 Some(b'\\') => {
                     let before = self.text.len();
-                    start = match slow::unescape(self.bytes, end + 1, self.text) {
+                    start = match rare::unescape(self.bytes, end + 1, self.text) {
                         Some(start) => start,
                         None => return Err(Halt::at(end, "an escape that JSON does not know")),
                     };
@@ -234,7 +234,7 @@ impl<'a, 'py> Reader<'a, 'py> {
         if let Err(error) = std::str::from_utf8(&self.bytes[open..end]) {
             return Err(Halt::at(open + error.valid_up_to(), "invalid UTF-8"));
         }
-        let object = slow::text_with_surrogates(self.py, self.text)?;
+        let object = rare::text_with_surrogates(self.py, self.text)?;
         self.stack.push(object);
         Ok(())
     }
@@ -267,7 +267,7 @@ impl<'a, 'py> Reader<'a, 'py> {
                 object?
             }
             (Number::Unsigned(number), _) => number.into_pyobject(self.py).map_err(PyErr::from)?.into_any(),
-            _ => slow::long_integer(self.py, &text, start)?,
+            _ => rare::long_integer(self.py, &text, start)?,
         };
         self.stack.push(object);
         Ok(())

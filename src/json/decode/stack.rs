@@ -13,7 +13,7 @@ use crate::json::capi::CApi;
 use crate::json::key_cache::KeyCache;
 use crate::json::value_cache::ValueCache;
 
-use super::unseen::Unseen;
+use super::untracked::Unseen;
 
 /// Owns one reference for each entry of `objects`, and borrows `names` from `keys`.
 pub(super) struct Stack<'a, 'py> {

@@ -1,16 +1,16 @@
 //! Encoding: one walk over a Python object, straight into the caller's buffer.
 //!
-//! `walk` dispatches on exact builtin types and owns the builtin containers, `iterate` the others, `text` and `number` write
-//! the leaves, `key` the keys, `extra` knows the types beyond `json`'s, `refuse` says why not, `stop` carries an error and its
+//! `walk` dispatches on exact builtin types and owns the builtin containers, `containers` the others, `text` and `number` write
+//! the leaves, `key` the keys, `types` knows the types beyond `json`'s, `refuse` says why not, `stop` carries an error and its
 //! path back up.
 
-mod extra;
-mod iterate;
+mod containers;
 mod key;
 mod number;
 mod refuse;
 mod stop;
 mod text;
+mod types;
 mod walk;
 
 use pyo3::prelude::*;

@@ -15,7 +15,7 @@ use crate::json::capi::CApi;
 use crate::json::{recursion, EncodeOptions, MAX_DEPTH};
 
 use super::stop::{Step, Stop, Walk};
-use super::{extra, key, number, refuse, text};
+use super::{key, number, refuse, text, types};
 
 pub(super) struct Walker<'a, 'py> {
     pub(super) py: Python<'py>,
@@ -137,7 +137,7 @@ impl<'a, 'py> Walker<'a, 'py> {
         }
         // SAFETY: borrowed from the caller, for this call.
         let object = unsafe { Bound::from_borrowed_ptr(self.py, object) };
-        let digits = extra::digits(&object)?;
+        let digits = types::digits(&object)?;
         text::write_short(self.out, digits.as_bytes(), tail);
         Ok(())
     }
@@ -257,7 +257,7 @@ impl<'a, 'py> Walker<'a, 'py> {
                     return Err(Stop::no_stack());
                 }
                 let object = Bound::from_borrowed_ptr(self.py, object);
-                let walk = extra::write(self, &object);
+                let walk = types::write(self, &object);
                 recursion::leave();
                 walk
             }

@@ -4,10 +4,10 @@
 use std::time::Instant;
 
 use super::read::Reading;
-use crate::kafka::native::consume::Inlet;
-use crate::kafka::native::incoming::Incoming;
-use crate::kafka::native::partitions::PartitionList;
-use crate::kafka::record::Partition;
+use crate::librdkafka::consumer::Inlet;
+use crate::librdkafka::fetched::Incoming;
+use crate::librdkafka::partitions::PartitionList;
+use crate::librdkafka::record::Partition;
 
 /// What is to be read.
 #[derive(Default)]

@@ -7,13 +7,13 @@ use std::time::Duration;
 use super::assignment::Wanted;
 use super::read::{Reading, BATCH};
 use super::{Consumer, ConsumerHooks};
-use crate::kafka::code::Code;
-use crate::kafka::error::Error;
-use crate::kafka::native::consume::Inlet;
-use crate::kafka::native::partitions::PartitionList;
-use crate::kafka::native::transact::GroupMetadata;
-use crate::kafka::record::Partition;
-use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
+use crate::kafka::client::error::Error;
+use crate::kafka::client::wait::{check, Deadline, Interrupt, TICK};
+use crate::librdkafka::code::Code;
+use crate::librdkafka::consumer::Inlet;
+use crate::librdkafka::partitions::PartitionList;
+use crate::librdkafka::record::Partition;
+use crate::librdkafka::transactions::GroupMetadata;
 
 impl<H: ConsumerHooks> Consumer<H> {
     /// The membership that a transaction names beside its offsets.

@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering;
 use std::sync::PoisonError;
 
 use super::{ConsumerHooks, Shared};
-use crate::kafka::code::Code;
-use crate::kafka::native::client::{Callbacks, Client};
-use crate::kafka::native::partitions::Entry;
+use crate::librdkafka::client::{Callbacks, Client};
+use crate::librdkafka::code::Code;
+use crate::librdkafka::partitions::Entry;
 
 pub(super) enum Notice {
     Rebalance { assign: bool, partitions: Vec<Entry> },

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use super::read::Reading;
 use super::stopped::{nowhere_to_begin, Stopped};
 use super::{Consumer, ConsumerHooks};
-use crate::kafka::code::Code;
-use crate::kafka::error::Error;
-use crate::kafka::native::consume::Inlet;
-use crate::kafka::native::incoming::Incoming;
-use crate::kafka::native::partitions::PartitionList;
-use crate::kafka::record::{Partition, WHOLE};
-use crate::kafka::wait::Deadline;
+use crate::kafka::client::error::Error;
+use crate::kafka::client::wait::Deadline;
+use crate::librdkafka::code::Code;
+use crate::librdkafka::consumer::Inlet;
+use crate::librdkafka::fetched::Incoming;
+use crate::librdkafka::partitions::PartitionList;
+use crate::librdkafka::record::{Partition, WHOLE};
 
 /// How long the reader waits for librdkafka to go on after a message that cannot be read.
 const MOVE_WITHIN: Duration = Duration::from_secs(1);

@@ -5,9 +5,9 @@ use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::kafka::code::Code;
-use crate::kafka::native::consume::Inlet;
-use crate::kafka::reaper;
+use crate::kafka::client::background;
+use crate::librdkafka::code::Code;
+use crate::librdkafka::consumer::Inlet;
 
 /// How long one answer is waited for. Longer than any broker needs that reading makes sense with.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -38,7 +38,7 @@ impl Lookup {
         let abandoned = Arc::new(AtomicBool::new(false));
         let (tell, heard) = channel();
         let asking = (inlet.clone(), abandoned.clone());
-        drop(reaper::run(move || {
+        drop(background::run(move || {
             let (inlet, abandoned) = asking;
             for topic in topics {
                 if abandoned.load(Ordering::Relaxed) {

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::read::Reading;
 use super::{Consumer, ConsumerHooks};
-use crate::kafka::native::consume::Inlet;
-use crate::kafka::native::incoming::Incoming;
-use crate::kafka::native::partitions::PartitionList;
-use crate::kafka::record::Partition;
+use crate::librdkafka::consumer::Inlet;
+use crate::librdkafka::fetched::Incoming;
+use crate::librdkafka::partitions::PartitionList;
+use crate::librdkafka::record::Partition;
 
 /// How often an idle consumer looks for markers that it has passed. Automatic commits are made every 5 s by default.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

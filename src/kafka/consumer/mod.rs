@@ -1,28 +1,30 @@
 //! Reads messages in batches and hands them out one by one, at least once, with every wait bounded.
 //!
-//! `read` hands out what `fetch` took from librdkafka, `group` acts on what came besides messages, `place` is where to read,
+//! `read` hands out what `fetch` took from librdkafka, `rebalance` acts on what came besides messages, `seek` is where to read,
 //! `assignment` what is wanted and what the group has assigned, `replace` changes that, `stopped` is what ended reading,
 //! `stray` what comes from another place,
-//! `until` an end to it, `scout` looks for one, `lookup` for partitions, `commit` and `queries` talk to the group and the
-//! brokers, `events` is called by librdkafka, `closing` leaves.
+//! `until_end` an end to it, `eof_probe` looks for one, `lookup` for partitions, `commit` and `queries` talk to the group and the
+//! brokers, `events` is called by librdkafka, `close` leaves.
 
 mod assignment;
-mod closing;
+mod close;
 mod commit;
+mod eof_probe;
 mod events;
 mod fetch;
-mod group;
 mod lookup;
 mod markers;
-mod place;
+mod offsets;
+pub mod pattern;
 mod queries;
 mod read;
+mod rebalance;
 mod replace;
-mod scout;
+mod seek;
 mod stopped;
 mod stray;
 mod topics;
-mod until;
+mod until_end;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -30,23 +32,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::thread::ThreadId;
 use std::time::Duration;
 
-use crate::kafka::brokers::Brokers;
-use crate::kafka::code::Code;
-use crate::kafka::config::Config;
-use crate::kafka::error::Error;
-use crate::kafka::log::{Collapse, Level, LogRecord, LogSink};
-use crate::kafka::native::client::Client;
-use crate::kafka::native::consume::Inlet;
-use crate::kafka::native::fork::forks;
-use crate::kafka::reachable::{ask, connect, Watch};
-use crate::kafka::wait::Interrupt;
+use super::client::brokers::Brokers;
+use super::client::config::Config;
+use super::client::connect::{ask, connect, Watch};
+use super::client::error::Error;
+use super::client::log::{Collapse, Level, LogRecord, LogSink};
+use super::client::wait::Interrupt;
+use crate::librdkafka::client::Client;
+use crate::librdkafka::code::Code;
+use crate::librdkafka::consumer::Inlet;
+use crate::os::fork::forks;
+use eof_probe::Scout;
 use events::Notice;
 use read::{Aside, Reading};
-use scout::Scout;
 
-pub use group::GroupEvent;
 pub use queries::Watermark;
-pub use until::Until;
+pub use rebalance::GroupEvent;
+pub use until_end::Until;
 
 pub trait ConsumerHooks: LogSink {
     fn error(&self, code: Code, reason: &str);

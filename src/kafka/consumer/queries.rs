@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{Consumer, ConsumerHooks};
-use crate::kafka::code::Code;
-use crate::kafka::error::Error;
-use crate::kafka::native::partitions::{Entry, PartitionList};
-use crate::kafka::native::place::OffsetSpec;
-use crate::kafka::reachable::ask;
-use crate::kafka::record::Partition;
-use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
+use crate::kafka::client::connect::ask;
+use crate::kafka::client::error::Error;
+use crate::kafka::client::wait::{check, Deadline, Interrupt, TICK};
+use crate::librdkafka::code::Code;
+use crate::librdkafka::partitions::{Entry, PartitionList};
+use crate::librdkafka::position::OffsetSpec;
+use crate::librdkafka::record::Partition;
 
-pub use crate::kafka::native::place::OffsetSpec as Watermark;
+pub use crate::librdkafka::position::OffsetSpec as Watermark;
 
 impl<H: ConsumerHooks> Consumer<H> {
     /// What the group has committed; None where that is nothing.

@@ -8,14 +8,14 @@ use super::assignment::Assignment;
 pub(super) use super::fetch::Sought;
 use super::lookup::Lookup;
 use super::markers::Received;
+use super::offsets::Offsets;
 use super::stopped::Stopped;
 use super::stray::Expected;
 use super::{Consumer, ConsumerHooks};
-use crate::kafka::error::Error;
-use crate::kafka::native::incoming::Incoming;
-use crate::kafka::offsets::Offsets;
-use crate::kafka::record::Partition;
-use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
+use crate::kafka::client::error::Error;
+use crate::kafka::client::wait::{check, Deadline, Interrupt, TICK};
+use crate::librdkafka::fetched::Incoming;
+use crate::librdkafka::record::Partition;
 
 /// Messages taken from librdkafka in one go.
 pub(super) const BATCH: usize = 500;

@@ -10,18 +10,18 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::assignment::Wanted;
-use super::closing::UNSENT;
+use super::close::UNSENT;
 use super::read::{Reading, BATCH};
 use super::stray::Expected;
 use super::{Consumer, ConsumerHooks};
-use crate::kafka::code::Code;
-use crate::kafka::error::Error;
-use crate::kafka::native::consume::Inlet;
+use crate::kafka::client::error::Error;
+use crate::kafka::client::wait::{check, Deadline, Interrupt, TICK};
+use crate::librdkafka::code::Code;
+use crate::librdkafka::consumer::Inlet;
+use crate::librdkafka::partitions::PartitionList;
 #[cfg(target_os = "linux")]
-use crate::kafka::native::left_group;
-use crate::kafka::native::partitions::PartitionList;
-use crate::kafka::record::Partition;
-use crate::kafka::wait::{check, Deadline, Interrupt, TICK};
+use crate::librdkafka::pinned::left_group;
+use crate::librdkafka::record::Partition;
 
 /// How long a call waits for a read on another thread to end, to have the group's callbacks called from here. A read that an
 /// event loop has cancelled ends within a tick. Otherwise that read calls them.

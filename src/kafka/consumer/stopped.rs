@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::read::Reading;
 use super::{Consumer, ConsumerHooks};
-use crate::kafka::code::Code;
-use crate::kafka::error::Error;
-use crate::kafka::native::consume::Inlet;
-use crate::kafka::native::incoming::Incoming;
-use crate::kafka::native::partitions::{PartitionList, NO_OFFSET};
-use crate::kafka::record::{Partition, WHOLE};
+use crate::kafka::client::error::Error;
+use crate::librdkafka::code::Code;
+use crate::librdkafka::consumer::Inlet;
+use crate::librdkafka::fetched::Incoming;
+use crate::librdkafka::partitions::{PartitionList, NO_OFFSET};
+use crate::librdkafka::record::{Partition, WHOLE};
 
 /// How long a new subscription or a seek has to mend what a topic or the group was refused for, before that is raised again:
 /// librdkafka does not report the same refusal twice, and joining a group takes 3 s where `group.initial.rebalance.delay.ms`

@@ -8,9 +8,9 @@
 use std::time::{Duration, Instant};
 
 use super::read::Reading;
-use crate::kafka::code::Code;
-use crate::kafka::native::incoming::Incoming;
-use crate::kafka::record::Partition;
+use crate::librdkafka::code::Code;
+use crate::librdkafka::fetched::Incoming;
+use crate::librdkafka::record::Partition;
 
 /// For how long after the first message a gap is looked into. It may be one that compaction or a transaction has left.
 const GAPS: Duration = Duration::from_secs(3);

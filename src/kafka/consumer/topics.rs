@@ -7,14 +7,14 @@ use super::lookup::{Lookup, Next};
 use super::read::Reading;
 use super::stopped::nowhere_to_begin;
 use super::{Consumer, ConsumerHooks};
-use crate::kafka::code::Code;
-use crate::kafka::error::Error;
-use crate::kafka::native::consume::Inlet;
-use crate::kafka::native::partitions::{PartitionList, NO_OFFSET};
-use crate::kafka::reachable::ask;
-use crate::kafka::reaper;
-use crate::kafka::record::{Partition, WHOLE};
-use crate::kafka::wait::{Deadline, Interrupt, TICK};
+use crate::kafka::client::background;
+use crate::kafka::client::connect::ask;
+use crate::kafka::client::error::Error;
+use crate::kafka::client::wait::{Deadline, Interrupt, TICK};
+use crate::librdkafka::code::Code;
+use crate::librdkafka::consumer::Inlet;
+use crate::librdkafka::partitions::{PartitionList, NO_OFFSET};
+use crate::librdkafka::record::{Partition, WHOLE};
 
 /// How often a topic that does not exist is looked for again, by a consumer without a group.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -57,7 +57,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         inlet.subscribe(&topics).map_err(failed)?;
         if reading.stopped.has_topics() {
             let asked = inlet.clone();
-            drop(reaper::run(move || asked.client().refresh_topics(REFRESHED)));
+            drop(background::run(move || asked.client().refresh_topics(REFRESHED)));
         }
         self.regain(&inlet, &reading);
         *self.lock(&self.subscribed) = topics;

@@ -1,0 +1,212 @@
+//! The end of a consumer: what is done is committed, the group left, the client destroyed behind the caller's back.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
+use std::time::Duration;
+
+use super::events::Notice;
+use super::read::Aside;
+use super::{Consumer, ConsumerHooks, Shared};
+use crate::kafka::client::background;
+use crate::kafka::client::config::Role;
+use crate::kafka::client::error::Error;
+use crate::kafka::client::log::{Level, LogRecord};
+use crate::kafka::client::unfinished;
+use crate::kafka::client::wait::{check, Deadline, Interrupt, TICK};
+use crate::librdkafka::code::Code;
+use crate::librdkafka::consumer::Inlet;
+use crate::librdkafka::fetched::Incoming;
+
+/// How long a consumer whose close was broken off tries to leave its group.
+const LEAVING: Duration = Duration::from_millis(500);
+/// How long a request may lie with librdkafka before a broker's thread sends it.
+pub(super) const UNSENT: Duration = Duration::from_millis(50);
+
+/// How long a consumer that was dropped without `close` has to commit and to leave its group.
+const DROPPED: Duration = Duration::from_secs(10);
+
+impl<H: ConsumerHooks> Consumer<H> {
+    /// Commits what is done, leaves the group and ends the client. Closing again does nothing.
+    pub fn close(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
+        self.refuse_in_hook("close")?;
+        // Whoever is reading on another thread stops within a tick.
+        self.closing.store(true, Ordering::SeqCst);
+        let _only_one = loop {
+            match self.close.try_lock() {
+                Ok(guard) => break guard,
+                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(TICK / 5),
+            }
+            check(interrupt)?;
+        };
+        let Some(inlet) = self.current() else { return Ok(()) };
+        let mut result = Ok(());
+        self.settle(&mut self.control());
+        let commits = self.commits_by_itself(&self.control());
+        if commits {
+            result = self.commit_done(&inlet, deadline, interrupt);
+        }
+        let interrupted = matches!(result, Err(Error::Interrupted));
+        // The hook may still commit while the partitions are given back, so the client is taken away afterwards.
+        let left = if interrupted { Err(Error::Interrupted) } else { self.leave(&inlet, deadline, interrupt) };
+        self.inlet.write().unwrap_or_else(PoisonError::into_inner).take();
+        self.control().forget_all();
+        *self.lock(&self.aside) = Aside::default();
+        self.shared.quiet.store(true, Ordering::Relaxed);
+        let ended = background::run({
+            let shared = self.shared.clone();
+            let under_way = unfinished::begin(LEAVING, || None);
+            move || {
+                shared.leave_quietly(&inlet, LEAVING);
+                drop((inlet, under_way));
+            }
+        });
+        if left.is_ok() {
+            let destroyed = Deadline::after(Some(deadline.step(Duration::from_secs(1))));
+            background::wait(&ended, destroyed, interrupt)?;
+        }
+        result.and(left)
+    }
+
+    /// The partitions are given back while this fetches. Bounded by the deadline.
+    fn leave(&self, inlet: &Inlet, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
+        {
+            let mut reading = self.control();
+            reading.handed_out.clear();
+            reading.give_up(|_| true);
+            if reading.assignment.joined.is_some() && reading.assignment.own().is_some() {
+                // A member whose subscription was replaced may not have left yet, see `resign`.
+                self.replace(inlet, "cannot give up the assignment", &[])?;
+            }
+        }
+        let mut told = Ok(());
+        self.shared.leave(inlet, deadline, |discarded| {
+            let mut reading = self.control();
+            discarded.iter().for_each(|message| reading.received.miscounted(message));
+            discarded.retain(|message: &Incoming| message.code() == Code::NONE);
+            reading.buffer.append(discarded);
+            reading.give_up(|_| true);
+            drop(reading);
+            let result = std::mem::replace(&mut told, Ok(()));
+            told = result.and(self.act_on_notices(inlet));
+            check(interrupt)
+        })?;
+        told
+    }
+}
+
+impl<H: ConsumerHooks> Shared<H> {
+    /// Leaves the group. `serve` gets what came meanwhile, acts on notices, and may break off.
+    fn leave(
+        &self,
+        inlet: &Inlet,
+        deadline: Deadline,
+        mut serve: impl FnMut(&mut VecDeque<Incoming>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut came = VecDeque::new();
+        let mut until = |over: &dyn Fn() -> bool| {
+            while !over() && !deadline.passed() {
+                inlet.fetch(deadline.step(TICK / 5), 1, &mut came);
+                serve(&mut came)?;
+            }
+            Ok(())
+        };
+        if inlet.closed() {
+            return Ok(());
+        }
+        if self.resigns {
+            self.resign(inlet, &mut until)?;
+        }
+        if inlet.begin_close().is_err() {
+            return Ok(());
+        }
+        until(&|| inlet.closed())
+    }
+
+    /// Has a member without partitions leave. librdkafka 2.12 ends two kinds of them without a LeaveGroup, and the group,
+    /// which waits for all its members in a rebalance, waits for these until the session times out, 45 s by default:
+    /// - a cooperative one that has joined (rd_kafka_cgrp_revoke_all_rejoin, "skipping rejoin");
+    /// - one whose first request to join is not answered: it is a member by the id in the answer (KIP-394).
+    fn resign(
+        &self,
+        inlet: &Inlet,
+        until: &mut impl FnMut(&dyn Fn() -> bool) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let idle = || inlet.assignment().is_ok_and(|partitions| partitions.is_empty());
+        // Unsubscribing waits for a rebalance that is under way, which may bring partitions: then they are given back.
+        if !idle() || inlet.unsubscribe().is_err() {
+            return Ok(());
+        }
+        let unsent = Deadline::after(Some(UNSENT));
+        let member = || self.joining.load(Ordering::SeqCst) || !inlet.member_id().is_empty();
+        until(&|| !idle() || (!member() && unsent.passed()))
+    }
+
+    /// Leaves the group without a word to the program.
+    fn leave_quietly(&self, inlet: &Inlet, timeout: Duration) {
+        let deadline = Deadline::after(Some(timeout));
+        let _ = self.leave(inlet, deadline, |came| {
+            came.clear();
+            while let Some(notice) = self.next_notice() {
+                if let Notice::Rebalance { assign, partitions } = notice {
+                    self.apply(inlet, assign, &partitions);
+                }
+            }
+            Ok(())
+        });
+    }
+}
+
+impl<H: ConsumerHooks> Consumer<H> {
+    /// The consumer itself, in a place of its own, for a thread that outlives it.
+    fn take_rest(&mut self, inlet: Arc<Inlet>) -> Self {
+        fn take<T: Default>(mutex: &mut Mutex<T>) -> Mutex<T> {
+            Mutex::new(std::mem::take(mutex.get_mut().unwrap_or_else(PoisonError::into_inner)))
+        }
+        Consumer {
+            shared: self.shared.clone(),
+            inlet: RwLock::new(Some(inlet)),
+            reading: take(&mut self.reading),
+            subscribed: take(&mut self.subscribed),
+            watch: self.watch.clone(),
+            closing: AtomicBool::new(false),
+            close: Mutex::default(),
+            aside: take(&mut self.aside),
+            has_aside: AtomicBool::new(*self.has_aside.get_mut()),
+            reader: Mutex::default(),
+            hook: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            settings: self.settings.clone(),
+            group: self.group.clone(),
+            on_mock: self.on_mock,
+            scouting: self.scouting.sibling(Role::Consumer),
+            forks: self.forks,
+        }
+    }
+}
+
+impl<H: ConsumerHooks> Drop for Consumer<H> {
+    fn drop(&mut self) {
+        let Some(inlet) = self.inlet.get_mut().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let rest = self.take_rest(inlet);
+        if self.forked() {
+            std::mem::forget(rest);
+            return;
+        }
+        // Dropped without a close: a thread does it, which the end of the program waits for.
+        let under_way = self.settings.grouped.then(|| {
+            let loss = "1 consumer dropped without close has not committed what is done, nor left its group";
+            unfinished::begin(DROPPED, move || Some(loss.to_owned()))
+        });
+        drop(background::run(move || {
+            // We cannot know whether the message that was handed out last has been processed.
+            rest.abandon();
+            if let Err(error) = rest.close(Deadline::after(Some(DROPPED)), &|| false) {
+                let text = format!("consumer, closed when it was dropped: {error}");
+                rest.shared.hooks.log(LogRecord { level: Level::Error, text });
+            }
+            drop((rest, under_way));
+        }));
+    }
+}

@@ -1,0 +1,87 @@
+//! A second look at partitions from which nothing comes, by a client of its own that is told of ends.
+//!
+//! Before the end of a partition there may be nothing that librdkafka hands on, and it keeps to itself that it has passed that:
+//! messages of an aborted transaction whose marker lies behind one that is open; or all was deleted meanwhile, so that reading
+//! goes on at the end. It would tell (`enable.partition.eof`), but clients that read in batches must not ask (`config::KEPT`).
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::kafka::client::background;
+use crate::kafka::client::config::{Config, Role};
+use crate::kafka::client::error::Error;
+use crate::librdkafka::client::{Client, Silent};
+use crate::librdkafka::code::Code;
+use crate::librdkafka::consumer::Inlet;
+use crate::librdkafka::partitions::PartitionList;
+use crate::librdkafka::record::Partition;
+use crate::os::fork::forks;
+
+pub(super) struct Scout {
+    inlet: Option<Inlet>,
+    /// The partitions that it has not told of yet.
+    asked: Vec<Partition>,
+    forks: u32,
+}
+
+impl Scout {
+    /// What a scout of this consumer is made with: it sees what the consumer would.
+    pub(super) fn options(consumer: &Config) -> Config {
+        let mut options = consumer.sibling(Role::Consumer);
+        for name in ["isolation.level", "auto.offset.reset", "client.rack"] {
+            if let Some(value) = consumer.get(name) {
+                options.set_default(name, value);
+            }
+        }
+        // librdkafka wants a group id even from one that joins none and commits nothing.
+        options.set_default("group.id", "kjson-no-group");
+        options.set_default("enable.auto.commit", "false");
+        options.set_default("enable.partition.eof", "true");
+        // Brokers tell of an end with an empty answer, which they hold back so long.
+        options.set_default("fetch.wait.max.ms", "10");
+        // The first message of a partition says enough.
+        options.set_default("queued.min.messages", "1");
+        options
+    }
+
+    /// Sends it to these places.
+    pub(super) fn send(options: &Config, places: &HashMap<Partition, i64>) -> Result<Self, Error> {
+        let refused = |code| Error::failed("until_end: cannot look for the end", code, "");
+        let client = Client::consumer(options.build()?, Arc::new(Silent)).map_err(|_| refused(Code::FAIL))?;
+        let inlet = Inlet::new(client).map_err(refused)?;
+        let list = PartitionList::of(places.iter().map(|(partition, offset)| (partition, *offset)));
+        let assigned = inlet.assign(&list).map_err(refused);
+        let scout = Scout { inlet: Some(inlet), asked: places.keys().cloned().collect(), forks: forks() };
+        assigned.map(|()| scout)
+    }
+
+    /// The first that it met in partitions which it has not told of before: the offset of a message, or of the end.
+    pub(super) fn told(&mut self) -> Vec<(Partition, i64)> {
+        let (mut came, mut told) = (VecDeque::new(), Vec::new());
+        if let Some(inlet) = &self.inlet {
+            inlet.fetch(Duration::ZERO, 100, &mut came);
+        }
+        for met in came.iter().filter(|met| matches!(met.code(), Code::NONE | Code::PARTITION_EOF)) {
+            if let Some(index) = self.asked.iter().position(|partition| met.is_of(partition)) {
+                told.push((self.asked.swap_remove(index), met.offset()));
+            }
+        }
+        told
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.asked.is_empty()
+    }
+}
+
+impl Drop for Scout {
+    fn drop(&mut self) {
+        let inlet = self.inlet.take();
+        if self.forks == forks() {
+            drop(background::run(move || drop(inlet)));
+        } else {
+            std::mem::forget(inlet);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Where reading goes on: seek, pause and resume.
+
+use std::time::{Duration, Instant};
+
+use super::read::{Reading, Sought};
+use super::{Consumer, ConsumerHooks};
+use crate::kafka::client::error::Error;
+use crate::kafka::client::wait::{check, Deadline, Interrupt, TICK};
+use crate::librdkafka::code::Code;
+use crate::librdkafka::consumer::Inlet;
+use crate::librdkafka::partitions::{Entry, PartitionList};
+use crate::librdkafka::record::Partition;
+
+/// A partition that cannot be moved for so long has stopped, and the report of that has not been read yet.
+const STOPPED_AFTER: Duration = Duration::from_millis(500);
+
+impl Reading {
+    /// The next offset to hand out, as far as that is known here. `taken` is where the fetches are, which is behind markers of
+    /// transactions at the end, too.
+    pub(super) fn position(&self, partition: &Partition, taken: Option<i64>) -> Option<i64> {
+        let fetched = self.held.iter().chain(&self.buffer).filter(|message| message.is_of(partition));
+        let dropped = self.dropped.get(partition).copied();
+        fetched.map(|message| message.offset()).min().or(dropped).or_else(|| {
+            let handed_out = self.handed_out.iter().rev().find(|message| message.is_of(partition));
+            let read_to = handed_out
+                .map(|message| message.offset() + 1)
+                .or_else(|| self.offsets.next(partition))
+                .or_else(|| self.starts.get(partition).copied());
+            read_to.max(taken)
+        })
+    }
+}
+
+impl<H: ConsumerHooks> Consumer<H> {
+    /// The next message of each partition is the one at its offset.
+    pub fn seek(
+        &self,
+        targets: &[(Partition, i64)],
+        deadline: Deadline,
+        interrupt: Interrupt<'_>,
+    ) -> Result<(), Error> {
+        let inlet = self.open("seek")?;
+        let assigned = self.assignment()?;
+        if let Some((partition, _)) = targets.iter().find(|(partition, _)| !assigned.contains(partition)) {
+            return Err(Error::Misuse(format!(
+                "seek: '{}' [{}] is not assigned to this consumer now. Seek in on_assign, or assign() the partition first",
+                partition.topic, partition.id
+            )));
+        }
+        let begun = Instant::now();
+        let mut left = self.seek_what_is_read(&inlet, targets.to_vec(), false, deadline)?;
+        while !left.is_empty() {
+            // Not under the lock: the handler of a signal may use this consumer, or close it.
+            check(interrupt)?;
+            std::thread::sleep(Duration::from_millis(5));
+            let stopped = begun.elapsed() > STOPPED_AFTER;
+            left = self.seek_what_is_read(&*self.open("seek")?, left, stopped, deadline)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the others: a partition that was assigned just now is not being read yet.
+    fn seek_what_is_read(
+        &self,
+        inlet: &Inlet,
+        targets: Vec<(Partition, i64)>,
+        all_stopped: bool,
+        deadline: Deadline,
+    ) -> Result<Vec<(Partition, i64)>, Error> {
+        let mut reading = self.control();
+        self.settle(&mut reading);
+        targets.iter().for_each(|(partition, _)| reading.discard(partition));
+        let (stopped, others): (Vec<_>, Vec<_>) =
+            targets.iter().cloned().partition(|(partition, _)| all_stopped || reading.stopped.contains(partition));
+        self.restart(inlet, &mut reading, &stopped)?;
+        let entries = if others.is_empty() {
+            Vec::new()
+        } else {
+            let list = PartitionList::of(others.iter().map(|(partition, offset)| (partition, *offset)));
+            inlet
+                .seek(&list, deadline.step(TICK))
+                .map_err(|problem| Error::failed("cannot seek", problem.code, &problem.text))?
+        };
+        let (moved, left): (Vec<_>, Vec<_>) = targets.into_iter().partition(|(partition, _)| {
+            !entries.iter().any(|entry| entry.partition == *partition && entry.code != Code::NONE)
+        });
+        for (partition, offset) in &moved {
+            reading.offsets.moved(&partition.topic, partition.id, *offset);
+            reading.sought.insert(partition.clone(), Sought::now(*offset));
+            reading.received.begin(partition);
+            reading.stopped.begin(partition, *offset);
+            reading.expect(partition, *offset);
+        }
+        if self.commits_by_itself(&reading) {
+            inlet.store_offsets(&PartitionList::of(moved.iter().map(|(partition, offset)| (partition, *offset))));
+        }
+        let not_yet = |code| matches!(code, Code::STATE | Code::PREV_IN_PROGRESS | Code::TIMED_OUT);
+        let refused = |entry: &&Entry| entry.code != Code::NONE && (deadline.passed() || !not_yet(entry.code));
+        entries.iter().find(refused).map_or(Ok(left), |entry| {
+            let place = format!("cannot seek '{}' [{}]", entry.partition.topic, entry.partition.id);
+            Err(Error::failed(&place, entry.code, ""))
+        })
+    }
+
+    /// Nothing of the partitions is handed out until `resume`. What is fetched of them already waits here.
+    pub fn pause(&self, partitions: &[Partition]) -> Result<(), Error> {
+        let inlet = self.open("pause")?;
+        let mut reading = self.control();
+        self.checked("pause", partitions, inlet.pause(&PartitionList::without_offsets(partitions)))?;
+        reading.paused.extend(partitions.iter().cloned());
+        let (held, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut reading.buffer)
+            .into_iter()
+            .partition(|message| partitions.iter().any(|partition| message.is_of(partition)));
+        reading.held.extend(held);
+        reading.buffer.extend(rest);
+        Ok(())
+    }
+
+    pub fn resume(&self, partitions: &[Partition]) -> Result<(), Error> {
+        let inlet = self.open("resume")?;
+        let mut reading = self.control();
+        self.checked("resume", partitions, inlet.resume(&PartitionList::without_offsets(partitions)))?;
+        reading.paused.retain(|partition| !partitions.contains(partition));
+        reading.release();
+        Ok(())
+    }
+
+    pub fn paused(&self) -> Vec<Partition> {
+        self.control().paused.iter().cloned().collect()
+    }
+
+    fn checked(&self, operation: &str, asked: &[Partition], result: Result<Vec<Entry>, Code>) -> Result<(), Error> {
+        let failed = |code, name: String| Error::failed(&format!("cannot {operation} {name}"), code, "");
+        let entries = result.map_err(|code| failed(code, "partitions".to_owned()))?;
+        let assigned = self.assignment()?;
+        if let Some(partition) = asked.iter().find(|partition| !assigned.contains(partition)) {
+            return Err(Error::Misuse(format!(
+                "{operation}: '{}' [{}] is not assigned to this consumer now",
+                partition.topic, partition.id
+            )));
+        }
+        match entries.iter().find(|entry| entry.code != Code::NONE) {
+            Some(entry) => Err(failed(entry.code, format!("'{}' [{}]", entry.partition.topic, entry.partition.id))),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Reading to an end that is known beforehand: the ends of the partitions as they were when it was asked for.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::eof_probe::Scout;
+use super::{Consumer, ConsumerHooks};
+use crate::kafka::client::error::Error;
+use crate::kafka::client::wait::{Deadline, Interrupt, TICK};
+use crate::librdkafka::fetched::Incoming;
+use crate::librdkafka::partitions::PartitionList;
+use crate::librdkafka::position::OffsetSpec;
+use crate::librdkafka::record::Partition;
+
+/// How long nothing comes before a scout is sent. Longer than brokers wait with an answer (`fetch.wait.max.ms`).
+const LULL: Duration = Duration::from_secs(1);
+/// A scout that found something to wait for is followed by another one after twice the time, up to this.
+const LONGEST_LULL: Duration = Duration::from_secs(60);
+
+/// The offsets to stop at, of the partitions that have something left before them.
+pub struct Until {
+    ends: HashMap<Partition, i64>,
+    /// Where the partitions were read from.
+    starts: HashMap<Partition, i64>,
+    lull: Lull,
+}
+
+/// A time in which reading did not come further.
+struct Lull {
+    since: Instant,
+    places: HashMap<Partition, i64>,
+    patience: Duration,
+    scout: Option<Scout>,
+}
+
+impl Lull {
+    fn at(places: HashMap<Partition, i64>) -> Self {
+        Lull { since: Instant::now(), places, patience: LULL, scout: None }
+    }
+}
+
+impl Until {
+    /// Whether a message lies before the end.
+    fn covers(&self, message: &Incoming) -> bool {
+        self.ends.iter().any(|(partition, end)| message.is_of(partition) && message.offset() < *end)
+    }
+}
+
+impl<H: ConsumerHooks> Consumer<H> {
+    /// Waits for the partitions to be shared out, and asks where they end now.
+    pub fn until_end(&self, timeout: Duration, interrupt: Interrupt<'_>) -> Result<Until, Error> {
+        let _reader = self.be_reader()?;
+        let deadline = Deadline::after(Some(timeout));
+        if !self.fill(1, deadline, interrupt, |reading| reading.assigned)? {
+            let message = format!("until_end: no partitions were assigned within {} s", timeout.as_secs_f64());
+            return Err(Error::Timeout { message });
+        }
+        self.require_mended(&*self.open("until_end")?)?;
+        let partitions = self.assignment()?;
+        let wanted: Vec<_> = partitions.iter().map(|partition| (partition.clone(), OffsetSpec::End)).collect();
+        let ends = self.offsets("until_end", &wanted, deadline.step(timeout), interrupt)?;
+        let starts = self.positions(&partitions, deadline.step(timeout), interrupt)?;
+        let left = |partition: &Partition, end: i64| starts.get(partition).is_none_or(|start| *start < end);
+        let ends = ends
+            .into_iter()
+            .map(|(partition, (end, _))| (partition, end))
+            .filter(|(partition, end)| left(partition, *end))
+            .collect();
+        Ok(Until { ends, starts, lull: Lull::at(HashMap::new()) })
+    }
+
+    /// The next message before the ends, or None when there is none left. Those behind them wait for the next other read.
+    pub fn next_until(&self, until: &mut Until, interrupt: Interrupt<'_>) -> Result<Option<Incoming>, Error> {
+        loop {
+            if let Some(message) = self.try_next_until(until) {
+                return Ok(Some(message));
+            }
+            if !self.ready_until(until, interrupt)? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The same if it is at hand, without waiting.
+    pub fn try_next_until(&self, until: &Until) -> Option<Incoming> {
+        let mut reading = self.reading_now()?;
+        if self.closing.load(Ordering::Relaxed) {
+            return None;
+        }
+        reading.bounded = true;
+        self.settle(&mut reading);
+        while let Some(message) = reading.buffer.pop_front() {
+            if until.covers(&message) {
+                return Some(message);
+            }
+            reading.held.push(message);
+        }
+        None
+    }
+
+    /// Waits for something that may lie before the ends; false when there is none left.
+    pub fn ready_until(&self, until: &mut Until, interrupt: Interrupt<'_>) -> Result<bool, Error> {
+        let _reader = self.be_reader()?;
+        loop {
+            // What is here counts as read in librdkafka.
+            if self.lock(&self.reading).buffer.iter().any(|message| until.covers(message)) {
+                return Ok(true);
+            }
+            let places = self.drop_reached(until)?;
+            self.look_ahead(until, places)?;
+            if until.ends.is_empty() {
+                until.lull.scout = None;
+                self.lock(&self.reading).release();
+                return Ok(false);
+            }
+            if self.fill(1, Deadline::after(Some(TICK)), interrupt, |reading| !reading.buffer.is_empty())? {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Forgets the partitions that were read to their ends, and those that went to other members. Where the others are read
+    /// next, without those that wait for `resume`, or for the group.
+    fn drop_reached(&self, until: &mut Until) -> Result<HashMap<Partition, i64>, Error> {
+        let inlet = self.open("until_end")?;
+        let assigned = self.assignment()?;
+        // While an eager group deals anew nobody has anything, and all may come back.
+        let dealt = self.lock(&self.reading).assigned;
+        let Until { ends, starts, .. } = until;
+        ends.retain(|partition, _| !dealt || assigned.contains(partition));
+        let list = PartitionList::without_offsets(ends.keys());
+        // Behind the last message there may be markers of transactions, which librdkafka passes by itself.
+        let taken = inlet.taken(&list).map_err(|code| Error::failed("until_end", code, ""))?;
+        let taken: HashMap<Partition, i64> =
+            taken.into_iter().filter(|entry| entry.offset >= 0).map(|entry| (entry.partition, entry.offset)).collect();
+        let reading = self.lock(&self.reading);
+        ends.retain(|partition, end| {
+            let passed = taken.get(partition).is_some_and(|taken| *taken >= *end);
+            !passed && reading.position(partition, None).is_none_or(|next| next < *end)
+        });
+        let place = |partition: &Partition| {
+            let known = reading.position(partition, taken.get(partition).copied());
+            Some((partition.clone(), known.or_else(|| starts.get(partition).copied())?))
+        };
+        Ok(ends.keys().filter(|partition| dealt && !reading.paused.contains(*partition)).filter_map(place).collect())
+    }
+
+    /// Where reading does not come further, has a scout find out what there is, and forgets the partitions that have nothing
+    /// left before their ends.
+    fn look_ahead(&self, until: &mut Until, places: HashMap<Partition, i64>) -> Result<(), Error> {
+        let Until { ends, lull, .. } = until;
+        if places.iter().any(|(partition, place)| lull.places.get(partition) != Some(place)) {
+            *lull = Lull::at(places);
+            return Ok(());
+        }
+        if let Some(scout) = &mut lull.scout {
+            for (partition, first) in scout.told() {
+                if ends.get(&partition).is_some_and(|end| first >= *end) {
+                    ends.remove(&partition);
+                }
+            }
+            if scout.is_done() {
+                (lull.scout, lull.since) = (None, Instant::now());
+            }
+        } else if !places.is_empty() && lull.since.elapsed() >= lull.patience {
+            lull.patience = (lull.patience * 2).min(LONGEST_LULL);
+            lull.scout = Some(Scout::send(&self.scouting, &places)?);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,60 @@
+//! Why a message was not taken: what librdkafka's code means to whoever sends.
+
+use super::reports::Shared;
+use super::{Open, ProducerHooks};
+use crate::kafka::client::error::Error;
+use crate::librdkafka::code::Code;
+use crate::librdkafka::delivery_report::Payload;
+
+impl<H: ProducerHooks> Shared<H> {
+    pub(super) fn refused(&self, open: &Open<H>, topic: &str, payload: &Payload<'_>, code: Code) -> Error {
+        let operation = format!("cannot send to '{topic}'");
+        let transaction = &self.transaction;
+        let detail = match code {
+            Code::MSG_SIZE_TOO_LARGE => {
+                let size = payload.value.map_or(0, <[u8]>::len) + payload.key.map_or(0, <[u8]>::len);
+                format!(
+                    "the message has {size} bytes, more than message.max.bytes. Raise max_request_size or send less"
+                )
+            }
+            Code::STATE if transaction.is_open() => {
+                let why = transaction
+                    .failure()
+                    .map_or_else(|| "it is being ended".to_owned(), |why| format!("it failed: {why}"));
+                return Error::Transaction {
+                    message: format!(
+                        "{operation}: the transaction takes no more messages, since {why}. Abort it and begin a new one"
+                    ),
+                    code,
+                    abortable: true,
+                    fatal: false,
+                    fenced: false,
+                    retriable: false,
+                };
+            }
+            Code::STATE => "no transaction has begun, and this producer has a transactional_id. Send inside `with \
+                            producer.transaction():`"
+                .to_owned(),
+            Code::UNKNOWN_PARTITION => format!("the topic has no partition {}", payload.partition),
+            Code::FATAL => {
+                let (code, why) = open.line.client().fatal_error().unwrap_or((code, String::new()));
+                let name = code.name();
+                if let Some(timed_out) = transaction.timed_out() {
+                    let message = format!("{operation}: {timed_out} ({name})");
+                    return Error::Transaction {
+                        message,
+                        code,
+                        abortable: false,
+                        fatal: true,
+                        fenced: false,
+                        retriable: false,
+                    };
+                }
+                let message = format!("{operation}: the producer failed for good: {why} ({name}). Make a new one");
+                return Error::Failed { message, code, fatal: true };
+            }
+            other => other.text().to_owned(),
+        };
+        Error::Failed { message: format!("{operation}: {detail} ({})", code.name()), code, fatal: false }
+    }
+}

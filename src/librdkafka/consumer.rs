@@ -1,0 +1,219 @@
+//! A consuming client: subscription, batches of messages, commits, rebalances, and a close that ends. `position` has the rest.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use rdkafka::bindings as rd;
+
+use super::client::Client;
+use super::code::Code;
+use super::fetched::Incoming;
+use super::partitions::{read, Entry, PartitionList};
+use super::{code, millis, problem, text, Problem};
+
+pub struct Inlet {
+    client: Client,
+    queue: *mut rd::rd_kafka_queue_t,
+}
+
+// SAFETY: the queue is locked inside librdkafka.
+unsafe impl Send for Inlet {}
+unsafe impl Sync for Inlet {}
+
+impl Inlet {
+    /// From now on the client's callbacks are served by `fetch`.
+    pub fn new(client: Client) -> Result<Self, Code> {
+        // SAFETY: the client is a live consumer; the reference to its queue is given back on drop.
+        unsafe {
+            let redirected = code(rd::rd_kafka_poll_set_consumer(client.raw()));
+            if redirected != Code::NONE {
+                return Err(redirected);
+            }
+            let queue = rd::rd_kafka_queue_get_consumer(client.raw());
+            if queue.is_null() {
+                return Err(Code::STATE);
+            }
+            Ok(Inlet { client, queue })
+        }
+    }
+
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Takes up to `limit` messages and notices, waiting for all of them up to `timeout`, and serves the callbacks.
+    pub fn fetch(&self, timeout: Duration, limit: usize, into: &mut VecDeque<Incoming>) {
+        let mut batch: Vec<*mut rd::rd_kafka_message_t> = vec![std::ptr::null_mut(); limit];
+        // SAFETY: the queue is live and the array as long as said; the first `count` entries are messages, now ours.
+        unsafe {
+            let count = rd::rd_kafka_consume_batch_queue(self.queue, millis(timeout), batch.as_mut_ptr(), batch.len());
+            let count = usize::try_from(count).unwrap_or(0);
+            into.extend(batch[..count].iter().map(|raw| Incoming::from_raw(*raw)));
+        }
+    }
+
+    /// As `fetch` without waiting, for what nobody wants. Returns how much was dropped.
+    pub fn drain(&self, limit: usize) -> usize {
+        let mut dropped = VecDeque::new();
+        self.fetch(Duration::ZERO, limit, &mut dropped);
+        dropped.len()
+    }
+
+    pub fn subscribe(&self, topics: &[String]) -> Result<(), Code> {
+        let mut list = PartitionList::new();
+        for topic in topics {
+            list.add(topic, -1, i64::from(rd::RD_KAFKA_OFFSET_INVALID));
+        }
+        // SAFETY: client and list are live; the list is copied.
+        checked(unsafe { rd::rd_kafka_subscribe(self.client.raw(), list.raw()) })
+    }
+
+    pub fn unsubscribe(&self) -> Result<(), Code> {
+        // SAFETY: the client is live.
+        checked(unsafe { rd::rd_kafka_unsubscribe(self.client.raw()) })
+    }
+
+    /// Sends a commit of the list; the answer comes to the `Commit` that this returns.
+    pub fn commit(&self, list: &PartitionList) -> Result<Commit, Code> {
+        // SAFETY: client and list are live; the list is copied. The queue is owned by the new object and kept until then.
+        unsafe {
+            let commit = Commit { queue: rd::rd_kafka_queue_new(self.client.raw()) };
+            checked(rd::rd_kafka_commit_queue(
+                self.client.raw(),
+                list.raw(),
+                commit.queue,
+                // With a callback of its own the answer does not go to the client's as well, as if nobody had waited for it
+                // (rd_kafka_cgrp_propagate_commit_result). It is never called: the answer is taken as an event.
+                Some(answered_elsewhere),
+                std::ptr::null_mut(),
+            ))?;
+            Ok(commit)
+        }
+    }
+
+    /// What the group knows this member by; empty if it has not joined.
+    pub fn member_id(&self) -> String {
+        // SAFETY: the client is live; the text is ours, null or NUL-terminated, and given back once.
+        unsafe {
+            let raw = rd::rd_kafka_memberid(self.client.raw());
+            let id = text(raw);
+            if !raw.is_null() {
+                rd::rd_kafka_mem_free(self.client.raw(), raw.cast());
+            }
+            id
+        }
+    }
+
+    /// Begins to leave the group; go on with `fetch` until `closed`.
+    pub fn begin_close(&self) -> Result<(), Problem> {
+        // SAFETY: client and queue are live.
+        unsafe { problem(rd::rd_kafka_consumer_close_queue(self.client.raw(), self.queue)) }
+    }
+
+    pub fn closed(&self) -> bool {
+        // SAFETY: the client is live.
+        unsafe { rd::rd_kafka_consumer_closed(self.client.raw()) != 0 }
+    }
+}
+
+impl Drop for Inlet {
+    fn drop(&mut self) {
+        // SAFETY: the reference taken in `new`, given back once, before the client is dropped.
+        unsafe { rd::rd_kafka_queue_destroy(self.queue) }
+    }
+}
+
+unsafe extern "C" fn answered_elsewhere(
+    _: *mut rd::rd_kafka_t,
+    _: rd::rd_kafka_resp_err_t,
+    _: *mut rd::rd_kafka_topic_partition_list_t,
+    _: *mut std::ffi::c_void,
+) {
+}
+
+/// A commit under way.
+pub struct Commit {
+    queue: *mut rd::rd_kafka_queue_t,
+}
+
+// SAFETY: the queue is locked inside librdkafka.
+unsafe impl Send for Commit {}
+
+impl Commit {
+    /// The answer, if it comes within `timeout`: the code of the whole commit and of each partition.
+    pub fn answer(&self, timeout: Duration) -> Option<(Code, Vec<Entry>)> {
+        // SAFETY: the queue is live; the event is ours until its destroy, and the list it shows lives as long.
+        unsafe {
+            let event = rd::rd_kafka_queue_poll(self.queue, millis(timeout));
+            if event.is_null() {
+                return None;
+            }
+            let answer = (rd::rd_kafka_event_type(event) == rd::RD_KAFKA_EVENT_OFFSET_COMMIT).then(|| {
+                let entries = read(rd::rd_kafka_event_topic_partition_list(event));
+                (code(rd::rd_kafka_event_error(event)), entries)
+            });
+            rd::rd_kafka_event_destroy(event);
+            answer
+        }
+    }
+}
+
+impl Drop for Commit {
+    fn drop(&mut self) {
+        // SAFETY: owned, and given back once.
+        unsafe { rd::rd_kafka_queue_destroy(self.queue) }
+    }
+}
+
+impl Inlet {
+    /// Whether the group's protocol changes some partitions (cooperative, KIP-848) or replaces all of them (eager).
+    pub fn cooperative(&self) -> bool {
+        // SAFETY: the client is live; the text is static or null.
+        unsafe { text(rd::rd_kafka_rebalance_protocol(self.client.raw())) == "COOPERATIVE" }
+    }
+
+    /// Whether the group takes all partitions away before it assigns others.
+    pub fn eager(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { text(rd::rd_kafka_rebalance_protocol(self.client.raw())) == "EAGER" }
+    }
+
+    /// Takes on or gives up partitions the way the group's protocol wants it: eager replaces all, cooperative changes some,
+    /// and refuses to take on what is assigned, or to give up what is not.
+    pub fn apply_rebalance(&self, assign: bool, partitions: &[Entry]) -> Result<(), Problem> {
+        let cooperative = self.cooperative();
+        let assigned = if cooperative { self.assignment().unwrap_or_default() } else { Vec::new() };
+        let changes = |entry: &&Entry| {
+            !cooperative || assign != assigned.iter().any(|assigned| assigned.partition == entry.partition)
+        };
+        let changed = partitions.iter().filter(changes);
+        let list = PartitionList::of(changed.map(|entry| (&entry.partition, entry.offset)));
+        // SAFETY: client and list are live; the list is copied.
+        unsafe {
+            let raw = self.client.raw();
+            match (cooperative, assign) {
+                (true, true) => problem(rd::rd_kafka_incremental_assign(raw, list.raw())),
+                (true, false) => problem(rd::rd_kafka_incremental_unassign(raw, list.raw())),
+                (false, true) => checked(rd::rd_kafka_assign(raw, list.raw())).map_err(plain),
+                (false, false) => checked(rd::rd_kafka_assign(raw, std::ptr::null())).map_err(plain),
+            }
+        }
+    }
+}
+
+pub(super) fn plain(code: Code) -> Problem {
+    Problem {
+        code,
+        text: code.text().to_owned(),
+        fatal: code == Code::FATAL,
+        retriable: code.retriable(),
+        abortable: false,
+    }
+}
+
+pub(super) fn checked(error: rd::rd_kafka_resp_err_t) -> Result<(), Code> {
+    match code(error) {
+        Code::NONE => Ok(()),
+        failed => Err(failed),
+    }
+}

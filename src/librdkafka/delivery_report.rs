@@ -1,0 +1,144 @@
+//! One message on its way: its parts, what it carries to its delivery report, and what the report says.
+
+use std::ffi::c_void;
+use std::sync::Arc;
+
+use rdkafka::bindings as rd;
+
+use super::code::Code;
+use super::fetched::Incoming;
+use super::pinned::refusal_texts::text_of;
+use super::record::Header;
+use super::{code, text};
+
+/// One message as it goes to librdkafka, which copies all of it.
+#[derive(Clone, Copy)]
+pub struct Payload<'a> {
+    /// -1: the partitioner decides.
+    pub partition: i32,
+    pub key: Option<&'a [u8]>,
+    pub value: Option<&'a [u8]>,
+    /// None is now.
+    pub timestamp_ms: Option<i64>,
+    pub headers: &'a [Header],
+    /// Goes out with this message's headers before its own, byte for byte: names that are not UTF-8 have no `Header`.
+    pub forwarded: Option<&'a Incoming>,
+}
+
+/// What a delivery report says of one message.
+pub struct Outcome<'a> {
+    pub code: Code,
+    pub partition: i32,
+    pub offset: i64,
+    pub timestamp_ms: i64,
+    /// What is known beyond the message itself of why it failed.
+    pub(super) because: Option<String>,
+    pub(super) message: &'a rd::rd_kafka_message_t,
+}
+
+impl Outcome<'_> {
+    pub fn topic(&self) -> String {
+        // SAFETY: the message is live during the report and so is its topic.
+        unsafe { text(rd::rd_kafka_topic_name(self.message.rkt)) }
+    }
+
+    pub fn key(&self) -> Option<Box<[u8]>> {
+        // SAFETY: the message is live, and pointer and length belong together.
+        unsafe { copy(self.message.key, self.message.key_len) }
+    }
+
+    pub fn value(&self) -> Option<Box<[u8]>> {
+        // SAFETY: as above.
+        unsafe { copy(self.message.payload, self.message.len) }
+    }
+
+    /// How many bytes its key and value have.
+    pub fn size(&self) -> usize {
+        self.message.len + self.message.key_len
+    }
+
+    /// What the broker said, or else what the code means.
+    pub fn reason(&self) -> String {
+        // SAFETY: the message is live during the report.
+        let told = self.because.clone().or_else(|| unsafe { text_of(self.message) });
+        told.filter(|text| !text.is_empty()).unwrap_or_else(|| self.code.text().to_owned())
+    }
+}
+
+/// # Safety
+/// `pointer` is null or points to `length` readable bytes.
+pub(super) unsafe fn copy(pointer: *const c_void, length: usize) -> Option<Box<[u8]>> {
+    (!pointer.is_null()).then(|| std::slice::from_raw_parts(pointer.cast::<u8>(), length).into())
+}
+
+/// What a message carries from `produce` to its delivery report, in librdkafka's opaque pointer.
+pub enum Carried<R> {
+    /// An `Arc<R>` of its own.
+    Message(Arc<R>),
+    /// Its number in a batch, and the batch's: no allocation for it. The lowest bit tells it from a pointer.
+    Slot { batch: u32, index: u32 },
+}
+
+const _: () = assert!(usize::BITS >= 64, "a slot packs two numbers into a pointer's 64 bits");
+
+impl<R> Carried<R> {
+    pub(super) fn into_opaque(self) -> *mut c_void {
+        match self {
+            Carried::Message(report) => Arc::into_raw(report).cast_mut().cast(),
+            Carried::Slot { batch, index } => (((index as usize) << 32) | ((batch as usize) << 1) | 1) as *mut c_void,
+        }
+    }
+
+    /// # Safety
+    /// `opaque` was made by `into_opaque` for the same `R`, and comes back once.
+    pub(super) unsafe fn from_opaque(opaque: *mut c_void) -> Self {
+        let bits = opaque as usize;
+        if bits & 1 == 0 {
+            // SAFETY: even, so it is the pointer of an Arc, whose content is aligned to more than one byte.
+            return Carried::Message(unsafe { Arc::from_raw(opaque.cast::<R>()) });
+        }
+        Carried::Slot { batch: (bits as u32) >> 1, index: (bits >> 32) as u32 }
+    }
+}
+
+pub(super) fn raw_parts(bytes: Option<&[u8]>) -> (*const c_void, usize) {
+    bytes.map_or((std::ptr::null(), 0), |bytes| (bytes.as_ptr().cast(), bytes.len()))
+}
+
+pub(super) struct NativeHeaders {
+    pub(super) raw: *mut rd::rd_kafka_headers_t,
+}
+
+impl NativeHeaders {
+    pub(super) fn new(headers: &[Header], forwarded: Option<&Incoming>) -> Result<Self, Code> {
+        // SAFETY: allocates; the result is owned by the new object.
+        let raw = forwarded
+            .and_then(Incoming::copy_of_headers)
+            .unwrap_or_else(|| unsafe { rd::rd_kafka_headers_new(headers.len()) });
+        let new = NativeHeaders { raw };
+        for (name, value) in headers {
+            let (pointer, length) = raw_parts(value.as_deref());
+            // SAFETY: name and value are live and as long as said, and librdkafka copies both; a null value is null.
+            let result = unsafe {
+                rd::rd_kafka_header_add(
+                    new.raw,
+                    name.as_ptr().cast(),
+                    isize::try_from(name.len()).unwrap_or(isize::MAX),
+                    pointer,
+                    isize::try_from(length).unwrap_or(isize::MAX),
+                )
+            };
+            if code(result) != Code::NONE {
+                return Err(code(result));
+            }
+        }
+        Ok(new)
+    }
+}
+
+impl Drop for NativeHeaders {
+    fn drop(&mut self) {
+        // SAFETY: owned; librdkafka took over only what was forgotten after a produce.
+        unsafe { rd::rd_kafka_headers_destroy(self.raw) }
+    }
+}

@@ -1,0 +1,206 @@
+//! Where a consumer reads: assignment, seek, pause, position, and what the group has kept.
+
+use std::time::Duration;
+
+use rdkafka::bindings as rd;
+
+use super::code::Code;
+use super::consumer::{checked, plain, Inlet};
+use super::partitions::{Entry, PartitionList};
+use super::record::Partition;
+use super::{code, millis, problem, Problem};
+
+impl Inlet {
+    pub fn assignment(&self) -> Result<Vec<Entry>, Code> {
+        let mut raw = std::ptr::null_mut();
+        // SAFETY: the client is live; on success the list is ours.
+        unsafe {
+            checked(rd::rd_kafka_assignment(self.client().raw(), &mut raw))?;
+            Ok(PartitionList::from_raw(raw).entries())
+        }
+    }
+
+    /// Reads these partitions and no others, without taking part in the sharing out of a group.
+    pub fn assign(&self, list: &PartitionList) -> Result<(), Code> {
+        // SAFETY: client and list are live; the list is copied.
+        checked(unsafe { rd::rd_kafka_assign(self.client().raw(), list.raw()) })
+    }
+
+    /// As `assign`, also after a cooperative group, whose assignment changes only in parts.
+    pub fn replace_assignment(&self, list: &PartitionList) -> Result<(), Problem> {
+        if !self.cooperative() {
+            return self.assign(list).map_err(plain);
+        }
+        let assigned = self.assignment().map_err(plain)?;
+        if !assigned.is_empty() {
+            self.assign_fewer(&PartitionList::without_offsets(assigned.iter().map(|entry| &entry.partition)))?;
+        }
+        self.assign_more(list)
+    }
+
+    /// Takes on more partitions of one's own choice, without a group.
+    pub fn assign_more(&self, list: &PartitionList) -> Result<(), Problem> {
+        // SAFETY: client and list are live; the list is copied.
+        unsafe { problem(rd::rd_kafka_incremental_assign(self.client().raw(), list.raw())) }
+    }
+
+    /// Gives up some partitions of one's own choice, or of a cooperative group.
+    pub fn assign_fewer(&self, list: &PartitionList) -> Result<(), Problem> {
+        // SAFETY: client and list are live; the list is copied.
+        unsafe { problem(rd::rd_kafka_incremental_unassign(self.client().raw(), list.raw())) }
+    }
+
+    /// Moves partitions to the offsets of the list, and discards what is queued of them. What went wrong with one is in its
+    /// entry; `STATE` means that it is not being read yet.
+    pub fn seek(&self, list: &PartitionList, timeout: Duration) -> Result<Vec<Entry>, Problem> {
+        // SAFETY: client and list are live; librdkafka writes each partition's result into the list.
+        unsafe { problem(rd::rd_kafka_seek_partitions(self.client().raw(), list.raw(), millis(timeout).max(1)))? };
+        Ok(list.entries())
+    }
+
+    /// As `seek`, for partitions that are being read, so that nothing has to be waited for. Returns those that were moved.
+    pub fn seek_again(&self, targets: &[(Partition, i64)]) -> Vec<Partition> {
+        let list = PartitionList::of(targets.iter().map(|(partition, offset)| (partition, *offset)));
+        let entries = self.seek(&list, Duration::from_millis(200)).unwrap_or_default();
+        entries.into_iter().filter(|entry| entry.code == Code::NONE).map(|entry| entry.partition).collect()
+    }
+
+    pub fn pause(&self, list: &PartitionList) -> Result<Vec<Entry>, Code> {
+        // SAFETY: as above.
+        checked(unsafe { rd::rd_kafka_pause_partitions(self.client().raw(), list.raw()) })?;
+        Ok(list.entries())
+    }
+
+    pub fn resume(&self, list: &PartitionList) -> Result<Vec<Entry>, Code> {
+        // SAFETY: as above.
+        checked(unsafe { rd::rd_kafka_resume_partitions(self.client().raw(), list.raw()) })?;
+        Ok(list.entries())
+    }
+
+    /// The offsets behind what `fetch` has taken of each partition, markers of transactions included; below 0 where that
+    /// is nothing.
+    pub fn taken(&self, list: &PartitionList) -> Result<Vec<Entry>, Code> {
+        // SAFETY: as above.
+        checked(unsafe { rd::rd_kafka_position(self.client().raw(), list.raw()) })?;
+        Ok(list.entries())
+    }
+
+    /// What the group has committed for the partitions; below 0 where that is nothing.
+    pub fn committed(&self, list: &PartitionList, timeout: Duration) -> Result<Vec<Entry>, Code> {
+        // SAFETY: as above.
+        checked(unsafe { rd::rd_kafka_committed(self.client().raw(), list.raw(), millis(timeout)) })?;
+        Ok(list.entries())
+    }
+
+    /// Gives offsets to the next automatic commit.
+    pub fn store_offsets(&self, list: &PartitionList) {
+        // SAFETY: as above. A partition that is not ours any more refuses, and its new owner knows better.
+        unsafe { rd::rd_kafka_offsets_store(self.client().raw(), list.raw()) };
+    }
+
+    /// Whether the group gave this member's partitions to others because it had lost touch with it.
+    pub fn assignment_lost(&self) -> bool {
+        // SAFETY: the client is live.
+        unsafe { rd::rd_kafka_assignment_lost(self.client().raw()) != 0 }
+    }
+
+    /// Sends a commit of the list, whose answer comes to the client's callback in a later fetch.
+    pub fn commit_behind(&self, list: &PartitionList) -> Result<(), Code> {
+        // SAFETY: client and list are live; the list is copied.
+        checked(unsafe { rd::rd_kafka_commit(self.client().raw(), list.raw(), 1) })
+    }
+}
+
+/// Which offset of a partition is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OffsetSpec {
+    Beginning,
+    /// For readers of committed messages, the last stable offset.
+    End,
+    /// The first offset with at least this timestamp, in milliseconds.
+    At(i64),
+}
+
+/// A question for offsets under way (KIP-396, ListOffsets).
+pub struct OffsetQuestion {
+    queue: *mut rd::rd_kafka_queue_t,
+}
+
+// SAFETY: the queue is locked inside librdkafka.
+unsafe impl Send for OffsetQuestion {}
+
+impl Inlet {
+    pub fn ask_offsets(
+        &self,
+        wanted: &[(Entry, OffsetSpec)],
+        committed_only: bool,
+        timeout: Duration,
+    ) -> OffsetQuestion {
+        let mut list = PartitionList::new();
+        for (entry, spec) in wanted {
+            let offset = match spec {
+                OffsetSpec::Beginning => -2,
+                OffsetSpec::End => -1,
+                OffsetSpec::At(timestamp_ms) => (*timestamp_ms).max(0),
+            };
+            list.add(&entry.partition.topic, entry.partition.id, offset);
+        }
+        let level = if committed_only {
+            rd::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED
+        } else {
+            rd::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED
+        };
+        let mut why = [0; 512];
+        // SAFETY: client and list are live and copied by the call, as the options are. The queue is owned by the question.
+        unsafe {
+            let raw = self.client().raw();
+            let question = OffsetQuestion { queue: rd::rd_kafka_queue_new(raw) };
+            let options = rd::rd_kafka_AdminOptions_new(raw, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS);
+            let error = rd::rd_kafka_AdminOptions_set_isolation_level(options, level);
+            if !error.is_null() {
+                rd::rd_kafka_error_destroy(error);
+            }
+            rd::rd_kafka_AdminOptions_set_request_timeout(options, millis(timeout), why.as_mut_ptr(), why.len());
+            rd::rd_kafka_ListOffsets(raw, list.raw(), options, question.queue);
+            rd::rd_kafka_AdminOptions_destroy(options);
+            question
+        }
+    }
+}
+
+impl OffsetQuestion {
+    /// The offsets with their timestamps, -1 where there is none, if the answer comes within `timeout`.
+    pub fn answer(&self, timeout: Duration) -> Option<Result<Vec<(Entry, i64)>, Code>> {
+        // SAFETY: the queue is live; the event is ours until its destroy, and all it shows lives as long.
+        unsafe {
+            let event = rd::rd_kafka_queue_poll(self.queue, millis(timeout));
+            if event.is_null() {
+                return None;
+            }
+            let failed = code(rd::rd_kafka_event_error(event));
+            let result = rd::rd_kafka_event_ListOffsets_result(event);
+            let answer = if failed != Code::NONE || result.is_null() {
+                Err(if failed == Code::NONE { Code::FAIL } else { failed })
+            } else {
+                let mut count = 0;
+                let infos = rd::rd_kafka_ListOffsets_result_infos(result, &mut count);
+                Ok((0..count)
+                    .filter_map(|index| {
+                        let info = *infos.add(index);
+                        let entry = super::partitions::entry(rd::rd_kafka_ListOffsetsResultInfo_topic_partition(info))?;
+                        Some((entry, rd::rd_kafka_ListOffsetsResultInfo_timestamp(info)))
+                    })
+                    .collect())
+            };
+            rd::rd_kafka_event_destroy(event);
+            Some(answer)
+        }
+    }
+}
+
+impl Drop for OffsetQuestion {
+    fn drop(&mut self) {
+        // SAFETY: owned, and given back once.
+        unsafe { rd::rd_kafka_queue_destroy(self.queue) }
+    }
+}

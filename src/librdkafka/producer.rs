@@ -1,0 +1,283 @@
+//! Handing messages to librdkafka, and its delivery reports back.
+
+use std::ffi::{c_int, c_void};
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::bindings as rd;
+
+use super::chunk::{Bounds, Chunk};
+use super::client::{c_string, Client};
+use super::code::Code;
+use super::delivery_report::{raw_parts, Carried, NativeHeaders, Outcome, Payload};
+use super::pinned::refusal_texts::blame;
+use super::pinned::timestamp_zero;
+use super::{code, millis, text};
+
+/// A topic handle. Kept per topic: looking the topic up by name costs as much as the rest of a send.
+pub struct Topic {
+    raw: *mut rd::rd_kafka_topic_t,
+}
+
+// SAFETY: topic handles are reference counted and locked inside librdkafka.
+unsafe impl Send for Topic {}
+unsafe impl Sync for Topic {}
+
+impl Topic {
+    pub(super) fn local(client: &Client, name: &str) -> Result<Self, Code> {
+        let name = c_string(name)?;
+        // SAFETY: the client is live, the name NUL-terminated; a null configuration means the client's defaults.
+        let raw = unsafe { rd::rd_kafka_topic_new(client.raw(), name.as_ptr(), std::ptr::null_mut()) };
+        if raw.is_null() {
+            // SAFETY: reads the calling thread's last error.
+            return Err(code(unsafe { rd::rd_kafka_last_error() }));
+        }
+        Ok(Topic { raw })
+    }
+
+    pub(super) fn raw(&self) -> *mut rd::rd_kafka_topic_t {
+        self.raw
+    }
+}
+
+impl Drop for Topic {
+    fn drop(&mut self) {
+        // SAFETY: owned, and released once. Every owner of topics drops them before the client.
+        unsafe { rd::rd_kafka_topic_destroy(self.raw) }
+    }
+}
+
+/// How many messages go to librdkafka in one call.
+const AT_ONCE: usize = 128;
+
+/// A producing client whose messages each carry something, from `produce` to the delivery report.
+pub struct Line<R> {
+    client: Client,
+    reports: *mut rd::rd_kafka_queue_t,
+    carries: PhantomData<Arc<R>>,
+}
+
+// SAFETY: the queue is locked inside librdkafka; what it carries may move between threads.
+unsafe impl<R: Send + Sync> Send for Line<R> {}
+unsafe impl<R: Send + Sync> Sync for Line<R> {}
+
+impl<R: Send + Sync + 'static> Line<R> {
+    pub fn new(client: Client) -> Self {
+        // SAFETY: the client is live; the reference to its queue is given back on drop.
+        let reports = unsafe { rd::rd_kafka_queue_get_main(client.raw()) };
+        Line { client, reports, carries: PhantomData }
+    }
+
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub fn topic(&self, name: &str) -> Result<Topic, Code> {
+        Topic::local(&self.client, name)
+    }
+
+    /// Enqueues one message. librdkafka copies it; what it carries comes back through `poll`, or here if it was refused.
+    pub fn produce(&self, topic: &Topic, payload: &Payload<'_>, carried: Carried<R>) -> Result<(), (Code, Carried<R>)> {
+        let opaque = carried.into_opaque();
+        let result = if payload.headers.is_empty() && payload.timestamp_ms.is_none() && payload.forwarded.is_none() {
+            self.produce_plain(topic, payload, opaque)
+        } else {
+            self.produce_full(topic, payload, opaque)
+        };
+        // SAFETY: librdkafka refused the message, so the pointer that was made above comes back to us alone.
+        result.map_err(|code| (code, unsafe { Carried::from_opaque(opaque) }))
+    }
+
+    /// Enqueues the messages of `chunk` from number `from` on as messages of a batch, the first with index `index`; hands
+    /// those that cannot be taken to `refused`. Returns how many it is done with, and what stopped it before the end.
+    pub fn produce_sheaf(
+        &self,
+        topic: &Topic,
+        partition: i32,
+        chunk: &Chunk,
+        from: usize,
+        slot: (u32, u32),
+        mut refused: impl FnMut(u32, &Bounds, Code),
+    ) -> (usize, Option<Code>) {
+        let (batch, first) = slot;
+        let mut done = 0;
+        for bounds in chunk.messages.get(from..).unwrap_or_default().chunks(AT_ONCE) {
+            let mut raw = [const { MaybeUninit::<rd::rd_kafka_message_t>::zeroed() }; AT_ONCE];
+            for (number, (message, bounds)) in raw.iter_mut().zip(bounds).enumerate() {
+                let (payload, len) = raw_parts(chunk.part(&bounds.value));
+                let (key, key_len) = raw_parts(chunk.part(&bounds.key));
+                let index = first + (done + number) as u32;
+                // SAFETY: zeroed, every field is valid: null pointers, zero, and RD_KAFKA_RESP_ERR_NO_ERROR.
+                let message = unsafe { message.assume_init_mut() };
+                message.payload = payload.cast_mut();
+                message.len = len;
+                message.key = key.cast_mut();
+                message.key_len = key_len;
+                message._private = Carried::<R>::Slot { batch, index }.into_opaque();
+            }
+            // SAFETY: the first `bounds.len()` of `raw` are filled, and the bytes they point to live for the call; F_COPY
+            // has librdkafka copy them. The topic is of this live client.
+            unsafe {
+                rd::rd_kafka_produce_batch(
+                    topic.raw,
+                    partition,
+                    rd::RD_KAFKA_MSG_F_COPY,
+                    raw.as_mut_ptr().cast(),
+                    bounds.len() as c_int,
+                );
+            }
+            for (message, bounds) in raw.iter().zip(bounds) {
+                // SAFETY: as above. Read as a number: librdkafka may write codes that the bindings' enum does not list.
+                let code = Code(unsafe { std::ptr::addr_of!((*message.as_ptr()).err).cast::<i32>().read() });
+                match code {
+                    Code::NONE => {}
+                    // These hold for all that follow too.
+                    Code::QUEUE_FULL | Code::FATAL | Code::STATE => return (done, Some(code)),
+                    other => refused(first + done as u32, bounds, other),
+                }
+                done += 1;
+            }
+        }
+        (done, None)
+    }
+
+    fn produce_plain(&self, topic: &Topic, payload: &Payload<'_>, opaque: *mut c_void) -> Result<(), Code> {
+        let (value, value_length) = raw_parts(payload.value);
+        let (key, key_length) = raw_parts(payload.key);
+        // SAFETY: the topic is of this live client; F_COPY makes librdkafka copy the value, and it always copies the key.
+        let status = unsafe {
+            rd::rd_kafka_produce(
+                topic.raw,
+                payload.partition,
+                rd::RD_KAFKA_MSG_F_COPY,
+                value.cast_mut(),
+                value_length,
+                key,
+                key_length,
+                opaque,
+            )
+        };
+        if status == 0 {
+            return Ok(());
+        }
+        // SAFETY: reads the calling thread's last error.
+        Err(code(unsafe { rd::rd_kafka_last_error() }))
+    }
+
+    fn produce_full(&self, topic: &Topic, payload: &Payload<'_>, opaque: *mut c_void) -> Result<(), Code> {
+        let (value, value_length) = raw_parts(payload.value);
+        let (key, key_length) = raw_parts(payload.key);
+        let headers = NativeHeaders::new(payload.headers, payload.forwarded)?;
+        let timestamp_ms = timestamp_zero::given(payload.timestamp_ms)?;
+        // SAFETY: the tags and argument types are those of rdkafka.h's RD_KAFKA_V_* macros; all pointers live for the
+        // call. The headers change hands only when the call succeeds.
+        unsafe {
+            use rd::rd_kafka_vtype_t as v;
+            let result = code(rd::rd_kafka_producev(
+                self.client.raw(),
+                v::RD_KAFKA_VTYPE_RKT,
+                topic.raw,
+                v::RD_KAFKA_VTYPE_PARTITION,
+                payload.partition,
+                v::RD_KAFKA_VTYPE_MSGFLAGS,
+                rd::RD_KAFKA_MSG_F_COPY,
+                v::RD_KAFKA_VTYPE_VALUE,
+                value,
+                value_length,
+                v::RD_KAFKA_VTYPE_KEY,
+                key,
+                key_length,
+                v::RD_KAFKA_VTYPE_TIMESTAMP,
+                timestamp_ms,
+                v::RD_KAFKA_VTYPE_OPAQUE,
+                opaque,
+                v::RD_KAFKA_VTYPE_HEADERS,
+                headers.raw,
+                v::RD_KAFKA_VTYPE_END,
+            ));
+            if result != Code::NONE {
+                return Err(result);
+            }
+        }
+        std::mem::forget(headers);
+        Ok(())
+    }
+
+    /// Waits for delivery reports, hands each to `take`, and passes on what else the queue has: in event mode
+    /// errors and statistics come as events too, not to their callbacks. Returns how many there were.
+    pub fn poll(&self, timeout: Duration, mut take: impl FnMut(Carried<R>, Outcome<'_>)) -> usize {
+        // SAFETY: the queue is live. The event is ours until its destroy, and its messages live as long. Each message's
+        // opaque pointer is one that `into_opaque` made, and librdkafka reports each message once.
+        unsafe {
+            let event = rd::rd_kafka_queue_poll(self.reports, millis(timeout));
+            if event.is_null() {
+                return 0;
+            }
+            let mut count = 0;
+            let kind = rd::rd_kafka_event_type(event);
+            if kind == rd::RD_KAFKA_EVENT_ERROR {
+                let error = code(rd::rd_kafka_event_error(event));
+                self.client.tell(|to| to.error(error, &text(rd::rd_kafka_event_error_string(event))));
+            } else if kind == rd::RD_KAFKA_EVENT_STATS {
+                self.client.tell(|to| to.statistics(&text(rd::rd_kafka_event_stats(event))));
+            } else if kind == rd::RD_KAFKA_EVENT_DR {
+                // One event has the messages of one batch, which all arrived or all failed.
+                let mut failed = Vec::new();
+                loop {
+                    let message = rd::rd_kafka_event_message_next(event);
+                    if message.is_null() {
+                        break;
+                    }
+                    let message = &*message;
+                    let carried = Carried::from_opaque(message._private);
+                    let outcome = Outcome {
+                        code: Code(std::ptr::addr_of!(message.err).cast::<i32>().read()),
+                        partition: message.partition,
+                        offset: message.offset,
+                        timestamp_ms: rd::rd_kafka_message_timestamp(message, std::ptr::null_mut()),
+                        because: None,
+                        message,
+                    };
+                    count += 1;
+                    if outcome.code == Code::NONE {
+                        take(carried, outcome);
+                    } else {
+                        failed.push((carried, outcome));
+                    }
+                }
+                blame(&mut failed);
+                failed.into_iter().for_each(|(carried, outcome)| take(carried, outcome));
+            }
+            rd::rd_kafka_event_destroy(event);
+            count
+        }
+    }
+
+    /// Has a `poll` on another thread return now.
+    pub fn wake(&self) {
+        // SAFETY: the queue is live.
+        unsafe { rd::rd_kafka_queue_yield(self.reports) };
+    }
+
+    /// Sends what waits for `linger_ms` now, and waits for the queue to empty.
+    pub fn flush(&self, timeout: Duration) -> bool {
+        // SAFETY: the client is live. With EVENT_DR set this waits for reports to be taken elsewhere.
+        code(unsafe { rd::rd_kafka_flush(self.client.raw(), millis(timeout)) }) == Code::NONE
+    }
+
+    /// Gives up everything unsent and unconfirmed; each message gets its report.
+    pub fn purge(&self) {
+        let what = rd::RD_KAFKA_PURGE_F_QUEUE | rd::RD_KAFKA_PURGE_F_INFLIGHT;
+        // SAFETY: the client is live.
+        unsafe { rd::rd_kafka_purge(self.client.raw(), what) };
+    }
+}
+
+impl<R> Drop for Line<R> {
+    fn drop(&mut self) {
+        // SAFETY: the reference taken in `new`, given back once, before the client is dropped.
+        unsafe { rd::rd_kafka_queue_destroy(self.reports) }
+    }
+}

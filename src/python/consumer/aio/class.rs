@@ -1,0 +1,271 @@
+//! `AsyncConsumer` for Python.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple, PyType};
+use pyo3::wrap_pyfunction;
+
+use crate::error::Error;
+use crate::kafka::Deadline;
+use crate::python::aio::connection::connect;
+use crate::python::aio::operation::Operation;
+use crate::python::aio::spawn_blocking::offload;
+use crate::python::blocking::seconds;
+use crate::python::construct::{call, Made};
+use crate::python::consumer::calls::Plan;
+use crate::python::consumer::constructor::async_consumer;
+use crate::python::consumer::core::{Core, CLOSE_TIMEOUT};
+use crate::python::consumer::reading::at_least_one;
+use crate::python::consumer::rebalance::list_of;
+use crate::python::message::generic_alias;
+use crate::python::notifier;
+
+use super::many::consume;
+use super::one::{Kind, Next, Topics};
+use super::until::{AsyncMessagesUntilEnd, AsyncValues};
+use super::{no_hook, raised};
+
+/// Reads JSON from Kafka as Python objects, at least once, on an event loop. For one task at a time.
+#[pyclass(module = "kjson", frozen, subclass)]
+pub struct AsyncConsumer {
+    core: Made<Arc<Core>>,
+}
+
+impl AsyncConsumer {
+    /// One whose arguments are given as the class takes them.
+    fn make(arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Arc<Core>> {
+        let made = call::<Self>(&wrap_pyfunction!(async_consumer, arguments.py())?, arguments, options)?;
+        let core = made.get().core()?.clone();
+        Ok(core)
+    }
+
+    pub fn of(core: Arc<Core>) -> Self {
+        AsyncConsumer { core: Made::now("AsyncConsumer", core) }
+    }
+
+    pub fn core(&self) -> Result<&Arc<Core>, Error> {
+        self.core.get()
+    }
+
+    /// Carries out a plan on a thread, connected.
+    pub fn later(&self, py: Python<'_>, name: &'static str, plan: PyResult<Plan>) -> PyResult<Operation> {
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(error) => return Ok(Operation::ready::<()>(py, name, Err(error))),
+        };
+        let core = self.core()?.clone();
+        Ok(Operation::working(name, async move {
+            raised(connect(&core).await)?;
+            let finish = raised(offload(move |interrupt| plan.run(&core.consumer, interrupt)).await)?;
+            Python::attach(finish)
+        }))
+    }
+
+    /// As `later`, where the group's callbacks may be called: on the loop, with this consumer.
+    pub fn later_acting(slf: &Bound<'_, Self>, name: &'static str, plan: PyResult<Plan>) -> PyResult<Operation> {
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(error) => return Ok(Operation::ready::<()>(slf.py(), name, Err(error))),
+        };
+        let consumer = slf.clone().unbind();
+        let core = slf.get().core()?.clone();
+        Ok(Operation::working(name, async move {
+            raised(connect(&core).await)?;
+            let acting = Python::attach(|py| core.acting_on_loop(py, || consumer.into_any()))?;
+            let working = core.clone();
+            let done = offload(move |interrupt| working.group.act(acting, || plan.run(&working.consumer, interrupt)));
+            let done = done.await;
+            match core.group.take_raised() {
+                Some(error) => Err(error),
+                None => Python::attach(raised(done)?),
+            }
+        }))
+    }
+
+    /// Commits, leaves the group and ends the clients, on a thread that has the group's callbacks called on the loop.
+    pub async fn end(consumer: Py<Self>, timeout: Option<Duration>) -> Result<(), Error> {
+        let core = consumer.get().core()?.clone();
+        core.usable()?;
+        let deadline = Deadline::after(timeout);
+        no_hook(&core, "close", deadline).await.map_err(Error::Python)?;
+        let acting = Python::attach(|py| core.acting_on_loop(py, || consumer.into_any()))?;
+        let closing = core.clone();
+        let closed =
+            offload(move |interrupt| closing.group.act(acting, || closing.consumer.close(deadline, interrupt)));
+        let closed = closed.await;
+        core.faults.log_rest();
+        // After the consumer, which may not commit what has not arrived; everything has by now.
+        if let Some(close) = core.faults.post.take().and_then(|dead_letters| dead_letters.closing(deadline)) {
+            let _ = offload(close).await;
+        }
+        match core.group.take_raised() {
+            Some(error) => Err(Error::Python(error)),
+            None => Ok(closed?),
+        }
+    }
+}
+
+#[pymethods]
+impl AsyncConsumer {
+    #[new]
+    #[classmethod]
+    #[pyo3(
+        signature = (*arguments, **options),
+        text_signature = "(*topics, bootstrap_servers='localhost:9092', group_id=None, consumer_timeout_ms=None, \
+        connect_timeout=10.0, unreachable_timeout=60.0, on_decode_error='raise', value_type=None, \
+        value_deserializer=None, key_type='auto', max_message_bytes=16777216, parse_float=None, on_assign=None, \
+        on_revoke=None, on_lost=None, on_commit=None, on_error=None, on_stats=None, config=None, **options)"
+    )]
+    fn py_new(
+        class: &Bound<'_, PyType>,
+        arguments: &Bound<'_, PyTuple>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let make = || Self::make(arguments, options);
+        Ok(AsyncConsumer { core: Made::by_new::<Self>(class, "AsyncConsumer", make)? })
+    }
+
+    #[pyo3(signature = (*arguments, **options))]
+    fn __init__(&self, arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        self.core.by_init(|| Self::make(arguments, options))
+    }
+
+    /// Connect and subscribe, or raise `KafkaConnectionError`. Reading does it by itself, and `async with` too.
+    fn start(&self) -> PyResult<Operation> {
+        let core = self.core()?.clone();
+        Ok(Operation::working("AsyncConsumer.start", async move {
+            core.usable()?;
+            raised(connect(&core).await)
+        }))
+    }
+
+    /// The topics that were asked for.
+    fn subscription(&self) -> PyResult<Vec<String>> {
+        let core = self.core()?;
+        let subscribed = core.consumer.subscription();
+        if subscribed.is_empty() && !core.aio.connection.connected() {
+            return Ok(core.topics.clone());
+        }
+        Ok(subscribed)
+    }
+
+    /// The partitions that are being read now.
+    fn assignment<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        self.core()?.usable()?;
+        list_of(py, &self.core()?.consumer.assignment().map_err(Error::from)?)
+    }
+
+    /// The next message, or None when there was none for `timeout` seconds. None waits for ever.
+    #[pyo3(signature = (timeout=Some(1.0)), text_signature = "($self, timeout=1.0)")]
+    fn poll(slf: &Bound<'_, Self>, timeout: Option<f64>) -> Operation {
+        const NAME: &str = "AsyncConsumer.poll";
+        match seconds("timeout", timeout) {
+            Ok(timeout) => Operation::trying(NAME, Next::new(Topics::of(slf), Kind::Polled, timeout)),
+            Err(error) => Operation::ready::<()>(slf.py(), NAME, Err(error)),
+        }
+    }
+
+    /// Up to `max_messages`: waits for the first, and takes what is there. Asking again means that all are worked on.
+    #[pyo3(signature = (max_messages=500, timeout=Some(1.0)), text_signature = "($self, max_messages=500, timeout=1.0)")]
+    fn consume(slf: &Bound<'_, Self>, max_messages: isize, timeout: Option<f64>) -> Operation {
+        let consumer = slf.clone().unbind();
+        Operation::working("AsyncConsumer.consume", async move {
+            consume(consumer, at_least_one(max_messages)?, seconds("timeout", timeout)?).await
+        })
+    }
+
+    fn __aiter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
+        slf.get().core()?.handled.note(slf.py())?;
+        Ok(slf)
+    }
+
+    fn __anext__(slf: &Bound<'_, Self>) -> PyResult<Operation> {
+        let next = Next::new(Topics::of(slf), Kind::Iterated, slf.get().core()?.idle);
+        Ok(Operation::trying("AsyncConsumer.__anext__", next))
+    }
+
+    /// Iterate over the messages up to the end that each partition has when the first is asked for.
+    #[pyo3(signature = (*, timeout=30.0))]
+    fn until_end(slf: &Bound<'_, Self>, timeout: f64) -> PyResult<AsyncMessagesUntilEnd> {
+        let patience = seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX);
+        Ok(AsyncMessagesUntilEnd::new(slf.clone().unbind(), patience))
+    }
+
+    /// Iterate over the values alone.
+    fn values(slf: &Bound<'_, Self>) -> AsyncValues {
+        AsyncValues::new(slf.clone().unbind())
+    }
+
+    /// Counts since the consumer was made, without asking a broker.
+    fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.core()?.metrics(py)
+    }
+
+    /// Commit what is done, leave the group, and end the client. Closing again does nothing.
+    #[pyo3(signature = (timeout=Some(CLOSE_TIMEOUT)), text_signature = "($self, timeout=10.0)")]
+    fn close(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Operation> {
+        // Asked for here, where the exception is that a `finally` block handles.
+        let core = slf.get().core()?;
+        let handled = core.handled.is_new(slf.py())?;
+        core.handled.forget();
+        let consumer = slf.clone().unbind();
+        Ok(Operation::working("AsyncConsumer.close", async move {
+            let timeout = seconds("timeout", timeout)?;
+            if handled {
+                consumer.get().core()?.consumer.abandon();
+            }
+            Ok(Self::end(consumer, timeout).await?)
+        }))
+    }
+
+    #[classmethod]
+    fn __class_getitem__<'py>(class: &Bound<'py, PyType>, item: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        generic_alias(class, item)
+    }
+
+    fn __aenter__(slf: &Bound<'_, Self>) -> Operation {
+        let this = slf.clone().unbind();
+        Operation::working("AsyncConsumer.__aenter__", async move {
+            let core = this.get().core()?;
+            core.open()?;
+            raised(connect(core).await)?;
+            Ok(this)
+        })
+    }
+
+    /// An exception on its way out of the block is not replaced by one of the close, which is logged then.
+    fn __aexit__(
+        slf: &Bound<'_, Self>,
+        kind: &Bound<'_, PyAny>,
+        _value: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> Operation {
+        let (consumer, failed) = (slf.clone().unbind(), !kind.is_none());
+        Operation::working("AsyncConsumer.__aexit__", async move {
+            let core = consumer.get().core()?.clone();
+            if failed {
+                if core.consumer.forked() {
+                    return Ok(());
+                }
+                core.consumer.abandon();
+            }
+            let closed = Self::end(consumer, Some(Duration::from_secs_f64(CLOSE_TIMEOUT))).await;
+            if failed {
+                return notifier::log_instead("consumer", closed);
+            }
+            Ok(closed?)
+        })
+    }
+
+    fn __repr__(&self) -> String {
+        self.core.repr(|core| core.repr())
+    }
+}
+
+impl Topics {
+    fn of(consumer: &Bound<'_, AsyncConsumer>) -> Self {
+        Topics(Arc::new(consumer.clone().unbind()))
+    }
+}

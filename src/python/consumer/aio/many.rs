@@ -1,0 +1,152 @@
+//! Many messages at once: `consume`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+
+use crate::kafka::{Deadline, Incoming};
+use crate::python::aio::connection::connect;
+use crate::python::aio::fairness;
+use crate::python::consumer::decode_session::Series;
+use crate::python::consumer::policy::Step;
+use crate::python::consumer::retry_budget::GRACE;
+use crate::python::message::Message;
+
+use super::fetch::{fetch, job};
+use super::one::carry_out;
+use super::{raised, AsyncConsumer, Core, Turn};
+
+/// What was taken for one call. Let go before the call is over, all of it goes back, in its order.
+struct Taken {
+    core: Arc<Core>,
+    dealt_with: Vec<Incoming>,
+    current: Option<Incoming>,
+    rest: VecDeque<Incoming>,
+}
+
+impl Taken {
+    fn next(&mut self) -> Option<&Incoming> {
+        self.current = self.rest.pop_front();
+        self.current.as_ref()
+    }
+
+    /// Decodes as far as all is well, for as long as the loop can wait since `begun`: None. What is not well comes back as what
+    /// is to be done about it, and is the current one.
+    fn decode_good(
+        &mut self,
+        py: Python<'_>,
+        messages: &mut Vec<Py<Message>>,
+        begun: Instant,
+    ) -> PyResult<Option<Step>> {
+        /// The clock costs a third of what a short message does.
+        const SOME: usize = 16;
+        let core = self.core.clone();
+        let mut series = Series::begin(py, &core.decoder, self.rest.len())?;
+        let mut bad = None;
+        while let Some(incoming) = self.next() {
+            match series.message(incoming) {
+                Ok(message) => messages.push(Py::new(py, message)?),
+                Err(fault) => {
+                    bad = Some(fault);
+                    break;
+                }
+            }
+            self.deal_with();
+            if messages.len() % SOME == 0 && begun.elapsed() > fairness::SLICE {
+                break;
+            }
+        }
+        series.end();
+        let current = self.current.as_ref();
+        Ok(bad.zip(current).map(|(fault, incoming)| core.faults.step(py, &core.decoder, incoming, fault, 0)))
+    }
+
+    fn deal_with(&mut self) {
+        self.dealt_with.extend(self.current.take());
+    }
+
+    /// Hands out what was dealt with. The rest comes again.
+    fn hand_out(mut self) {
+        self.core.consumer.handed_out(std::mem::take(&mut self.dealt_with));
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let dealt_with = std::mem::take(&mut self.dealt_with).into_iter();
+        let back = dealt_with.chain(self.current.take()).chain(std::mem::take(&mut self.rest));
+        self.core.consumer.give_back(back);
+    }
+}
+
+pub async fn consume(
+    consumer: Py<AsyncConsumer>,
+    limit: usize,
+    timeout: Option<Duration>,
+) -> PyResult<Vec<Py<Message>>> {
+    let core = consumer.get().core()?;
+    core.usable()?;
+    let deadline = Deadline::after(timeout);
+    let Some(_turn) = Turn::take(core, deadline).await? else { return Ok(Vec::new()) };
+    raised(connect(core).await)?;
+    let mut grace = None;
+    loop {
+        let rest = VecDeque::from(core.consumer.try_take(limit));
+        if rest.is_empty() {
+            let ready = || job(move |engine, interrupt| engine.ready(limit, deadline, interrupt));
+            if !fetch(&consumer, ready).await? {
+                return Ok(Vec::new());
+            }
+            continue;
+        }
+        let messages = decode(core, rest).await?;
+        let grace = *grace.get_or_insert_with(|| Deadline::after(Some(GRACE)));
+        if !messages.is_empty() || (deadline.passed() && grace.passed()) {
+            return Ok(messages);
+        }
+    }
+}
+
+/// As far as they can be handed out together. An error with good messages before it is met again, and raised, at the head of
+/// the next call.
+async fn decode(core: &Arc<Core>, rest: VecDeque<Incoming>) -> PyResult<Vec<Py<Message>>> {
+    let mut messages = Vec::with_capacity(rest.len());
+    let mut taken = Taken { core: core.clone(), dealt_with: Vec::with_capacity(rest.len()), current: None, rest };
+    let mut begun = Instant::now();
+    while !taken.rest.is_empty() {
+        if begun.elapsed() > fairness::SLICE {
+            fairness::give().await;
+            begun = Instant::now();
+        }
+        let found = Python::attach(|py| taken.decode_good(py, &mut messages, begun))?;
+        let (Some(step), Some(incoming)) = (found, &taken.current) else { continue };
+        match carry_out(core, incoming, step).await {
+            Ok(Ok(message)) => {
+                taken.deal_with();
+                if let Some(message) = message {
+                    messages.push(Python::attach(|py| Py::new(py, message))?);
+                }
+            }
+            Ok(Err(error)) if messages.is_empty() => {
+                taken.deal_with();
+                taken.hand_out();
+                return Err(error);
+            }
+            Ok(Err(error)) => {
+                core.faults.hold(incoming, error);
+                break;
+            }
+            Err(error) if Python::attach(|py| !error.is_instance_of::<PyException>(py)) => return Err(error),
+            Err(error) if messages.is_empty() => {
+                taken.hand_out();
+                return Err(error);
+            }
+            Err(_) => break,
+        }
+    }
+    taken.hand_out();
+    Ok(messages)
+}

@@ -1,0 +1,118 @@
+//! `AsyncConsumer`: the waits of a consumer on an event loop. All else is the synchronous consumer's own.
+//!
+//! Messages stay in the engine's buffer until a task has them, so a wait that is cancelled loses none.
+
+mod class;
+mod fetch;
+mod many;
+mod offsets;
+mod one;
+mod peek;
+mod until;
+
+use std::future::pending;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+
+use crate::error::Error;
+use crate::kafka::{self, Deadline};
+use crate::python::aio::connection::{Connection, Connects};
+use crate::python::aio::timer::within;
+
+use super::core::Core;
+
+pub use class::AsyncConsumer;
+use fetch::Fetcher;
+
+/// What a core has for waits on event loops.
+pub struct Aio {
+    /// Whether an `AsyncConsumer` was made.
+    pub asynchronous: bool,
+    pub connection: Connection,
+    fetcher: Fetcher,
+    reading: AtomicBool,
+}
+
+impl Aio {
+    pub fn new(asynchronous: bool) -> Self {
+        let connection = Connection::default();
+        Aio { asynchronous, connection, fetcher: Fetcher::default(), reading: AtomicBool::new(false) }
+    }
+}
+
+impl Connects for Core {
+    fn connection(&self) -> &Connection {
+        &self.aio.connection
+    }
+
+    fn connect(&self, alone: &(dyn Fn() -> bool + Sync)) -> Result<(), kafka::Error> {
+        match self.begin(&|| alone() || self.consumer.closing()) {
+            Err(kafka::Error::Interrupted) => Err(kafka::Error::Closed { operation: "connect", object: "consumer" }),
+            result => result,
+        }
+    }
+}
+
+/// Reading is for one task at a time: "done when the next one is asked for" has no sense for two.
+struct Turn(Arc<Core>);
+
+impl Turn {
+    /// None while a group callback runs. Refused in a task of that callback, which the read would wait for.
+    fn try_take(core: &Arc<Core>) -> PyResult<Option<Self>> {
+        refuse_in_own_hook(core, "read")?;
+        if core.consumer.in_hook() {
+            return Ok(None);
+        }
+        Self::of(core).map(Some)
+    }
+
+    /// Waits for the end of a group callback that runs: of a read or commit that was cancelled, which goes on until then. None
+    /// if the deadline passes before.
+    async fn take(core: &Arc<Core>, deadline: Deadline) -> PyResult<Option<Self>> {
+        refuse_in_own_hook(core, "read")?;
+        let turn = Self::of(core)?;
+        Ok(no_hook(core, "read", deadline).await?.then_some(turn))
+    }
+
+    fn of(core: &Arc<Core>) -> PyResult<Self> {
+        if core.aio.reading.swap(true, Ordering::AcqRel) {
+            let message =
+                "cannot read: another task is reading from this consumer. Give each task a consumer of its own";
+            return Err(Error::from(kafka::Error::Misuse(message.to_owned())).into());
+        }
+        Ok(Turn(core.clone()))
+    }
+}
+
+fn refuse_in_own_hook(core: &Core, operation: &str) -> PyResult<()> {
+    if core.consumer.in_hook() && core.group.is_own_event()? {
+        raised(core.consumer.refuse_in_hook(operation))?;
+    }
+    Ok(())
+}
+
+/// Waits until no group callback runs; false if the deadline passes before.
+async fn no_hook(core: &Core, operation: &str, deadline: Deadline) -> PyResult<bool> {
+    const STEP: Duration = Duration::from_millis(5);
+    while core.consumer.in_hook() {
+        refuse_in_own_hook(core, operation)?;
+        if deadline.passed() {
+            return Ok(false);
+        }
+        let _: Option<()> = within(Some(deadline.step(STEP)), pending()).await?;
+    }
+    Ok(true)
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.aio.reading.store(false, Ordering::Release);
+    }
+}
+
+fn raised<T>(result: Result<T, kafka::Error>) -> PyResult<T> {
+    Ok(result.map_err(Error::from)?)
+}

@@ -1,0 +1,297 @@
+//! Calls that wait: what is done without Python, and what Python gets of it. Both classes take these, and wait each in its
+//! own way.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::IntoPyObjectExt;
+
+use crate::error::Error;
+use crate::kafka::{self, Deadline, Interrupt, Partition, Watermark};
+use crate::python::blocking::{deadline, detached, seconds};
+use crate::python::message_parts;
+use crate::python::partitions::{offsets_of, partition_of, partitions_of, refuse_impossible_topic, TopicPartition};
+
+use super::core::Core;
+use super::rebalance::{list_of, ConsumerEvents};
+
+/// Where the user gives no time.
+pub const TIMEOUT: f64 = 10.0;
+
+pub type Engine = kafka::Consumer<ConsumerEvents>;
+type Finish = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+type Work = Box<dyn FnOnce(&Engine, Interrupt<'_>) -> Result<Finish, kafka::Error> + Send>;
+
+pub struct Plan(Work);
+
+impl Plan {
+    fn new<T: Send + 'static>(
+        work: impl FnOnce(&Engine, Interrupt<'_>) -> Result<T, kafka::Error> + Send + 'static,
+        finish: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
+    ) -> Self {
+        Plan(Box::new(|engine, interrupt| {
+            let made = work(engine, interrupt)?;
+            Ok(Box::new(|py| finish(py, made)))
+        }))
+    }
+
+    fn nothing(work: impl FnOnce(&Engine, Interrupt<'_>) -> Result<(), kafka::Error> + Send + 'static) -> Self {
+        Plan::new(work, |py, ()| Ok(py.None()))
+    }
+
+    pub fn run(self, engine: &Engine, interrupt: Interrupt<'_>) -> Result<Finish, kafka::Error> {
+        (self.0)(engine, interrupt)
+    }
+
+    /// As `now`, where the group's callbacks may be called: with this consumer.
+    pub fn acting(self, owner: &Bound<'_, PyAny>, core: &Core) -> PyResult<Py<PyAny>> {
+        core.acting(owner, |interrupt| self.run(&core.consumer, interrupt))?(owner.py())
+    }
+
+    /// Here and now, without the GIL.
+    pub fn now(self, py: Python<'_>, core: &Core) -> PyResult<Py<PyAny>> {
+        detached(py, |interrupt| self.run(&core.consumer, interrupt))?(py)
+    }
+}
+
+fn patience(timeout: f64) -> PyResult<Duration> {
+    Ok(seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX))
+}
+
+/// The partitions that a call is about: those given, or all that are assigned.
+fn chosen(core: &Core, operation: &str, given: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Partition>> {
+    core.usable()?;
+    match given {
+        Some(given) => partitions_of(operation, given),
+        None => Ok(core.consumer.assignment().map_err(Error::from)?),
+    }
+}
+
+fn some<'a, 'py>(partitions: &'a Bound<'py, PyTuple>) -> Option<&'a Bound<'py, PyAny>> {
+    (!partitions.is_empty()).then_some(partitions.as_any())
+}
+
+/// One name or many.
+pub fn topic_names(operation: &str, topics: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    if let Ok(topic) = topics.cast::<PyString>() {
+        return Ok(vec![topic_name(operation, topic)?]);
+    }
+    topics
+        .try_iter()?
+        .map(|topic| match topic?.cast::<PyString>() {
+            Ok(topic) => topic_name(operation, topic),
+            Err(_) => {
+                Err(PyTypeError::new_err("topics are str: Consumer(\"orders\", bootstrap_servers=\"localhost:9092\")"))
+            }
+        })
+        .collect()
+}
+
+fn topic_name(operation: &str, topic: &Bound<'_, PyString>) -> PyResult<String> {
+    // A lone surrogate becomes a character that no name has.
+    let topic = topic.to_string_lossy().into_owned();
+    refuse_impossible_topic(operation, &topic)?;
+    Ok(topic)
+}
+
+pub fn subscribe(core: &Core, topics: Option<&Bound<'_, PyAny>>, pattern: Option<&str>) -> PyResult<Plan> {
+    core.usable()?;
+    let topics = match (topics, pattern) {
+        (Some(topics), None) => topic_names("subscribe", topics)?,
+        (None, Some(pattern)) if core.group_id.is_some() => {
+            let refused = |why| Error::Config {
+                message: format!(
+                    "subscribe: {:?} cannot be a pattern: {why}",
+                    pattern.chars().take(200).collect::<String>()
+                ),
+                option: "pattern".to_owned(),
+            };
+            vec![kafka::translate_pattern(pattern).map_err(refused)?]
+        }
+        (None, Some(_)) => {
+            return Err(PyValueError::new_err("subscribe: a pattern needs a consumer with a group_id"));
+        }
+        _ => return Err(PyTypeError::new_err("subscribe takes either topics or pattern=")),
+    };
+    Ok(Plan::nothing(|engine, interrupt| engine.subscribe(topics, interrupt)))
+}
+
+pub fn unsubscribe(core: &Core) -> PyResult<Plan> {
+    core.usable()?;
+    Ok(Plan::nothing(|engine, interrupt| engine.unsubscribe(interrupt)))
+}
+
+pub fn assign(core: &Core, partitions: &Bound<'_, PyAny>) -> PyResult<Plan> {
+    core.usable()?;
+    let partitions: Vec<_> = if partitions.cast::<TopicPartition>().is_ok() {
+        vec![partition_of("assign", partitions)?]
+    } else {
+        partitions.try_iter()?.map(|item| partition_of("assign", &item?)).collect::<PyResult<_>>()?
+    };
+    if let Some((_, offset)) = partitions.iter().find(|(_, offset)| offset.is_some_and(|offset| offset < 0)) {
+        return Err(PyValueError::new_err(format!("assign: offsets begin at 0; got {}", offset.unwrap_or_default())));
+    }
+    Ok(Plan::nothing(|engine, interrupt| engine.assign(partitions, interrupt)))
+}
+
+pub fn ping(core: &Core, timeout: f64) -> PyResult<Plan> {
+    core.usable()?;
+    let patience = patience(timeout)?;
+    Ok(Plan::nothing(move |engine, interrupt| engine.ping(patience, interrupt)))
+}
+
+pub fn commit(
+    core: &Core,
+    what: Option<&Bound<'_, PyAny>>,
+    asynchronous: bool,
+    timeout: Option<f64>,
+) -> PyResult<Plan> {
+    core.usable()?;
+    let deadline = deadline(timeout)?;
+    let offsets = what.map(|what| offsets_of("commit", what)).transpose()?;
+    Ok(Plan::nothing(move |engine, interrupt| {
+        if asynchronous {
+            return engine.commit_behind(offsets);
+        }
+        engine.commit(offsets, deadline, interrupt)
+    }))
+}
+
+pub fn committed(core: &Core, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Plan> {
+    let chosen = chosen(core, "committed", partitions)?;
+    let (patience, one) = (patience(timeout)?, is_one(partitions));
+    let ask = move |engine: &Engine, interrupt: Interrupt<'_>| engine.committed(chosen, patience, interrupt);
+    Ok(Plan::new(ask, move |py, offsets| one_or_dict(py, one, offsets)))
+}
+
+pub fn position(core: &Core, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Plan> {
+    let chosen = chosen(core, "position", partitions)?;
+    let (patience, one) = (patience(timeout)?, is_one(partitions));
+    let ask = move |engine: &Engine, interrupt: Interrupt<'_>| engine.positions(&chosen, patience, interrupt);
+    Ok(Plan::new(ask, move |py, offsets| one_or_dict(py, one, offsets)))
+}
+
+pub fn seek(core: &Core, partition: &Bound<'_, PyAny>, offset: Option<i64>, timeout: f64) -> PyResult<Plan> {
+    core.usable()?;
+    let (partition, own) = partition_of("seek", partition)?;
+    let offset = offset.or(own).ok_or_else(|| {
+        PyTypeError::new_err(
+            "seek takes an offset: seek(partition, 42), seek(TopicPartition(topic, 0, 42)), seek(message)",
+        )
+    })?;
+    if offset < 0 {
+        return Err(PyValueError::new_err(format!(
+            "seek: offsets begin at 0; got {offset}. For the ends there are seek_to_beginning and seek_to_end"
+        )));
+    }
+    let deadline = deadline(Some(timeout))?;
+    Ok(Plan::nothing(move |engine, interrupt| engine.seek(&[(partition, offset)], deadline, interrupt)))
+}
+
+pub fn seek_all(core: &Core, given: &Bound<'_, PyTuple>, spec: Watermark, timeout: f64) -> PyResult<Plan> {
+    let partitions = chosen(core, "seek", some(given))?;
+    let wanted: Vec<_> = partitions.into_iter().map(|partition| (partition, spec)).collect();
+    let patience = patience(timeout)?;
+    Ok(Plan::nothing(move |engine, interrupt| {
+        let offsets = engine.offsets("seek", &wanted, patience, interrupt)?;
+        let targets: Vec<_> = offsets.into_iter().map(|(partition, (offset, _))| (partition, offset)).collect();
+        engine.seek(&targets, Deadline::after(Some(patience)), interrupt)
+    }))
+}
+
+pub fn pause(core: &Core, partitions: &Bound<'_, PyTuple>) -> PyResult<Plan> {
+    let chosen = chosen(core, "pause", some(partitions))?;
+    Ok(Plan::nothing(move |engine, _| engine.pause(&chosen)))
+}
+
+pub fn resume(core: &Core, partitions: &Bound<'_, PyTuple>) -> PyResult<Plan> {
+    core.usable()?;
+    let given = some(partitions).map(|given| partitions_of("resume", given)).transpose()?;
+    Ok(Plan::nothing(move |engine, _| engine.resume(&given.unwrap_or_else(|| engine.paused()))))
+}
+
+pub fn paused(core: &Core) -> PyResult<Plan> {
+    core.usable()?;
+    Ok(Plan::new(
+        |engine, _| {
+            let mut paused = engine.paused();
+            paused.sort();
+            Ok(paused)
+        },
+        |py, paused| Ok(list_of(py, &paused)?.into_any().unbind()),
+    ))
+}
+
+pub fn watermarks(
+    core: &Core,
+    operation: &'static str,
+    given: Option<&Bound<'_, PyAny>>,
+    spec: Watermark,
+    timeout: f64,
+) -> PyResult<Plan> {
+    let wanted: Vec<_> = chosen(core, operation, given)?.into_iter().map(|partition| (partition, spec)).collect();
+    let patience = patience(timeout)?;
+    let ask = move |engine: &Engine, interrupt: Interrupt<'_>| engine.offsets(operation, &wanted, patience, interrupt);
+    let finish = |py: Python<'_>, offsets: HashMap<Partition, (i64, i64)>| {
+        dict(py, offsets.into_iter().map(|(partition, (offset, _))| (partition, offset)))
+    };
+    Ok(Plan::new(ask, finish))
+}
+
+pub fn offsets_for_times(core: &Core, times: &Bound<'_, PyDict>, timeout: f64) -> PyResult<Plan> {
+    core.usable()?;
+    let mut wanted = Vec::with_capacity(times.len());
+    for (partition, time) in times {
+        let (partition, _) = partition_of("offsets_for_times", &partition)?;
+        wanted.push((partition, Watermark::At(message_parts::timestamp_ms(&time)?)));
+    }
+    let patience = patience(timeout)?;
+    let ask = move |engine: &Engine, interrupt: Interrupt<'_>| {
+        engine.offsets("offsets_for_times", &wanted, patience, interrupt)
+    };
+    let found = |(partition, (offset, _)): (Partition, (i64, i64))| (partition, Some(offset).filter(|at| *at >= 0));
+    Ok(Plan::new(ask, move |py, offsets| dict(py, offsets.into_iter().map(found))))
+}
+
+pub fn lag(core: &Core, timeout: f64) -> PyResult<Plan> {
+    core.usable()?;
+    let patience = patience(timeout)?;
+    Ok(Plan::new(
+        move |engine, interrupt| engine.lag(patience, interrupt),
+        |py, lag: HashMap<Partition, i64>| dict(py, lag.into_iter()),
+    ))
+}
+
+fn dict<'py, T: IntoPyObject<'py>>(
+    py: Python<'py>,
+    pairs: impl Iterator<Item = (Partition, T)>,
+) -> PyResult<Py<PyAny>> {
+    let mut pairs: Vec<_> = pairs.collect();
+    pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let dict = PyDict::new(py);
+    for (partition, value) in pairs {
+        dict.set_item(TopicPartition::new(&partition, None), value)?;
+    }
+    Ok(dict.into_any().unbind())
+}
+
+fn is_one(asked: Option<&Bound<'_, PyAny>>) -> bool {
+    asked.is_some_and(|asked| asked.cast::<TopicPartition>().is_ok())
+}
+
+fn one_or_dict<'py, T: IntoPyObject<'py>>(
+    py: Python<'py>,
+    one: bool,
+    offsets: HashMap<Partition, T>,
+) -> PyResult<Py<PyAny>> {
+    if one {
+        return match offsets.into_values().next() {
+            Some(offset) => offset.into_py_any(py),
+            None => Ok(py.None()),
+        };
+    }
+    dict(py, offsets.into_iter())
+}

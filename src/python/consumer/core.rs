@@ -1,0 +1,307 @@
+//! What a consumer is made of on this side, shared by the class, its iterators and the end of the interpreter.
+
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::error::Error;
+use crate::kafka::{self, Deadline, Incoming, Interrupt};
+use crate::python::aio::loop_waker::Port;
+use crate::python::blocking::detached;
+use crate::python::dead_letter_producer::Forwarded;
+use crate::python::notifier;
+use crate::python::shutdown::{self, Closable};
+
+use super::aio::Aio;
+use super::batch::Anchors;
+use super::dead_letter::{DeadLetter, Letter};
+use super::decode::{Decoder, Make};
+use super::handled_exception::Handled;
+use super::policy::{Faults, Policy, Step};
+use super::rebalance::{Acting, ConsumerEvents, GroupCallbacks};
+use super::retry_budget::Row;
+
+/// At exit and where the user gives no time.
+pub const CLOSE_TIMEOUT: f64 = 10.0;
+/// How often the pause between two attempts looks for Ctrl-C.
+const PAUSE_STEP: Duration = Duration::from_millis(50);
+
+pub struct Core {
+    pub consumer: kafka::Consumer<ConsumerEvents>,
+    /// What the constructor was told to read.
+    pub topics: Vec<String>,
+    pub group: Arc<GroupCallbacks>,
+    pub decoder: Decoder,
+    pub faults: Faults,
+    pub servers: String,
+    pub group_id: Option<String>,
+    /// How long iteration waits for a message before it ends.
+    pub idle: Option<Duration>,
+    pub anchors: Anchors,
+    pub handled: Handled,
+    pub aio: Aio,
+}
+
+impl Core {
+    pub fn usable(&self) -> Result<(), Error> {
+        if self.consumer.forked() {
+            return Err(Error::Forked { object: self.class() });
+        }
+        Ok(())
+    }
+
+    fn class(&self) -> &'static str {
+        if self.aio.asynchronous {
+            "AsyncConsumer"
+        } else {
+            "Consumer"
+        }
+    }
+
+    /// For entering a `with` block.
+    pub fn open(&self) -> Result<(), Error> {
+        self.usable()?;
+        if self.consumer.closed() {
+            return Err(Error::from(kafka::Error::Closed { operation: "with", object: "consumer" }));
+        }
+        Ok(())
+    }
+
+    /// Connects, and begins to read what the constructor was told.
+    pub fn begin(&self, interrupt: Interrupt<'_>) -> Result<(), kafka::Error> {
+        self.consumer.connect(interrupt)?;
+        if !self.topics.is_empty() {
+            self.consumer.subscribe(self.topics.clone(), interrupt)?;
+        }
+        Ok(())
+    }
+
+    /// Has it closed at the end of the interpreter, if nobody does before.
+    pub fn close_at_end(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
+        let core: Arc<dyn Closable> = self.clone();
+        shutdown::register(py, Arc::downgrade(&core))
+    }
+
+    pub fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.usable()?;
+        let metrics = self.consumer.metrics();
+        let dict = PyDict::new(py);
+        dict.set_item("received", metrics.received)?;
+        dict.set_item("received_bytes", metrics.received_bytes)?;
+        dict.set_item("buffered", metrics.buffered)?;
+        dict.set_item("rebalances", metrics.rebalances)?;
+        let tally = &self.faults.tally;
+        dict.set_item("decode_errors", tally.decode_errors.load(Ordering::Relaxed))?;
+        dict.set_item("skipped", tally.skipped.load(Ordering::Relaxed))?;
+        dict.set_item("dead_lettered", tally.dead_lettered.load(Ordering::Relaxed))?;
+        dict.set_item("last_error", metrics.last_error)?;
+        Ok(dict)
+    }
+
+    pub fn repr(&self) -> String {
+        let group = self.group_id.as_ref().map_or_else(|| "no group".to_owned(), |id| format!("group '{id}'"));
+        let state = match (self.consumer.forked(), self.consumer.closed()) {
+            (true, _) => "of another process".to_owned(),
+            (_, true) => "closed".to_owned(),
+            _ => self.consumer.subscription().join(", "),
+        };
+        format!("<kjson.{} at {}, {group}: {state}>", self.class(), self.servers)
+    }
+
+    /// Runs what may call the group's callbacks, for `owner`. What they raise is raised from here.
+    pub fn acting<T: Send>(
+        &self,
+        owner: &Bound<'_, PyAny>,
+        work: impl FnOnce(Interrupt<'_>) -> Result<T, kafka::Error> + Send,
+    ) -> Result<T, Error> {
+        self.usable()?;
+        if !self.group.any() {
+            return detached(owner.py(), work);
+        }
+        let acting = Acting { consumer: owner.clone().unbind(), port: None };
+        let result = self.group.act(Some(acting), || detached(owner.py(), work));
+        match self.group.take_raised() {
+            Some(error) => Err(Error::Python(error)),
+            None => result,
+        }
+    }
+
+    /// Who acts in a call of an event loop, if the group has callbacks.
+    pub fn acting_on_loop(&self, py: Python<'_>, consumer: impl FnOnce() -> Py<PyAny>) -> PyResult<Option<Acting>> {
+        if !self.group.any() {
+            return Ok(None);
+        }
+        Ok(Some(Acting { consumer: consumer(), port: Some(Port::current(py)?) }))
+    }
+
+    pub fn next(&self, owner: &Bound<'_, PyAny>, limit: usize, deadline: Deadline) -> PyResult<Vec<Incoming>> {
+        self.handled.note(owner.py())?;
+        Ok(self.acting(owner, |interrupt| self.consumer.next(limit, deadline, interrupt))?)
+    }
+
+    /// One message, as `make` has it. What cannot be decoded is dealt with as `on_decode_error` says; that time counts.
+    pub fn next_message<T>(
+        &self,
+        owner: &Bound<'_, PyAny>,
+        deadline: impl Fn() -> Deadline,
+        make: Make<T>,
+    ) -> PyResult<Option<T>> {
+        self.usable()?;
+        let mut row = Row::default();
+        loop {
+            // Buffered messages need no wait, and no trip out of the interpreter.
+            let incoming = match self.consumer.try_next().map_err(Error::from)? {
+                Some(incoming) => Some(incoming),
+                None => self.next(owner, 1, *row.deadline.get_or_insert_with(&deadline))?.pop(),
+            };
+            let Some(incoming) = incoming else { return Ok(None) };
+            let message = self.pass_on(owner.py(), incoming, make)?;
+            if message.is_some() || row.over(owner.py(), &deadline)? {
+                return Ok(message);
+            }
+        }
+    }
+
+    /// Decodes a message and hands it out, or deals with it as `on_decode_error` says: None where it was passed by.
+    pub fn pass_on<T>(&self, py: Python<'_>, incoming: Incoming, make: Make<T>) -> PyResult<Option<T>> {
+        // The object is made first: a message that memory does not suffice for is not handed out.
+        let fault = match self.decoder.message(py, &incoming).and_then(|message| Ok(make(py, message)?)) {
+            Ok(message) => {
+                self.hand_out(py, incoming)?;
+                return Ok(Some(message));
+            }
+            Err(fault) => fault,
+        };
+        let step = self.faults.step(py, &self.decoder, &incoming, fault, 0);
+        let step = self.decide(py, &incoming, step).and_then(|step| match step {
+            Step::DeadLetter(letter) => self.deliver(py, &incoming, *letter).map(|()| Step::Passed),
+            other => Ok(other),
+        });
+        match step {
+            Ok(Step::Message(message)) => match make(py, message) {
+                Ok(message) => self.hand_out(py, incoming).map(|()| Some(message)),
+                Err(error) => {
+                    self.consumer.give_back([incoming]);
+                    Err(error)
+                }
+            },
+            Ok(Step::Interrupted(error)) | Err(error) => {
+                self.consumer.give_back([incoming]);
+                Err(error)
+            }
+            Ok(Step::Raise(error)) => {
+                self.consumer.handed_out([incoming]);
+                Err(error)
+            }
+            Ok(_) => {
+                self.consumer.handed_out([incoming]);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Python throws away what a call returns if a signal's handler raises at its end, so that is asked for before.
+    #[inline]
+    fn hand_out(&self, py: Python<'_>, incoming: Incoming) -> PyResult<()> {
+        let raised = py.check_signals();
+        if raised.is_ok() {
+            self.consumer.handed_out([incoming]);
+        } else {
+            self.consumer.give_back([incoming]);
+        }
+        raised
+    }
+
+    /// What to do with this message, without waiting for anything: for an event loop, and the first half of every step.
+    pub fn step(&self, py: Python<'_>, incoming: &Incoming, attempt: u32) -> Step {
+        match self.decoder.message(py, incoming) {
+            Ok(message) => Step::Message(message),
+            Err(fault) => self.faults.step(py, &self.decoder, incoming, fault, attempt),
+        }
+    }
+
+    /// Waits out the pauses between attempts: never returns `TryAgain`. An error broke off the pause.
+    pub fn decide(&self, py: Python<'_>, incoming: &Incoming, mut step: Step) -> PyResult<Step> {
+        let mut attempt = 0;
+        while let Step::TryAgain(pause) = step {
+            let until = Deadline::after(Some(pause));
+            detached(py, |interrupt| {
+                while !until.passed() {
+                    std::thread::sleep(until.step(PAUSE_STEP));
+                    if interrupt() {
+                        return Err(kafka::Error::Interrupted);
+                    }
+                }
+                Ok(())
+            })?;
+            attempt += 1;
+            step = self.step(py, incoming, attempt);
+        }
+        Ok(step)
+    }
+
+    /// Sends a message to the dead letters, without waiting for its arrival.
+    pub fn post(&self, py: Python<'_>, incoming: &Incoming, letter: &Letter) -> PyResult<Forwarded> {
+        self.faults.post.send(py, self.dead_letter()?, incoming, letter)
+    }
+
+    /// Waits for the arrival of a dead letter.
+    pub fn arrived(&self, py: Python<'_>, sent: &Forwarded) -> PyResult<()> {
+        self.faults.post.wait(py, self.dead_letter()?, sent)?;
+        self.faults.tally.dead_lettered.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn deliver(&self, py: Python<'_>, incoming: &Incoming, letter: Letter) -> PyResult<()> {
+        let sent = self.post(py, incoming, &letter).and_then(|sent| self.arrived(py, &sent));
+        sent.map_err(|error| letter.undelivered(py, error))
+    }
+
+    pub fn dead_letter(&self) -> PyResult<&DeadLetter> {
+        match &self.faults.policy {
+            Policy::DeadLetter(policy) => Ok(policy.get()),
+            _ => Err(Error::from(kafka::Error::Misuse("this consumer has no dead letters".to_owned())).into()),
+        }
+    }
+
+    /// Commits what is done, leaves the group and ends the clients, for `owner`.
+    pub fn close_for(&self, owner: &Bound<'_, PyAny>, deadline: Deadline) -> Result<(), Error> {
+        let closed = self.acting(owner, |interrupt| self.consumer.close(deadline, interrupt));
+        self.end_dead_letters(owner.py(), deadline, closed)
+    }
+
+    fn close(&self, py: Python<'_>, deadline: Deadline) -> Result<(), Error> {
+        self.usable()?;
+        let closed = detached(py, |interrupt| self.consumer.close(deadline, interrupt));
+        self.end_dead_letters(py, deadline, closed)
+    }
+
+    /// After the consumer, which may not commit what has not arrived; everything has by now.
+    fn end_dead_letters(&self, py: Python<'_>, deadline: Deadline, closed: Result<(), Error>) -> Result<(), Error> {
+        self.anchors.weigh();
+        self.faults.log_rest();
+        closed.and(self.faults.post.close(py, deadline))
+    }
+}
+
+impl Closable for Core {
+    /// Closed in our turn: what its callbacks use was there before the consumer, and goes after it.
+    fn settle_at_exit(&self, py: Python<'_>, limit: Deadline) -> PyResult<()> {
+        self.close_at_exit(py, limit)
+    }
+
+    /// Whether the last message was worked on to its end is unknown here, so it is not committed.
+    fn close_at_exit(&self, py: Python<'_>, limit: Deadline) -> PyResult<()> {
+        if self.consumer.forked() {
+            return Ok(());
+        }
+        // A callback on a loop that runs no more is not waited for.
+        self.group.end_acting();
+        self.consumer.abandon();
+        let deadline = Deadline::after(Some(limit.step(Duration::from_secs_f64(CLOSE_TIMEOUT))));
+        notifier::log_instead("consumer, closed at exit", self.close(py, deadline))
+    }
+}

@@ -1,0 +1,221 @@
+//! `DeadLetter`: where messages go that cannot be decoded, and what they carry of where they came from.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+
+use crate::error::Error;
+use crate::kafka::{self, Config, Deadline, Header, Incoming, Role};
+use crate::python::blocking::seconds;
+use crate::python::callables::{refuse_async_argument, Known};
+use crate::python::dead_letter_producer::{Forwarded, Forwarder};
+
+/// A message that was read may be this long, whatever the limit for new ones is. The largest that librdkafka takes.
+const MESSAGE_MAX_BYTES: &str = "1000000000";
+/// An exception's text is no longer than this in a header: some quote the whole value.
+const REASON_BYTES: usize = 4096;
+/// Where the original topic's name goes.
+const PLACEHOLDER: &str = "{topic}";
+
+/// `on_decode_error=DeadLetter("orders.dlq")`: send what cannot be decoded to another topic, and go on behind it.
+#[pyclass(module = "kjson", frozen)]
+pub struct DeadLetter {
+    #[pyo3(get)]
+    topic: String,
+    #[pyo3(get)]
+    producer: Option<Py<PyAny>>,
+    #[pyo3(get)]
+    pub handler: Option<Py<PyAny>>,
+    #[pyo3(get)]
+    pub retries: u32,
+    #[pyo3(get)]
+    retry_backoff_ms: f64,
+    #[pyo3(get)]
+    timeout: f64,
+    pub backoff: Duration,
+    patience: Duration,
+}
+
+#[pymethods]
+impl DeadLetter {
+    #[new]
+    #[pyo3(signature = (topic, *, producer=None, handler=None, retries=0, retry_backoff_ms=100.0, timeout=30.0))]
+    fn py_new(
+        topic: String,
+        producer: Option<Bound<'_, PyAny>>,
+        handler: Option<Bound<'_, PyAny>>,
+        retries: u32,
+        retry_backoff_ms: f64,
+        timeout: f64,
+    ) -> PyResult<Self> {
+        let fixed = topic.replace(PLACEHOLDER, "");
+        let possible = fixed.is_empty() || kafka::refuse_impossible(&fixed.replace('.', "_")).is_ok();
+        if topic.is_empty() || !possible {
+            return Err(PyValueError::new_err(format!(
+                "DeadLetter: {topic:?} is no topic name. Give one such as \"orders.dlq\" or \"{PLACEHOLDER}.dlq\""
+            )));
+        }
+        if fixed.is_empty() {
+            return Err(PyValueError::new_err(format!(
+                "DeadLetter: {topic:?} is the topic that the messages come from. Add to it, such as \"{PLACEHOLDER}.dlq\""
+            )));
+        }
+        if let Some(producer) = &producer {
+            Forwarder::over(producer)?;
+        }
+        match &handler {
+            Some(handler) if !handler.is_callable() => {
+                return Err(PyTypeError::new_err(
+                    "DeadLetter: handler is called with a DecodeError; it must be callable",
+                ));
+            }
+            None if retries > 0 => {
+                return Err(PyValueError::new_err(
+                    "DeadLetter: retries are tries of the handler, and there is none. Decoding again changes nothing",
+                ));
+            }
+            Some(handler) => {
+                refuse_async_argument("DeadLetter", "handler", handler, "consumers call", &Known::nothing())?;
+            }
+            None => {}
+        }
+        let backoff = seconds("retry_backoff_ms / 1000", Some(retry_backoff_ms / 1000.0))?;
+        let patience = seconds("timeout", Some(timeout))?.filter(|timeout| !timeout.is_zero());
+        let (Some(backoff), Some(patience)) = (backoff, patience) else {
+            return Err(PyValueError::new_err(
+                "DeadLetter: timeout and retry_backoff_ms must be finite, and timeout not 0",
+            ));
+        };
+        let (producer, handler) = (producer.map(Bound::unbind), handler.map(Bound::unbind));
+        Ok(DeadLetter { topic, producer, handler, retries, retry_backoff_ms, timeout, backoff, patience })
+    }
+
+    fn __repr__(&self) -> String {
+        match &self.handler {
+            None => format!("DeadLetter({:?})", self.topic),
+            Some(_) => format!("DeadLetter({:?}, handler=..., retries={})", self.topic, self.retries),
+        }
+    }
+}
+
+/// One message on its way to the dead letters, and why.
+pub struct Letter {
+    pub topic: String,
+    headers: Vec<Header>,
+    /// The `DecodeError`.
+    why: PyErr,
+}
+
+impl DeadLetter {
+    /// `None` for a message that lies in its own dead letter topic: sending it there again would never end.
+    pub fn topic_for(&self, topic: &str) -> Option<String> {
+        Some(self.topic.replace(PLACEHOLDER, topic)).filter(|target| target != topic)
+    }
+}
+
+impl Letter {
+    /// `last` is what was raised last: the handler's exception, or the `DecodeError` itself.
+    pub fn new(
+        py: Python<'_>,
+        topic: String,
+        incoming: &Incoming,
+        group_id: Option<&str>,
+        why: PyErr,
+        last: &PyErr,
+    ) -> Self {
+        let class = last.get_type(py).qualname().map_or_else(|_| String::new(), |name| name.to_string());
+        let mut reason =
+            last.value(py).str().map_or_else(|_| String::new(), |text| text.to_string_lossy().into_owned());
+        reason.truncate(
+            (0..=REASON_BYTES.min(reason.len())).rev().find(|end| reason.is_char_boundary(*end)).unwrap_or(0),
+        );
+        let parts = [
+            ("original-topic", Some(incoming.topic().into_owned())),
+            ("original-partition", Some(incoming.partition().to_string())),
+            ("original-offset", Some(incoming.offset().to_string())),
+            ("original-timestamp", incoming.timestamp_ms().map(|millis| millis.to_string())),
+            ("consumer-group", group_id.map(str::to_owned)),
+            ("error-class", Some(class)),
+            ("error-message", Some(reason)),
+        ];
+        let headers = parts
+            .into_iter()
+            .filter_map(|(name, text)| Some((format!("kjson-dlt-{name}"), Some(text?.into_bytes()))))
+            .collect();
+        Letter { topic, headers, why }
+    }
+
+    /// The error of a delivery that failed, raised because of what was wrong with the message.
+    pub fn undelivered(self, py: Python<'_>, error: PyErr) -> PyErr {
+        if error.is_instance_of::<PyException>(py) {
+            error.set_cause(py, Some(self.why));
+        }
+        error
+    }
+}
+
+/// A consumer's way to its dead letter topics.
+pub struct Post {
+    /// What a producer of the consumer's own is made with.
+    config: Config,
+    forwarder: Mutex<Option<Forwarder>>,
+}
+
+impl Post {
+    pub fn new(consumer: &Config) -> Self {
+        Post { config: consumer.sibling(Role::Producer), forwarder: Mutex::new(None) }
+    }
+
+    /// Waits for room in the queue; the first time for a broker's answer too.
+    pub fn send(&self, py: Python<'_>, to: &DeadLetter, incoming: &Incoming, letter: &Letter) -> PyResult<Forwarded> {
+        self.forwarder(py, to)?.send(py, &letter.topic, incoming, &letter.headers)
+    }
+
+    /// Waits until the dead letter topic has it.
+    pub fn wait(&self, py: Python<'_>, to: &DeadLetter, sent: &Forwarded) -> PyResult<()> {
+        // librdkafka reports a message that timed out up to a second late, and its words say more than ours.
+        let deadline = Deadline::after(Some(to.patience + Duration::from_secs(2)));
+        self.forwarder(py, to)?.wait(py, sent, deadline)
+    }
+
+    /// `send` and `wait`, on an event loop.
+    pub async fn deliver(&self, to: &DeadLetter, incoming: &Incoming, letter: &Letter) -> PyResult<()> {
+        let forwarder = Python::attach(|py| self.prepared(py, to))?;
+        forwarder.deliver(&letter.topic, incoming, &letter.headers, to.patience + Duration::from_secs(2)).await
+    }
+
+    fn forwarder(&self, py: Python<'_>, to: &DeadLetter) -> PyResult<Forwarder> {
+        let forwarder = self.prepared(py, to)?;
+        forwarder.connected(py)?;
+        Ok(forwarder)
+    }
+
+    /// Perhaps not connected yet.
+    fn prepared(&self, py: Python<'_>, to: &DeadLetter) -> PyResult<Forwarder> {
+        if let Some(producer) = &to.producer {
+            return Forwarder::over(producer.bind(py));
+        }
+        if let Some(known) = &*self.forwarder.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(known.clone_ref(py));
+        }
+        let mut config = self.config.sibling(Role::Producer);
+        config.set_default("message.timeout.ms", &to.patience.as_millis().max(1).to_string());
+        config.set_default("message.max.bytes", MESSAGE_MAX_BYTES);
+        let made = Forwarder::new(py, &config, to.patience)?;
+        let kept = made.clone_ref(py);
+        let replaced = self.forwarder.lock().unwrap_or_else(PoisonError::into_inner).replace(kept);
+        drop(replaced);
+        Ok(made)
+    }
+
+    /// The producer of the consumer's own, to be closed.
+    pub fn take(&self) -> Option<Forwarder> {
+        self.forwarder.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub fn close(&self, py: Python<'_>, deadline: Deadline) -> Result<(), Error> {
+        self.take().map_or(Ok(()), |made| made.close(py, deadline))
+    }
+}

@@ -1,0 +1,197 @@
+//! From the bytes of a message to its Python objects, with where it lay in every error.
+
+use std::sync::{Mutex, PoisonError};
+
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::error::Error;
+use crate::json::{self, DecodeError, DecodeOptions};
+use crate::kafka::Incoming;
+use crate::python::message::{Key, KeyType, Message, RawKey};
+
+use super::decode_error::{bad_headers, not_json, too_large, unfit, unreadable, Fault};
+
+/// Makes what a program gets of a message, with all the memory that takes: after that the message counts as handed out.
+pub type Make<T> = fn(Python<'_>, Message) -> PyResult<T>;
+
+pub struct Decoder {
+    key_type: KeyType,
+    options: DecodeOptions,
+    form: Form,
+    /// Larger values are not decoded: a few bytes on the wire may be gigabytes of objects.
+    limit: usize,
+    /// The topic's name as Python has it, shared by its messages.
+    topic: Mutex<Option<(String, Py<PyString>)>>,
+}
+
+/// What values become.
+pub enum Form {
+    Json,
+    /// What the user's function makes of the bytes.
+    Custom(Py<PyAny>),
+    /// What `convert` makes of the decoded JSON; or of its bytes, which have been found to be JSON.
+    Typed {
+        convert: Py<PyAny>,
+        takes_bytes: bool,
+    },
+}
+
+impl Form {
+    pub fn new(
+        py: Python<'_>,
+        value_type: Option<&Bound<'_, PyAny>>,
+        deserializer: Option<Py<PyAny>>,
+        options: &DecodeOptions,
+    ) -> PyResult<Self> {
+        match (value_type, deserializer) {
+            (None, None) => Ok(Form::Json),
+            (None, Some(deserializer)) => Ok(Form::Custom(deserializer)),
+            (Some(kind), None) => {
+                let arguments = (kind, options.parse_float.is_some());
+                let made = py.import("kjson.typed")?.call_method1("converter", arguments)?;
+                let (convert, takes_bytes) = made.extract()?;
+                Ok(Form::Typed { convert, takes_bytes })
+            }
+            (Some(_), Some(_)) => Err(Error::Config {
+                message: "Consumer: value_type and value_deserializer both say what values become. Give one of them"
+                    .to_owned(),
+                option: "value_type".to_owned(),
+            }
+            .into()),
+        }
+    }
+}
+
+type Decoded = Result<Py<PyAny>, Box<Fault>>;
+type Json<'py> = Result<Bound<'py, PyAny>, DecodeError>;
+
+impl Decoder {
+    pub fn new(key_type: KeyType, options: DecodeOptions, form: Form, limit: Option<usize>) -> Self {
+        Decoder { key_type, options, form, limit: limit.unwrap_or(usize::MAX), topic: Mutex::new(None) }
+    }
+
+    /// Whether no code of the user's has a part in it.
+    pub fn is_plain(&self) -> bool {
+        matches!(self.form, Form::Json) && self.options.parse_float.is_none()
+    }
+
+    pub fn message(&self, py: Python<'_>, incoming: &Incoming) -> Result<Message, Box<Fault>> {
+        self.message_by(py, &mut |bytes| json::decode(py, bytes, &self.options), incoming)
+    }
+
+    /// The same as one of many: for a plain decoder, since code of the user's that decodes, too, would find the room taken.
+    #[inline]
+    pub fn message_in<'py>(
+        &self,
+        py: Python<'py>,
+        texts: &mut json::Series<'py>,
+        incoming: &Incoming,
+    ) -> Result<Message, Box<Fault>> {
+        self.message_by(py, &mut |bytes| texts.decode(bytes, &self.options), incoming)
+    }
+
+    #[inline]
+    fn message_by<'py>(
+        &self,
+        py: Python<'py>,
+        decode: &mut impl FnMut(&[u8]) -> Json<'py>,
+        incoming: &Incoming,
+    ) -> Result<Message, Box<Fault>> {
+        if incoming.is_unreadable() {
+            return Err(unreadable(incoming));
+        }
+        let value = self.value(py, decode, incoming)?;
+        let key = self.key(py, decode, incoming)?;
+        let headers = incoming.headers().map_err(bad_headers)?;
+        Ok(Message::new(py, self.topic(py, incoming)?, incoming, headers, key, value, None)?)
+    }
+
+    /// A message that could not be decoded, with a value from elsewhere. A key that cannot be decoded either is None.
+    pub fn substitute(
+        &self,
+        py: Python<'_>,
+        incoming: &Incoming,
+        value: Py<PyAny>,
+        error: Option<Py<PyAny>>,
+    ) -> PyResult<Message> {
+        let decode = &mut |bytes: &[u8]| json::decode(py, bytes, &self.options);
+        let key = match (self.key(py, decode, incoming), incoming.key()) {
+            (Ok(key), _) => key,
+            (Err(_), Some(bytes)) => {
+                Key { object: py.None(), raw: RawKey::Bytes(json::new_bytes(py, bytes)?.unbind()) }
+            }
+            (Err(_), None) => Key { object: py.None(), raw: RawKey::None },
+        };
+        let headers = incoming.headers().unwrap_or_default();
+        Message::new(py, self.topic(py, incoming)?, incoming, headers, key, value, error)
+    }
+
+    #[inline]
+    fn value<'py>(&self, py: Python<'py>, decode: &mut impl FnMut(&[u8]) -> Json<'py>, incoming: &Incoming) -> Decoded {
+        match (incoming.value(), &self.form) {
+            (None, _) => Ok(py.None()),
+            (Some(bytes), _) if bytes.len() > self.limit => Err(too_large(incoming, bytes.len(), self.limit)),
+            (Some(bytes), Form::Json) => Ok(decode(bytes).map_err(|error| not_json(bytes, error))?.unbind()),
+            (Some(bytes), Form::Custom(deserializer)) => Ok(deserializer.call1(py, (json::new_bytes(py, bytes)?,))?),
+            (Some(bytes), Form::Typed { convert, takes_bytes }) => {
+                let decoded = decode(bytes).map_err(|error| not_json(bytes, error))?;
+                let converted = match takes_bytes {
+                    true => convert.call1(py, (json::new_bytes(py, bytes)?,)),
+                    false => convert.call1(py, (decoded,)),
+                };
+                converted.map_err(|error| unfit(py, error))
+            }
+        }
+    }
+
+    #[inline]
+    fn key<'py>(
+        &self,
+        py: Python<'py>,
+        decode: &mut impl FnMut(&[u8]) -> Json<'py>,
+        incoming: &Incoming,
+    ) -> Result<Key, Box<Fault>> {
+        let Some(bytes) = incoming.key() else { return Ok(Key { object: py.None(), raw: RawKey::None }) };
+        let same = || {
+            let raw = json::new_bytes(py, bytes)?.unbind();
+            PyResult::Ok(Key { object: raw.clone_ref(py).into_any(), raw: RawKey::Bytes(raw) })
+        };
+        match self.key_type {
+            KeyType::Bytes => Ok(same()?),
+            KeyType::Json => match decode(bytes) {
+                Ok(key) => Ok(Key { object: key.unbind(), ..same()? }),
+                Err(error) => {
+                    let mut fault = not_json(bytes, error);
+                    fault.message.insert_str(0, "the key: ");
+                    Err(fault)
+                }
+            },
+            KeyType::Auto | KeyType::Text => match std::str::from_utf8(bytes) {
+                Ok(_) => {
+                    let text = PyString::from_bytes(py, bytes)?;
+                    Ok(Key { object: text.into_any().unbind(), raw: RawKey::OfText })
+                }
+                Err(_) if matches!(self.key_type, KeyType::Auto) => Ok(same()?),
+                Err(error) => {
+                    let message = format!("the key is not UTF-8: {error}. Use key_type=\"bytes\" or \"auto\"");
+                    Err(Fault::new(message))
+                }
+            },
+        }
+    }
+
+    fn topic(&self, py: Python<'_>, incoming: &Incoming) -> PyResult<Py<PyString>> {
+        let last = || self.topic.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |(known, _): &&(String, Py<PyString>)| known.as_bytes() == incoming.topic_bytes();
+        let known = last().as_ref().filter(same).map(|(_, text)| text.clone_ref(py));
+        if let Some(text) = known {
+            return Ok(text);
+        }
+        let name = incoming.topic();
+        let text = PyString::from_bytes(py, name.as_bytes())?.unbind();
+        let previous = last().replace((name.into_owned(), text.clone_ref(py)));
+        drop(previous);
+        Ok(text)
+    }
+}

@@ -1,0 +1,49 @@
+//! Good messages decoded one after the other, with what that saves where no code of the user's runs in between: the codec's
+//! room is entered once, and Python's collector held off.
+
+use pyo3::prelude::*;
+
+use crate::json;
+use crate::kafka::Incoming;
+use crate::python::gc::Pause;
+use crate::python::message::Message;
+
+use super::decode::Decoder;
+use super::decode_error::Fault;
+
+pub struct Series<'a, 'py> {
+    py: Python<'py>,
+    decoder: &'a Decoder,
+    /// Unless the decoder has code of the user's.
+    texts: Option<json::Series<'py>>,
+    pause: Option<Pause<'py>>,
+}
+
+impl<'a, 'py> Series<'a, 'py> {
+    /// Of about `count` messages.
+    pub fn begin(py: Python<'py>, decoder: &'a Decoder, count: usize) -> PyResult<Self> {
+        if !decoder.is_plain() {
+            return Ok(Series { py, decoder, texts: None, pause: None });
+        }
+        let pause = Pause::for_messages(py, count)?;
+        let texts = json::Series::begin(py);
+        let texts = if pause.as_ref().is_some_and(Pause::hides) { texts.unseen() } else { texts };
+        Ok(Series { py, decoder, texts: Some(texts), pause })
+    }
+
+    #[inline]
+    pub fn message(&mut self, incoming: &Incoming) -> Result<Message, Box<Fault>> {
+        match &mut self.texts {
+            Some(texts) => self.decoder.message_in(self.py, texts, incoming),
+            None => self.decoder.message(self.py, incoming),
+        }
+    }
+
+    /// What has been made is the program's from now on.
+    pub fn end(self) {
+        let unseen = self.texts.and_then(json::Series::end);
+        if let (Some(pause), Some(unseen)) = (self.pause, unseen) {
+            pause.end(unseen);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! A look at the newest messages of a topic, without a group and without leaving a trace. Both classes take these steps.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyType};
+
+use crate::kafka::{self, Interrupt, Partition, Watermark};
+use crate::python::blocking::{deadline, detached, seconds};
+use crate::python::message::Message;
+use crate::python::partitions::refuse_impossible_topic;
+
+use super::calls::Engine;
+use super::Consumer;
+
+/// The arguments of `peek`, read before a client is made.
+pub struct Wanted {
+    pub topic: String,
+    pub n: usize,
+    /// For each step.
+    pub patience: Duration,
+    /// What the client is made with.
+    pub options: Py<PyDict>,
+}
+
+impl Wanted {
+    pub fn new(
+        py: Python<'_>,
+        topic: &str,
+        n: usize,
+        bootstrap_servers: Option<&Bound<'_, PyAny>>,
+        timeout: f64,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let given = match options {
+            Some(options) => options.copy()?,
+            None => PyDict::new(py),
+        };
+        if n == 0 {
+            return Err(PyValueError::new_err("peek: n must be at least 1"));
+        }
+        refuse_impossible_topic("peek", topic)?;
+        let patience = seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX);
+        if given.contains("group_id")? || given.contains("group.id")? {
+            return Err(PyTypeError::new_err("peek reads without a group: leave out group_id"));
+        }
+        if let Some(servers) = bootstrap_servers {
+            given.set_item("bootstrap_servers", servers)?;
+        }
+        for (name, value) in [("connect_timeout", timeout), ("unreachable_timeout", timeout)] {
+            if !given.contains(name)? {
+                given.set_item(name, value)?;
+            }
+        }
+        if !given.contains("on_decode_error")? {
+            given.set_item("on_decode_error", "yield")?;
+        }
+        Ok(Wanted { topic: topic.to_owned(), n, patience, options: given.unbind() })
+    }
+}
+
+/// How far the look back has come.
+pub struct Search {
+    topic: String,
+    n: usize,
+    /// Of each partition that has something: its number, where it begins, and where it ends.
+    bounds: Vec<(i32, i64, i64)>,
+    found: HashMap<i32, Vec<Message>>,
+    /// How far back from the ends the last round went; 0 before the first.
+    window: i64,
+}
+
+impl Search {
+    /// Asks where the partitions begin and end.
+    pub fn begin(
+        engine: &Engine,
+        topic: String,
+        n: usize,
+        patience: Duration,
+        interrupt: Interrupt<'_>,
+    ) -> Result<Self, kafka::Error> {
+        let count = i32::try_from(engine.partition_count(&topic, patience, interrupt)?).unwrap_or(i32::MAX);
+        let ask = |watermark| {
+            let wanted: Vec<_> =
+                (0..count).map(|id| (Partition { topic: topic.as_str().into(), id }, watermark)).collect();
+            engine.offsets("peek", &wanted, patience, interrupt)
+        };
+        let (firsts, ends) = (ask(Watermark::Beginning)?, ask(Watermark::End)?);
+        let bounds = ends
+            .into_iter()
+            .map(|(partition, (end, _))| (partition.id, firsts.get(&partition).map_or(0, |first| first.0), end))
+            .filter(|(_, first, end)| first < end)
+            .collect();
+        Ok(Search { topic, n, bounds, found: HashMap::new(), window: 0 })
+    }
+
+    /// What to read next, up to the ends; nothing when all is found. Offsets may have gaps (transactions, compaction): where
+    /// n of them held fewer messages, it goes on further back.
+    pub fn round(&mut self) -> Vec<(Partition, Option<i64>)> {
+        let last = self.window;
+        self.window = if last == 0 { i64::try_from(self.n).unwrap_or(i64::MAX) } else { last.saturating_mul(8) };
+        let (found, n, window) = (&mut self.found, self.n, self.window);
+        let short = self.bounds.iter().filter(|(id, first, end)| match found.get(id) {
+            None => true,
+            Some(messages) => messages.len() < n && end.saturating_sub(last) > *first,
+        });
+        let from = |(id, first, end): &(i32, i64, i64)| (*id, end.saturating_sub(window).max(*first));
+        let round: Vec<(i32, i64)> = short.map(from).collect();
+        for (id, _) in &round {
+            found.insert(*id, Vec::new());
+        }
+        round
+            .into_iter()
+            .map(|(id, offset)| (Partition { topic: self.topic.as_str().into(), id }, Some(offset)))
+            .collect()
+    }
+
+    pub fn found(&mut self, message: Message) {
+        self.found.entry(message.position().1).or_default().push(message);
+    }
+
+    /// The newest n of all that was found, in the order of their timestamps.
+    pub fn newest(self) -> Vec<Message> {
+        let mut messages: Vec<Message> = self.found.into_values().flatten().collect();
+        messages.sort_by_key(|message| (message.moment_ms(), message.position().1, message.position().2));
+        messages.split_off(messages.len().saturating_sub(self.n))
+    }
+}
+
+#[pymethods]
+impl Consumer {
+    /// The newest `n` messages of a topic, in the order of their timestamps. Joins no group, commits nothing, and ends.
+    #[classmethod]
+    #[pyo3(
+        signature = (topic, n=5, *, bootstrap_servers=None, timeout=10.0, **options),
+        text_signature = "($cls, topic, n=5, *, bootstrap_servers='localhost:9092', timeout=10.0, **options)"
+    )]
+    fn peek(
+        class: &Bound<'_, PyType>,
+        topic: &str,
+        n: usize,
+        bootstrap_servers: Option<&Bound<'_, PyAny>>,
+        timeout: f64,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Vec<Message>> {
+        let wanted = Wanted::new(class.py(), topic, n, bootstrap_servers, timeout, options)?;
+        let py = class.py();
+        // Not of a subclass, whose `__init__` may take other arguments.
+        let consumer = py.get_type::<Self>().call((), Some(wanted.options.bind(py)))?.cast_into::<Self>()?;
+        let found = look(&consumer, wanted);
+        let closed = consumer.get().core()?.close_for(&consumer, deadline(Some(timeout))?);
+        let messages = found?;
+        closed?;
+        Ok(messages)
+    }
+}
+
+fn look(consumer: &Bound<'_, Consumer>, wanted: Wanted) -> PyResult<Vec<Message>> {
+    let (py, engine) = (consumer.py(), &consumer.get().core()?.consumer);
+    let Wanted { topic, n, patience, .. } = wanted;
+    let mut search = detached(py, |interrupt| Search::begin(engine, topic, n, patience, interrupt))?;
+    loop {
+        let round = search.round();
+        if round.is_empty() {
+            return Ok(search.newest());
+        }
+        detached(py, |interrupt| engine.assign(round, interrupt))?;
+        let mut messages = Consumer::until_end_within(consumer, patience)?;
+        while let Some(message) = messages.next(py, |_, message| Ok(message))? {
+            search.found(message);
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! `on_assign`, `on_revoke`, `on_lost` and `on_commit`: called on the thread that reads, inside that read.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{channel, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::{IntoPyDict, PyList};
+
+use crate::error::Error;
+use crate::kafka::{self, Code, ConsumerHooks, GroupEvent, LogRecord, LogSink, Partition};
+use crate::python::aio::loop_waker::{Call, Port};
+use crate::python::client_events::Events;
+use crate::python::once::Once;
+use crate::python::partitions::TopicPartition;
+
+#[derive(Default)]
+pub struct GroupCallbacks {
+    pub on_assign: Option<Py<PyAny>>,
+    pub on_revoke: Option<Py<PyAny>>,
+    pub on_lost: Option<Py<PyAny>>,
+    pub on_commit: Option<Py<PyAny>>,
+    /// Who reads, closes or assigns now, the last one last: calls on threads may overlap.
+    pub acting: Mutex<Vec<(u64, Acting)>>,
+    /// What a callback raised, on its way out of the read.
+    pub raised: Mutex<Option<PyErr>>,
+    /// The number of the event that a loop deals with now, or 0.
+    pub event: AtomicU64,
+}
+
+/// The consumer object that the callbacks get, and the loop that they are called on, if not here.
+pub struct Acting {
+    pub consumer: Py<PyAny>,
+    pub port: Option<Arc<Port>>,
+}
+
+impl GroupCallbacks {
+    pub fn any(&self) -> bool {
+        self.on_assign.is_some() || self.on_revoke.is_some() || self.on_lost.is_some() || self.on_commit.is_some()
+    }
+
+    pub fn take_raised(&self) -> Option<PyErr> {
+        self.raised.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Runs what may call the callbacks, for the one who acts; None where there is nobody to call.
+    pub fn act<T>(&self, acting: Option<Acting>, work: impl FnOnce() -> T) -> T {
+        static NUMBERS: AtomicU64 = AtomicU64::new(1);
+        let Some(acting) = acting else { return work() };
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        self.actors().push((number, acting));
+        let done = work();
+        let mut actors = self.actors();
+        let place = actors.iter().position(|(other, _)| *other == number);
+        let over = place.map(|place| actors.remove(place));
+        // Dropped after the lock: its end may run Python code.
+        drop(actors);
+        drop(over);
+        done
+    }
+
+    /// Nobody is called any more.
+    pub fn end_acting(&self) {
+        let over = std::mem::take(&mut *self.actors());
+        drop(over);
+    }
+
+    fn actors(&self) -> MutexGuard<'_, Vec<(u64, Acting)>> {
+        self.acting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn port(&self) -> Option<Arc<Port>> {
+        self.actors().last().and_then(|(_, acting)| acting.port.clone())
+    }
+
+    /// Returns what the callback returned; a coroutine, perhaps, where that can be awaited.
+    fn call(&self, py: Python<'_>, event: GroupEvent) -> PyResult<Option<Py<PyAny>>> {
+        let (callback, partitions) = match event {
+            GroupEvent::Assigned(partitions) => (&self.on_assign, partitions),
+            GroupEvent::Revoked(partitions) => (&self.on_revoke, partitions),
+            // As in the Java client: who does not tell the two apart hears of both.
+            GroupEvent::Lost(partitions) if self.on_lost.is_none() => (&self.on_revoke, partitions),
+            GroupEvent::Lost(partitions) => (&self.on_lost, partitions),
+            GroupEvent::Committed { result, offsets } => {
+                let Some(callback) = &self.on_commit else { return Ok(None) };
+                let error = result.err().map(|error| PyErr::from(Error::from(error)).into_value(py));
+                let offsets = offsets.iter().map(|(partition, offset)| TopicPartition::new(partition, Some(*offset)));
+                return callback.call1(py, (error, PyList::new(py, offsets.collect::<Vec<_>>())?)).map(Some);
+            }
+        };
+        let consumer = self.actors().last().map(|(_, acting)| acting.consumer.clone_ref(py));
+        let (Some(callback), Some(consumer)) = (callback, consumer) else { return Ok(None) };
+        callback.call1(py, (consumer, list_of(py, &partitions)?)).map(Some)
+    }
+
+    fn raise(&self, error: PyErr) -> Result<(), kafka::Error> {
+        let mut raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
+        // The first one is raised. A later one is dropped after the lock: its end may run Python code.
+        let later = if raised.is_none() { raised.replace(error) } else { Some(error) };
+        drop(raised);
+        drop(later);
+        Err(kafka::Error::Interrupted)
+    }
+
+    /// Has the callback called on the loop, awaits what it returns there, and waits here for the end of that.
+    fn call_on_loop(self: &Arc<Self>, port: &Arc<Port>, event: GroupEvent) -> Result<(), kafka::Error> {
+        const STEP: Duration = Duration::from_millis(50);
+        static NUMBERS: AtomicU64 = AtomicU64::new(1);
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        let (answer, heard) = channel();
+        let told = Told { group: self.clone(), number, event: Mutex::new(Some((event, answer))) };
+        let before = self.event.swap(number, Ordering::AcqRel);
+        port.leave(Arc::new(told));
+        let result = loop {
+            match heard.recv_timeout(STEP) {
+                Ok(result) => break result,
+                // The interpreter ends, and with it the loop.
+                Err(RecvTimeoutError::Timeout) if self.port().is_none() => break Ok(()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break Ok(()),
+            }
+        };
+        self.event.store(before, Ordering::Release);
+        result.or_else(|error| self.raise(error))
+    }
+
+    /// Whether the caller is the callback that a loop runs now, or a task of it: that inherits the callback's context.
+    pub fn is_own_event(&self) -> PyResult<bool> {
+        let number = self.event.load(Ordering::Acquire);
+        Ok(number != 0 && Python::attach(|py| event_here(py)?.call_method0("get")?.extract::<u64>())? == number)
+    }
+}
+
+/// The context variable with the number of the event that a callback was called for.
+fn event_here(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static VARIABLE: Once<Py<PyAny>> = Once::new();
+    let variable = VARIABLE.get_or_try_init(py, || {
+        let options = [("default", 0)].into_py_dict(py)?;
+        let class = py.import("contextvars")?.getattr("ContextVar")?;
+        Ok(class.call(("kjson_group_event",), Some(&options))?.unbind())
+    })?;
+    Ok(variable.bind(py))
+}
+
+type Answer = Sender<PyResult<()>>;
+
+/// An event on its way to the loop.
+struct Told {
+    group: Arc<GroupCallbacks>,
+    number: u64,
+    event: Mutex<Option<(GroupEvent, Answer)>>,
+}
+
+impl Call for Told {
+    fn run(&self, py: Python<'_>) -> PyResult<()> {
+        let event = self.event.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((event, answer)) = event else { return Ok(()) };
+        let begin = || -> PyResult<Option<Bound<'_, PyAny>>> {
+            let Some(returned) = self.group.call(py, event)? else { return Ok(None) };
+            if !py.import("inspect")?.call_method1("isawaitable", (&returned,))?.is_truthy()? {
+                return Ok(None);
+            }
+            py.import("asyncio")?.call_method1("ensure_future", (returned,)).map(Some)
+        };
+        let variable = event_here(py)?;
+        let token = variable.call_method1("set", (self.number,))?;
+        let begun = begin();
+        variable.call_method1("reset", (token,))?;
+        match begun {
+            Ok(Some(task)) => {
+                let ended = Ended { answer: answer.clone() };
+                if let Err(error) = task.call_method1("add_done_callback", (ended,)) {
+                    let _ = answer.send(Err(error));
+                }
+            }
+            Ok(None) => drop(answer.send(Ok(()))),
+            Err(error) => drop(answer.send(Err(error))),
+        }
+        Ok(())
+    }
+}
+
+/// Called when the task of a callback is over.
+#[pyclass(module = "kjson", frozen)]
+struct Ended {
+    answer: Answer,
+}
+
+#[pymethods]
+impl Ended {
+    fn __call__(&self, task: &Bound<'_, PyAny>) {
+        let _ = self.answer.send(task.call_method0("result").map(|_| ()));
+    }
+}
+
+pub fn list_of<'py>(py: Python<'py>, partitions: &[Partition]) -> PyResult<Bound<'py, PyList>> {
+    let mut partitions: Vec<_> = partitions.iter().map(|partition| TopicPartition::new(partition, None)).collect();
+    partitions.sort();
+    PyList::new(py, partitions)
+}
+
+/// What the engine of a consumer calls.
+pub struct ConsumerEvents {
+    pub events: Events,
+    pub group: Arc<GroupCallbacks>,
+}
+
+impl LogSink for ConsumerEvents {
+    fn log(&self, record: LogRecord) {
+        self.events.log(record);
+    }
+}
+
+impl ConsumerHooks for ConsumerEvents {
+    fn error(&self, code: Code, reason: &str) {
+        self.events.error(code, reason);
+    }
+
+    fn statistics(&self, json: &str) {
+        self.events.statistics(json);
+    }
+
+    fn hears_commits(&self) -> bool {
+        self.group.on_commit.is_some()
+    }
+
+    fn group_event(&self, event: GroupEvent) -> Result<(), kafka::Error> {
+        if !self.group.any() {
+            return Ok(());
+        }
+        if let Some(port) = self.group.port() {
+            return self.group.call_on_loop(&port, event);
+        }
+        // None where the interpreter ends: nobody is left to be told.
+        match kafka::with_signals(|| Python::try_attach(|py| self.group.call(py, event))) {
+            Some(Err(error)) => self.group.raise(error),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The PyO3 classes: parse arguments at the door, call one engine, hand back. No Kafka or JSON logic here.
+
+pub mod aio;
+pub mod blocking;
+mod callables;
+mod client_events;
+pub mod codec;
+mod construct;
+pub mod consumer;
+mod dead_letter_producer;
+mod gc;
+pub mod group_metadata;
+pub mod message;
+pub mod message_parts;
+pub mod mock;
+pub mod notifier;
+pub mod once;
+pub mod options;
+pub mod partitions;
+pub mod producer;
+pub mod shutdown;

@@ -1,0 +1,108 @@
+//! `DeliveryBatch`: what became of the messages of one `send_many`, for Python.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyTuple};
+
+use crate::error::{failed_records, Error};
+use crate::kafka::{self, Batch};
+use crate::python::blocking::{deadline, detached};
+
+use super::aio::{refuse_on_loop, too_late};
+use super::core::Core;
+use super::delivery::RecordMetadata;
+use super::events::ProducerEvents;
+use super::handle::Handle;
+
+/// What becomes of the messages of one `send_many`.
+#[pyclass(module = "kjson", frozen)]
+pub struct DeliveryBatch {
+    pub batch: Arc<Batch>,
+    pub producer: Py<Handle>,
+}
+
+impl DeliveryBatch {
+    pub fn core(&self) -> &Arc<Core> {
+        &self.producer.get().core
+    }
+
+    fn topic(&self) -> Arc<str> {
+        self.core().producer.topic_name(self.batch.topic)
+    }
+
+    /// Waits for every message. The error inside is the batch's.
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> Result<Result<(), Error>, Error> {
+        if !self.batch.done() {
+            let core = self.core();
+            core.usable()?;
+            refuse_on_loop(py, core, "this batch")?;
+            let deadline = deadline(timeout)?;
+            if !detached(py, |interrupt| core.producer.wait_batch(&self.batch, deadline, interrupt))? {
+                let message = format!(
+                    "the {} messages to '{}' were not all confirmed or failed within {} s. They are still under way: ask again",
+                    self.batch.len(),
+                    self.topic(),
+                    timeout.unwrap_or(0.0),
+                );
+                return Err(Error::Python(too_late(&message)));
+            }
+        }
+        Ok(self.error().map_or(Ok(()), Err))
+    }
+
+    fn error(&self) -> Option<Error> {
+        kafka::Producer::<ProducerEvents>::batch_error(&self.batch).map(Error::from)
+    }
+
+    /// Where the messages of a batch that is done lie, or its error.
+    pub fn places<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        if let Some(error) = self.error() {
+            return Err(error.into());
+        }
+        let topic = self.topic();
+        let places = self.batch.places();
+        PyList::new(py, places.iter().map(|at| RecordMetadata::new(&topic, *at)))
+    }
+}
+
+#[pymethods]
+impl DeliveryBatch {
+    /// Wait for all confirmations and return where each message lies, in the order of `values`.
+    #[pyo3(signature = (timeout=None))]
+    fn result<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyList>> {
+        self.wait(py, timeout)??;
+        self.places(py)
+    }
+
+    /// As `result`, but returns the error, or None if all are confirmed.
+    #[pyo3(signature = (timeout=None))]
+    fn exception(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Py<PyAny>>> {
+        Ok(self.wait(py, timeout)?.err().map(|error| PyErr::from(error).into_value(py).into_any()))
+    }
+
+    /// Whether the outcome of every message is known.
+    fn done(&self) -> bool {
+        self.batch.done()
+    }
+
+    /// The messages that have failed so far.
+    #[getter]
+    fn failed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        failed_records(py, &self.batch.failures().0)
+    }
+
+    fn __len__(&self) -> usize {
+        self.batch.len()
+    }
+
+    fn __repr__(&self) -> String {
+        let state = match (self.batch.done(), self.batch.failed()) {
+            (false, 0) => "under way".to_owned(),
+            (false, failed) => format!("under way, {failed} failed"),
+            (true, 0) => "delivered".to_owned(),
+            (true, failed) => format!("{failed} failed"),
+        };
+        format!("<DeliveryBatch of {} messages to '{}': {state}>", self.batch.len(), self.topic())
+    }
+}

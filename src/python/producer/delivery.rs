@@ -1,0 +1,210 @@
+//! `Delivery` and `RecordMetadata`: what became of a message, for Python.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+use std::task::Waker;
+
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use crate::error::{delivery_error, Error};
+use crate::kafka::{Delivered, Failure, Report};
+use crate::python::blocking::{deadline, detached};
+use crate::python::callables::refuse_async_argument;
+use crate::python::message_parts::datetime_of;
+
+use super::aio::{refuse_on_loop, too_late, DoneCall};
+use super::core::Core;
+use super::handle::Handle;
+
+/// What a message's completion calls.
+pub enum Callback {
+    /// The producer's `on_delivery(error, metadata)`
+    Default,
+    /// The message's own.
+    OnDelivery(Py<PyAny>),
+    /// `add_done_callback(fn)`: called with the `Delivery`.
+    Done(Py<PyAny>, Py<Delivery>),
+    /// Somebody who waits on an event loop; needs no Python.
+    Wake(Waker),
+    /// `add_done_callback(fn)` on an event loop.
+    OnLoop(Arc<DoneCall>),
+}
+
+impl Callback {
+    /// What the user's code raises goes to `sys.unraisablehook` and harms nothing here.
+    pub fn call(&self, py: Python<'_>, report: &Report<Callback>, topic: &str, default: Option<&Py<PyAny>>) {
+        let function = match (self, default) {
+            (Callback::Default, None) | (Callback::Wake(_) | Callback::OnLoop(_), _) => return,
+            (Callback::Default, Some(function)) => function,
+            (Callback::OnDelivery(function) | Callback::Done(function, _), _) => function,
+        };
+        let result = if let Callback::Done(_, delivery) = self {
+            function.call1(py, (delivery,))
+        } else {
+            let (error, metadata) = match report.completion() {
+                Some(Ok(at)) => (None, Some(RecordMetadata::new(topic, at))),
+                Some(Err(failure)) => (Some(failed(failure).into_value(py)), None),
+                None => (None, None),
+            };
+            function.call1(py, (error, metadata))
+        };
+        if let Err(error) = result {
+            error.write_unraisable(py, Some(function.bind(py)));
+        }
+    }
+}
+
+fn failed(failure: &Failure) -> PyErr {
+    delivery_error(&failure.message, std::slice::from_ref(failure))
+}
+
+/// What becomes of one message. Keep it, or let it go: a failure that nobody looks at is raised by `flush` or `close`.
+#[pyclass(module = "kjson", frozen)]
+pub struct Delivery {
+    pub report: Arc<Report<Callback>>,
+    pub producer: Py<Handle>,
+    /// Waits by callback were cancelled, and nobody waits anew.
+    pub cancelled: AtomicBool,
+}
+
+impl Delivery {
+    pub fn new(report: Arc<Report<Callback>>, producer: Py<Handle>) -> Self {
+        Delivery { report, producer, cancelled: AtomicBool::new(false) }
+    }
+
+    pub fn core(&self) -> &Arc<Core> {
+        &self.producer.get().core
+    }
+
+    fn topic(&self) -> Arc<str> {
+        self.core().producer.topic_name(self.report.topic)
+    }
+
+    pub fn outcome(&self) -> Option<PyResult<RecordMetadata>> {
+        let completion = self.report.completion()?;
+        self.report.see();
+        Some(match completion {
+            Ok(at) => Ok(RecordMetadata::new(&self.topic(), at)),
+            Err(failure) => Err(failed(failure)),
+        })
+    }
+
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> Result<PyResult<RecordMetadata>, Error> {
+        if let Some(outcome) = self.outcome() {
+            return Ok(outcome);
+        }
+        self.core().usable()?;
+        self.raise_cancelled(py)?;
+        refuse_on_loop(py, self.core(), "this delivery")?;
+        let deadline = deadline(timeout)?;
+        let producer = &self.core().producer;
+        detached(py, |interrupt| producer.wait(&self.report, deadline, interrupt))?;
+        self.outcome().ok_or_else(|| Error::Python(self.too_late(timeout)))
+    }
+
+    /// The error of a wait that was not long enough.
+    pub fn too_late(&self, timeout: Option<f64>) -> PyErr {
+        too_late(&format!(
+            "the message to '{}' was neither confirmed nor failed within {} s. It is still under way: ask again",
+            self.topic(),
+            timeout.unwrap_or(0.0)
+        ))
+    }
+}
+
+#[pymethods]
+impl Delivery {
+    /// Wait for the confirmation and return where the message lies.
+    #[pyo3(signature = (timeout=None))]
+    pub fn result(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<RecordMetadata> {
+        self.wait(py, timeout)?
+    }
+
+    /// As `result`, but returns the error, or None for a confirmed message.
+    #[pyo3(signature = (timeout=None))]
+    fn exception(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Py<PyAny>>> {
+        Ok(self.wait(py, timeout)?.err().map(|error| error.into_value(py).into_any()))
+    }
+
+    /// Whether the outcome is known.
+    fn done(&self) -> bool {
+        self.report.completion().is_some()
+    }
+
+    /// Have `callback(delivery)` called on a thread of kjson when the outcome is known, or here if it is already.
+    // Of an `AsyncProducer`, in a running loop: on that loop.
+    #[pyo3(signature = (callback, *, context=None))]
+    fn add_done_callback(slf: &Bound<'_, Self>, callback: Py<PyAny>, context: Option<Py<PyAny>>) -> PyResult<()> {
+        let known = &slf.get().core().callbacks;
+        let function = callback.bind(slf.py());
+        let code = refuse_async_argument("add_done_callback", "callback", function, "deliveries call", known)?;
+        if Self::call_on_loop(slf, &callback, code.as_ref(), context)? {
+            return Ok(());
+        }
+        let report = &slf.get().report;
+        report.see();
+        if let Err(now) = report.when_done(Callback::Done(callback, slf.clone().unbind())) {
+            now.call(slf.py(), report, &slf.get().topic(), None);
+        }
+        Ok(())
+    }
+
+    fn __repr__(&self) -> String {
+        let state = match self.report.completion() {
+            None => "under way".to_owned(),
+            Some(Ok(at)) => format!("delivered to partition {} at offset {}", at.partition, at.offset),
+            Some(Err(failure)) => format!("failed: {}", failure.code.name()),
+        };
+        format!("<Delivery to '{}': {state}>", self.topic())
+    }
+}
+
+/// Where a confirmed message lies.
+#[pyclass(module = "kjson", frozen, eq, hash, get_all)]
+#[derive(PartialEq, Eq, Hash)]
+pub struct RecordMetadata {
+    topic: String,
+    partition: i32,
+    offset: i64,
+    /// Milliseconds since 1970, as the broker stored it.
+    timestamp_ms: Option<i64>,
+}
+
+impl RecordMetadata {
+    pub fn new(topic: &str, at: Delivered) -> Self {
+        let timestamp_ms = (at.timestamp_ms >= 0).then_some(at.timestamp_ms);
+        RecordMetadata { topic: topic.to_owned(), partition: at.partition, offset: at.offset, timestamp_ms }
+    }
+}
+
+#[pymethods]
+impl RecordMetadata {
+    #[new]
+    #[pyo3(signature = (topic, partition, offset, timestamp_ms=None))]
+    fn py_new(topic: String, partition: i32, offset: i64, timestamp_ms: Option<i64>) -> Self {
+        RecordMetadata { topic, partition, offset, timestamp_ms }
+    }
+
+    /// The same as an aware datetime in UTC.
+    #[getter]
+    fn timestamp<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.timestamp_ms.map(|millis| datetime_of(py, millis)).transpose()
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "RecordMetadata(topic='{}', partition={}, offset={}, timestamp_ms={})",
+            self.topic,
+            self.partition,
+            self.offset,
+            self.timestamp_ms.map_or_else(|| "None".to_owned(), |millis| millis.to_string())
+        )
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let this = slf.get();
+        let arguments = (&this.topic, this.partition, this.offset, this.timestamp_ms);
+        (slf.get_type(), arguments).into_pyobject(slf.py())
+    }
+}

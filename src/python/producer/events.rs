@@ -1,0 +1,71 @@
+//! What a producer's engine tells Python: delivery callbacks here, errors, statistics and the log as for every client.
+
+use std::sync::Arc;
+use std::task::Wake;
+
+use pyo3::prelude::*;
+
+use crate::kafka::{self, Code, Completed, LogRecord, LogSink, ProducerHooks, TopicId};
+use crate::python::aio::loop_waker::batched;
+use crate::python::client_events::Events;
+
+use super::aio::Rounds;
+use super::delivery::Callback;
+
+pub struct ProducerEvents {
+    pub events: Events,
+    pub on_delivery: Option<Py<PyAny>>,
+    pub rounds: Arc<Rounds>,
+}
+
+impl LogSink for ProducerEvents {
+    fn log(&self, record: LogRecord) {
+        self.events.log(record);
+    }
+}
+
+impl ProducerHooks for ProducerEvents {
+    type Callback = Callback;
+
+    fn completed(&self, name: &dyn Fn(TopicId) -> Arc<str>, batch: Vec<Completed<Callback>>) {
+        let mut python = false;
+        batched(|| {
+            for callback in batch.iter().flat_map(|(_, callbacks)| callbacks.as_slice()) {
+                match callback {
+                    Callback::Wake(waker) => waker.wake_by_ref(),
+                    Callback::OnLoop(call) => call.wake_by_ref(),
+                    _ => python = true,
+                }
+            }
+        });
+        if !python {
+            return;
+        }
+        // One attach for the whole batch. An interpreter that is ending takes no more callbacks.
+        let call = |py: Python<'_>| {
+            let Some((first, _)) = batch.first() else { return };
+            let (mut topic, mut topic_name) = (first.topic, name(first.topic));
+            for (report, callbacks) in batch {
+                if report.topic != topic {
+                    (topic, topic_name) = (report.topic, name(report.topic));
+                }
+                for callback in callbacks.as_slice() {
+                    callback.call(py, &report, &topic_name, self.on_delivery.as_ref());
+                }
+            }
+        };
+        kafka::with_signals(|| Python::try_attach(call));
+    }
+
+    fn moved(&self, count: usize) {
+        self.rounds.moved(count);
+    }
+
+    fn error(&self, code: Code, reason: &str) {
+        self.events.error(code, reason);
+    }
+
+    fn statistics(&self, json: &str) {
+        self.events.statistics(json);
+    }
+}
