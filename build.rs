@@ -1,6 +1,5 @@
-//! Has the linker put functions of ours around others: `src/librdkafka/` (`pacing.rs`, `interceptors.rs`, `refused.rs`,
-//! `timestamp.rs`, `left_group.rs`) around some of librdkafka, and `src/allocator.rs` around those with which native code asks
-//! for memory. What it is for is said there.
+//! Has the linker put functions of ours around others: `src/librdkafka/pinned/` around some of librdkafka, and
+//! `src/allocator.rs` around those with which native code asks for memory. What each is for is said there.
 
 const WRAPPED: [&str; 10] = [
     "rd_kafka_msgq_allow_wakeup_at",

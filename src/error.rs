@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::json::{DecodeError, EncodeError};
 use crate::kafka::{self, Code, ConnectionKind, Failure};
-use crate::python::once::Once;
+use crate::once::Once;
 
 #[derive(Debug, Error)]
 pub enum Error {

@@ -7,6 +7,7 @@ mod error;
 mod json;
 mod kafka;
 mod librdkafka;
+mod once;
 mod os;
 mod python;
 

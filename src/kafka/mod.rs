@@ -10,21 +10,22 @@ mod producer;
 
 pub use crate::librdkafka::chunk::{Chunk, Parts as MessageParts};
 pub use client::config::{Config, Role};
-pub use client::error::{ConnectionKind, Error};
+pub use client::error::{ConnectionKind, Error, Failure};
 pub use client::log::{Level, LogRecord, LogSink};
 pub use client::topic_name::refuse_impossible;
 pub use client::unfinished::wait as wait_for_unfinished;
 pub use client::wait::{Deadline, Interrupt};
 pub use consumer::pattern::translate as translate_pattern;
-pub use consumer::{Consumer, ConsumerHooks, ConsumerSettings, GroupEvent, Until, Watermark};
+pub use consumer::{Consumer, ConsumerHooks, ConsumerSettings, GroupEvent, Until};
 pub use mock::MockCluster;
 pub use producer::accumulator::Accumulator;
 pub use producer::batch::Batch;
-pub use producer::delivery::{Delivered, Failure, Report, TopicId};
-pub use producer::{Completed, Outgoing, Producer, ProducerHooks, ProducerSettings, Refusal};
+pub use producer::delivery::{Delivered, DeliveryState, TopicId};
+pub use producer::{Completed, Outgoing, Producer, ProducerHooks, ProducerSettings, SendError};
 
 pub use crate::librdkafka::code::Code;
-pub use crate::librdkafka::fetched::Incoming;
+pub use crate::librdkafka::fetched::Fetched;
+pub use crate::librdkafka::position::OffsetSpec;
 pub use crate::librdkafka::record::{Header, Partition};
 pub use crate::librdkafka::transactions::GroupMetadata;
 pub use crate::librdkafka::version as librdkafka_version;

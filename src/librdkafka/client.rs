@@ -1,4 +1,4 @@
-//! `rd_kafka_t`: made, asked for metadata, destroyed, and its callbacks led to a `Callbacks` object.
+//! `rd_kafka_t`: made, asked for metadata, destroyed, and its callbacks led to a `ClientEvents` object.
 
 use std::ffi::{c_char, c_int, c_void, CString};
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -15,7 +15,7 @@ use super::{code, millis, text};
 use crate::os::fork;
 
 /// Called by librdkafka: `log` on any of its threads, the others on the thread that polls. Must not block or panic.
-pub trait Callbacks: Send + Sync + 'static {
+pub trait ClientEvents: Send + Sync + 'static {
     fn log(&self, level: i32, facility: &str, text: &str);
     fn error(&self, code: Code, reason: &str);
     fn statistics(&self, json: &str);
@@ -28,13 +28,13 @@ pub trait Callbacks: Send + Sync + 'static {
 /// For clients of which nobody wants to hear.
 pub struct Silent;
 
-impl Callbacks for Silent {
+impl ClientEvents for Silent {
     fn log(&self, _level: i32, _facility: &str, _text: &str) {}
     fn error(&self, _code: Code, _reason: &str) {}
     fn statistics(&self, _json: &str) {}
 }
 
-type Shared = Arc<dyn Callbacks>;
+type Shared = Arc<dyn ClientEvents>;
 
 extern "C" {
     /// `void rd_kafka_idemp_start(rd_kafka_t *rk, rd_bool_t immediate)`, where `rd_bool_t` is a `uint8_t`.
@@ -93,7 +93,7 @@ impl Client {
     }
 
     /// Hands something to the client's callbacks, as librdkafka would.
-    pub(super) fn tell(&self, what: impl FnOnce(&dyn Callbacks)) {
+    pub(super) fn tell(&self, what: impl FnOnce(&dyn ClientEvents)) {
         if !self.callbacks.is_null() {
             // SAFETY: the callbacks live as long as the client.
             guarded(|| what(unsafe { &**self.callbacks }));

@@ -7,20 +7,20 @@ use rdkafka::bindings as rd;
 
 use super::client::Client;
 use super::code::Code;
-use super::fetched::Incoming;
+use super::fetched::Fetched;
 use super::partitions::{read, Entry, PartitionList};
-use super::{code, millis, problem, text, Problem};
+use super::{code, millis, problem, text, NativeError};
 
-pub struct Inlet {
+pub struct NativeConsumer {
     client: Client,
     queue: *mut rd::rd_kafka_queue_t,
 }
 
 // SAFETY: the queue is locked inside librdkafka.
-unsafe impl Send for Inlet {}
-unsafe impl Sync for Inlet {}
+unsafe impl Send for NativeConsumer {}
+unsafe impl Sync for NativeConsumer {}
 
-impl Inlet {
+impl NativeConsumer {
     /// From now on the client's callbacks are served by `fetch`.
     pub fn new(client: Client) -> Result<Self, Code> {
         // SAFETY: the client is a live consumer; the reference to its queue is given back on drop.
@@ -33,7 +33,7 @@ impl Inlet {
             if queue.is_null() {
                 return Err(Code::STATE);
             }
-            Ok(Inlet { client, queue })
+            Ok(NativeConsumer { client, queue })
         }
     }
 
@@ -42,13 +42,13 @@ impl Inlet {
     }
 
     /// Takes up to `limit` messages and notices, waiting for all of them up to `timeout`, and serves the callbacks.
-    pub fn fetch(&self, timeout: Duration, limit: usize, into: &mut VecDeque<Incoming>) {
+    pub fn fetch(&self, timeout: Duration, limit: usize, into: &mut VecDeque<Fetched>) {
         let mut batch: Vec<*mut rd::rd_kafka_message_t> = vec![std::ptr::null_mut(); limit];
         // SAFETY: the queue is live and the array as long as said; the first `count` entries are messages, now ours.
         unsafe {
             let count = rd::rd_kafka_consume_batch_queue(self.queue, millis(timeout), batch.as_mut_ptr(), batch.len());
             let count = usize::try_from(count).unwrap_or(0);
-            into.extend(batch[..count].iter().map(|raw| Incoming::from_raw(*raw)));
+            into.extend(batch[..count].iter().map(|raw| Fetched::from_raw(*raw)));
         }
     }
 
@@ -105,7 +105,7 @@ impl Inlet {
     }
 
     /// Begins to leave the group; go on with `fetch` until `closed`.
-    pub fn begin_close(&self) -> Result<(), Problem> {
+    pub fn begin_close(&self) -> Result<(), NativeError> {
         // SAFETY: client and queue are live.
         unsafe { problem(rd::rd_kafka_consumer_close_queue(self.client.raw(), self.queue)) }
     }
@@ -116,7 +116,7 @@ impl Inlet {
     }
 }
 
-impl Drop for Inlet {
+impl Drop for NativeConsumer {
     fn drop(&mut self) {
         // SAFETY: the reference taken in `new`, given back once, before the client is dropped.
         unsafe { rd::rd_kafka_queue_destroy(self.queue) }
@@ -165,7 +165,7 @@ impl Drop for Commit {
     }
 }
 
-impl Inlet {
+impl NativeConsumer {
     /// Whether the group's protocol changes some partitions (cooperative, KIP-848) or replaces all of them (eager).
     pub fn cooperative(&self) -> bool {
         // SAFETY: the client is live; the text is static or null.
@@ -180,7 +180,7 @@ impl Inlet {
 
     /// Takes on or gives up partitions the way the group's protocol wants it: eager replaces all, cooperative changes some,
     /// and refuses to take on what is assigned, or to give up what is not.
-    pub fn apply_rebalance(&self, assign: bool, partitions: &[Entry]) -> Result<(), Problem> {
+    pub fn apply_rebalance(&self, assign: bool, partitions: &[Entry]) -> Result<(), NativeError> {
         let cooperative = self.cooperative();
         let assigned = if cooperative { self.assignment().unwrap_or_default() } else { Vec::new() };
         let changes = |entry: &&Entry| {
@@ -201,8 +201,8 @@ impl Inlet {
     }
 }
 
-pub(super) fn plain(code: Code) -> Problem {
-    Problem {
+pub(super) fn plain(code: Code) -> NativeError {
+    NativeError {
         code,
         text: code.text().to_owned(),
         fatal: code == Code::FATAL,

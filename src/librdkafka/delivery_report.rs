@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rdkafka::bindings as rd;
 
 use super::code::Code;
-use super::fetched::Incoming;
+use super::fetched::Fetched;
 use super::pinned::refusal_texts::text_of;
 use super::record::Header;
 use super::{code, text};
@@ -22,7 +22,7 @@ pub struct Payload<'a> {
     pub timestamp_ms: Option<i64>,
     pub headers: &'a [Header],
     /// Goes out with this message's headers before its own, byte for byte: names that are not UTF-8 have no `Header`.
-    pub forwarded: Option<&'a Incoming>,
+    pub forwarded: Option<&'a Fetched>,
 }
 
 /// What a delivery report says of one message.
@@ -72,7 +72,7 @@ pub(super) unsafe fn copy(pointer: *const c_void, length: usize) -> Option<Box<[
 }
 
 /// What a message carries from `produce` to its delivery report, in librdkafka's opaque pointer.
-pub enum Carried<R> {
+pub enum Opaque<R> {
     /// An `Arc<R>` of its own.
     Message(Arc<R>),
     /// Its number in a batch, and the batch's: no allocation for it. The lowest bit tells it from a pointer.
@@ -81,11 +81,11 @@ pub enum Carried<R> {
 
 const _: () = assert!(usize::BITS >= 64, "a slot packs two numbers into a pointer's 64 bits");
 
-impl<R> Carried<R> {
+impl<R> Opaque<R> {
     pub(super) fn into_opaque(self) -> *mut c_void {
         match self {
-            Carried::Message(report) => Arc::into_raw(report).cast_mut().cast(),
-            Carried::Slot { batch, index } => (((index as usize) << 32) | ((batch as usize) << 1) | 1) as *mut c_void,
+            Opaque::Message(report) => Arc::into_raw(report).cast_mut().cast(),
+            Opaque::Slot { batch, index } => (((index as usize) << 32) | ((batch as usize) << 1) | 1) as *mut c_void,
         }
     }
 
@@ -95,9 +95,9 @@ impl<R> Carried<R> {
         let bits = opaque as usize;
         if bits & 1 == 0 {
             // SAFETY: even, so it is the pointer of an Arc, whose content is aligned to more than one byte.
-            return Carried::Message(unsafe { Arc::from_raw(opaque.cast::<R>()) });
+            return Opaque::Message(unsafe { Arc::from_raw(opaque.cast::<R>()) });
         }
-        Carried::Slot { batch: (bits as u32) >> 1, index: (bits >> 32) as u32 }
+        Opaque::Slot { batch: (bits as u32) >> 1, index: (bits >> 32) as u32 }
     }
 }
 
@@ -110,10 +110,10 @@ pub(super) struct NativeHeaders {
 }
 
 impl NativeHeaders {
-    pub(super) fn new(headers: &[Header], forwarded: Option<&Incoming>) -> Result<Self, Code> {
+    pub(super) fn new(headers: &[Header], forwarded: Option<&Fetched>) -> Result<Self, Code> {
         // SAFETY: allocates; the result is owned by the new object.
         let raw = forwarded
-            .and_then(Incoming::copy_of_headers)
+            .and_then(Fetched::copy_of_headers)
             .unwrap_or_else(|| unsafe { rd::rd_kafka_headers_new(headers.len()) });
         let new = NativeHeaders { raw };
         for (name, value) in headers {

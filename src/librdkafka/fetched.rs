@@ -15,19 +15,19 @@ use super::pinned::headers::has_headers;
 use super::record::{Header, Partition, WHOLE};
 use super::{code, text};
 
-pub struct Incoming {
+pub struct Fetched {
     raw: *mut rd::rd_kafka_message_t,
 }
 
 // SAFETY: a message belongs to one owner, and what it points to is reference counted inside librdkafka.
-unsafe impl Send for Incoming {}
-unsafe impl Sync for Incoming {}
+unsafe impl Send for Fetched {}
+unsafe impl Sync for Fetched {}
 
-impl Incoming {
+impl Fetched {
     /// # Safety
     /// `raw` is a live message from a consumer, given away by the caller.
     pub(super) unsafe fn from_raw(raw: *mut rd::rd_kafka_message_t) -> Self {
-        Incoming { raw }
+        Fetched { raw }
     }
 
     fn message(&self) -> &rd::rd_kafka_message_t {
@@ -112,13 +112,13 @@ impl Incoming {
     }
 
     /// Whether both are of one partition.
-    pub fn is_next_to(&self, other: &Incoming) -> bool {
+    pub fn is_next_to(&self, other: &Fetched) -> bool {
         // Both are alive and keep their topics, so one address is one topic.
         self.partition() == other.partition() && self.message().rkt == other.message().rkt
     }
 
     /// Adds it to messages that stand for themselves and those before them: of a row of one partition the last is kept.
-    pub fn add_to(self, rows: &mut Vec<Incoming>) {
+    pub fn add_to(self, rows: &mut Vec<Fetched>) {
         match rows.last_mut() {
             Some(last) if last.is_next_to(&self) => *last = self,
             _ => rows.push(self),
@@ -204,7 +204,7 @@ impl Incoming {
     }
 }
 
-impl Drop for Incoming {
+impl Drop for Fetched {
     fn drop(&mut self) {
         // SAFETY: owned, and freed once.
         unsafe { rd::rd_kafka_message_destroy(self.raw) }

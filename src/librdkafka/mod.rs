@@ -75,7 +75,7 @@ fn code(error: rd::rd_kafka_resp_err_t) -> Code {
 }
 
 /// The content of a `rd_kafka_error_t`, which it frees.
-pub struct Problem {
+pub struct NativeError {
     pub code: Code,
     pub text: String,
     pub fatal: bool,
@@ -87,11 +87,11 @@ pub struct Problem {
 
 /// # Safety
 /// `error` is null or an error object that the caller owns.
-unsafe fn problem(error: *mut rd::rd_kafka_error_t) -> Result<(), Problem> {
+unsafe fn problem(error: *mut rd::rd_kafka_error_t) -> Result<(), NativeError> {
     if error.is_null() {
         return Ok(());
     }
-    let problem = Problem {
+    let problem = NativeError {
         code: code(rd::rd_kafka_error_code(error)),
         text: text(rd::rd_kafka_error_string(error)),
         fatal: rd::rd_kafka_error_is_fatal(error) != 0,

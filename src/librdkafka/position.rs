@@ -5,12 +5,12 @@ use std::time::Duration;
 use rdkafka::bindings as rd;
 
 use super::code::Code;
-use super::consumer::{checked, plain, Inlet};
+use super::consumer::{checked, plain, NativeConsumer};
 use super::partitions::{Entry, PartitionList};
 use super::record::Partition;
-use super::{code, millis, problem, Problem};
+use super::{code, millis, problem, NativeError};
 
-impl Inlet {
+impl NativeConsumer {
     pub fn assignment(&self) -> Result<Vec<Entry>, Code> {
         let mut raw = std::ptr::null_mut();
         // SAFETY: the client is live; on success the list is ours.
@@ -27,7 +27,7 @@ impl Inlet {
     }
 
     /// As `assign`, also after a cooperative group, whose assignment changes only in parts.
-    pub fn replace_assignment(&self, list: &PartitionList) -> Result<(), Problem> {
+    pub fn replace_assignment(&self, list: &PartitionList) -> Result<(), NativeError> {
         if !self.cooperative() {
             return self.assign(list).map_err(plain);
         }
@@ -39,20 +39,20 @@ impl Inlet {
     }
 
     /// Takes on more partitions of one's own choice, without a group.
-    pub fn assign_more(&self, list: &PartitionList) -> Result<(), Problem> {
+    pub fn assign_more(&self, list: &PartitionList) -> Result<(), NativeError> {
         // SAFETY: client and list are live; the list is copied.
         unsafe { problem(rd::rd_kafka_incremental_assign(self.client().raw(), list.raw())) }
     }
 
     /// Gives up some partitions of one's own choice, or of a cooperative group.
-    pub fn assign_fewer(&self, list: &PartitionList) -> Result<(), Problem> {
+    pub fn assign_fewer(&self, list: &PartitionList) -> Result<(), NativeError> {
         // SAFETY: client and list are live; the list is copied.
         unsafe { problem(rd::rd_kafka_incremental_unassign(self.client().raw(), list.raw())) }
     }
 
     /// Moves partitions to the offsets of the list, and discards what is queued of them. What went wrong with one is in its
     /// entry; `STATE` means that it is not being read yet.
-    pub fn seek(&self, list: &PartitionList, timeout: Duration) -> Result<Vec<Entry>, Problem> {
+    pub fn seek(&self, list: &PartitionList, timeout: Duration) -> Result<Vec<Entry>, NativeError> {
         // SAFETY: client and list are live; librdkafka writes each partition's result into the list.
         unsafe { problem(rd::rd_kafka_seek_partitions(self.client().raw(), list.raw(), millis(timeout).max(1)))? };
         Ok(list.entries())
@@ -129,7 +129,7 @@ pub struct OffsetQuestion {
 // SAFETY: the queue is locked inside librdkafka.
 unsafe impl Send for OffsetQuestion {}
 
-impl Inlet {
+impl NativeConsumer {
     pub fn ask_offsets(
         &self,
         wanted: &[(Entry, OffsetSpec)],

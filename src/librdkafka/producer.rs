@@ -11,7 +11,7 @@ use rdkafka::bindings as rd;
 use super::chunk::{Bounds, Chunk};
 use super::client::{c_string, Client};
 use super::code::Code;
-use super::delivery_report::{raw_parts, Carried, NativeHeaders, Outcome, Payload};
+use super::delivery_report::{raw_parts, NativeHeaders, Opaque, Outcome, Payload};
 use super::pinned::refusal_texts::blame;
 use super::pinned::timestamp_zero;
 use super::{code, millis, text};
@@ -53,21 +53,21 @@ impl Drop for Topic {
 const AT_ONCE: usize = 128;
 
 /// A producing client whose messages each carry something, from `produce` to the delivery report.
-pub struct Line<R> {
+pub struct NativeProducer<R> {
     client: Client,
     reports: *mut rd::rd_kafka_queue_t,
     carries: PhantomData<Arc<R>>,
 }
 
 // SAFETY: the queue is locked inside librdkafka; what it carries may move between threads.
-unsafe impl<R: Send + Sync> Send for Line<R> {}
-unsafe impl<R: Send + Sync> Sync for Line<R> {}
+unsafe impl<R: Send + Sync> Send for NativeProducer<R> {}
+unsafe impl<R: Send + Sync> Sync for NativeProducer<R> {}
 
-impl<R: Send + Sync + 'static> Line<R> {
+impl<R: Send + Sync + 'static> NativeProducer<R> {
     pub fn new(client: Client) -> Self {
         // SAFETY: the client is live; the reference to its queue is given back on drop.
         let reports = unsafe { rd::rd_kafka_queue_get_main(client.raw()) };
-        Line { client, reports, carries: PhantomData }
+        NativeProducer { client, reports, carries: PhantomData }
     }
 
     pub fn client(&self) -> &Client {
@@ -79,7 +79,7 @@ impl<R: Send + Sync + 'static> Line<R> {
     }
 
     /// Enqueues one message. librdkafka copies it; what it carries comes back through `poll`, or here if it was refused.
-    pub fn produce(&self, topic: &Topic, payload: &Payload<'_>, carried: Carried<R>) -> Result<(), (Code, Carried<R>)> {
+    pub fn produce(&self, topic: &Topic, payload: &Payload<'_>, carried: Opaque<R>) -> Result<(), (Code, Opaque<R>)> {
         let opaque = carried.into_opaque();
         let result = if payload.headers.is_empty() && payload.timestamp_ms.is_none() && payload.forwarded.is_none() {
             self.produce_plain(topic, payload, opaque)
@@ -87,7 +87,7 @@ impl<R: Send + Sync + 'static> Line<R> {
             self.produce_full(topic, payload, opaque)
         };
         // SAFETY: librdkafka refused the message, so the pointer that was made above comes back to us alone.
-        result.map_err(|code| (code, unsafe { Carried::from_opaque(opaque) }))
+        result.map_err(|code| (code, unsafe { Opaque::from_opaque(opaque) }))
     }
 
     /// Enqueues the messages of `chunk` from number `from` on as messages of a batch, the first with index `index`; hands
@@ -115,7 +115,7 @@ impl<R: Send + Sync + 'static> Line<R> {
                 message.len = len;
                 message.key = key.cast_mut();
                 message.key_len = key_len;
-                message._private = Carried::<R>::Slot { batch, index }.into_opaque();
+                message._private = Opaque::<R>::Slot { batch, index }.into_opaque();
             }
             // SAFETY: the first `bounds.len()` of `raw` are filled, and the bytes they point to live for the call; F_COPY
             // has librdkafka copy them. The topic is of this live client.
@@ -207,7 +207,7 @@ impl<R: Send + Sync + 'static> Line<R> {
 
     /// Waits for delivery reports, hands each to `take`, and passes on what else the queue has: in event mode
     /// errors and statistics come as events too, not to their callbacks. Returns how many there were.
-    pub fn poll(&self, timeout: Duration, mut take: impl FnMut(Carried<R>, Outcome<'_>)) -> usize {
+    pub fn poll(&self, timeout: Duration, mut take: impl FnMut(Opaque<R>, Outcome<'_>)) -> usize {
         // SAFETY: the queue is live. The event is ours until its destroy, and its messages live as long. Each message's
         // opaque pointer is one that `into_opaque` made, and librdkafka reports each message once.
         unsafe {
@@ -231,7 +231,7 @@ impl<R: Send + Sync + 'static> Line<R> {
                         break;
                     }
                     let message = &*message;
-                    let carried = Carried::from_opaque(message._private);
+                    let carried = Opaque::from_opaque(message._private);
                     let outcome = Outcome {
                         code: Code(std::ptr::addr_of!(message.err).cast::<i32>().read()),
                         partition: message.partition,
@@ -275,7 +275,7 @@ impl<R: Send + Sync + 'static> Line<R> {
     }
 }
 
-impl<R> Drop for Line<R> {
+impl<R> Drop for NativeProducer<R> {
     fn drop(&mut self) {
         // SAFETY: the reference taken in `new`, given back once, before the client is dropped.
         unsafe { rd::rd_kafka_queue_destroy(self.reports) }

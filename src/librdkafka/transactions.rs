@@ -7,7 +7,7 @@ use rdkafka::bindings as rd;
 
 use super::client::{c_string, Client};
 use super::partitions::PartitionList;
-use super::{millis, problem, Problem};
+use super::{millis, problem, NativeError};
 
 /// Who consumes, as the broker wants to know it with offsets: librdkafka's own form, as bytes that belong to nobody.
 #[derive(Clone)]
@@ -44,22 +44,22 @@ impl Client {
         }
     }
 
-    pub fn init_transactions(&self, timeout: Duration) -> Result<(), Problem> {
+    pub fn init_transactions(&self, timeout: Duration) -> Result<(), NativeError> {
         // SAFETY: the client is live; the error that comes back is ours.
         unsafe { problem(rd::rd_kafka_init_transactions(self.raw(), millis(timeout))) }
     }
 
-    pub fn begin_transaction(&self) -> Result<(), Problem> {
+    pub fn begin_transaction(&self) -> Result<(), NativeError> {
         // SAFETY: as above.
         unsafe { problem(rd::rd_kafka_begin_transaction(self.raw())) }
     }
 
-    pub fn commit_transaction(&self, timeout: Duration) -> Result<(), Problem> {
+    pub fn commit_transaction(&self, timeout: Duration) -> Result<(), NativeError> {
         // SAFETY: as above.
         unsafe { problem(rd::rd_kafka_commit_transaction(self.raw(), millis(timeout))) }
     }
 
-    pub fn abort_transaction(&self, timeout: Duration) -> Result<(), Problem> {
+    pub fn abort_transaction(&self, timeout: Duration) -> Result<(), NativeError> {
         // SAFETY: as above.
         unsafe { problem(rd::rd_kafka_abort_transaction(self.raw(), millis(timeout))) }
     }
@@ -70,7 +70,7 @@ impl Client {
         offsets: &PartitionList,
         group: &GroupMetadata,
         timeout: Duration,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), NativeError> {
         let mut metadata = std::ptr::null_mut();
         // SAFETY: client and list are live, the bytes as long as said. The metadata that is read from them is ours until
         // its destroy; the call copies both.
@@ -87,7 +87,7 @@ impl Client {
     }
 
     /// The consumer's membership as it is now; None without a group.
-    pub fn group_metadata(&self) -> Option<Result<GroupMetadata, Problem>> {
+    pub fn group_metadata(&self) -> Option<Result<GroupMetadata, NativeError>> {
         // SAFETY: the client is a live consumer. Metadata and buffer are ours to free, the buffer with librdkafka's `free`.
         unsafe {
             let metadata = rd::rd_kafka_consumer_group_metadata(self.raw());

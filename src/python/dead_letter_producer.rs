@@ -8,7 +8,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use crate::error::{delivery_error, raise, Error};
-use crate::kafka::{self, Config, Deadline, Header, Incoming, Interrupt, Outgoing, Report};
+use crate::kafka::{self, Config, Deadline, DeliveryState, Fetched, Header, Interrupt, Outgoing};
 
 use super::aio::connection::connect;
 use super::aio::timer::within;
@@ -26,7 +26,7 @@ pub struct Forwarder {
 
 /// A record under way. `report` tells when it arrived, and takes a callback for who does not wait.
 pub struct Forwarded {
-    pub report: Arc<Report<Callback>>,
+    pub report: Arc<DeliveryState<Callback>>,
 }
 
 impl Forwarder {
@@ -60,13 +60,7 @@ impl Forwarder {
     }
 
     /// `send` and `wait`, on an event loop.
-    pub async fn deliver(
-        &self,
-        topic: &str,
-        record: &Incoming,
-        headers: &[Header],
-        patience: Duration,
-    ) -> PyResult<()> {
+    pub async fn deliver(&self, topic: &str, record: &Fetched, headers: &[Header], patience: Duration) -> PyResult<()> {
         let core = &self.producer.get().core;
         core.usable()?;
         connect(core).await.map_err(Error::from)?;
@@ -89,7 +83,7 @@ impl Forwarder {
     }
 
     /// Hands the record over, with `headers` behind its own; waits for room only. The partitioner chooses by its key.
-    pub fn send(&self, py: Python<'_>, topic: &str, record: &Incoming, headers: &[Header]) -> PyResult<Forwarded> {
+    pub fn send(&self, py: Python<'_>, topic: &str, record: &Fetched, headers: &[Header]) -> PyResult<Forwarded> {
         let producer = self.producer.get();
         producer.core.usable()?;
         let topic = producer.core.producer.topic(topic).map_err(Error::from)?;
@@ -109,7 +103,7 @@ impl Forwarder {
         self.outcome(&sent.report)
     }
 
-    fn outcome(&self, report: &Report<Callback>) -> PyResult<()> {
+    fn outcome(&self, report: &DeliveryState<Callback>) -> PyResult<()> {
         match report.completion() {
             Some(Ok(_)) => Ok(()),
             Some(Err(failure)) => Err(delivery_error(&failure.message, std::slice::from_ref(failure))),
@@ -136,7 +130,7 @@ impl Forwarder {
 }
 
 /// The record's own bytes, with `headers` behind its own. The partitioner chooses by its key.
-fn as_it_is<'a>(record: &'a Incoming, headers: &'a [Header]) -> Outgoing<'a> {
+fn as_it_is<'a>(record: &'a Fetched, headers: &'a [Header]) -> Outgoing<'a> {
     Outgoing {
         partition: -1,
         key: record.key(),

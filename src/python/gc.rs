@@ -7,8 +7,8 @@
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::once::Once;
 use crate::json::Unseen;
+use crate::once::Once;
 
 /// While it lives the collector does not run. For code that keeps the GIL and runs nobody's Python code: no other thread
 /// gets to see it.

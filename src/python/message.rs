@@ -3,9 +3,9 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple, PyType};
 
-use super::once::Once;
 use crate::json::{self, EncodeOptions, NanPolicy};
-use crate::kafka::{Header, Incoming};
+use crate::kafka::{Fetched, Header};
+use crate::once::Once;
 
 use super::message_parts;
 
@@ -69,7 +69,7 @@ impl Message {
     pub fn new(
         py: Python<'_>,
         topic: Py<PyString>,
-        incoming: &Incoming,
+        incoming: &Fetched,
         headers: Vec<Header>,
         key: Key,
         value: Py<PyAny>,

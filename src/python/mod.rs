@@ -14,7 +14,6 @@ pub mod message;
 pub mod message_parts;
 pub mod mock;
 pub mod notifier;
-pub mod once;
 pub mod options;
 pub mod partitions;
 pub mod producer;

@@ -8,7 +8,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyDict, PyInt, PyList, PyMemoryView, PyS
 
 use crate::json::callback::call;
 use crate::json::MAX_DEPTH;
-use crate::python::once::Once;
+use crate::once::Once;
 
 use super::stop::{Stop, Walk};
 use super::walk::Walker;

@@ -1,10 +1,28 @@
-//! The errors of this room. Each message names the operation, the object, the cause and the next step; none holds the
+//! The errors of producers and consumers. Each message names the operation, the object, the cause and the next step; none holds the
 //! value of an option, which may be a secret.
 
 use thiserror::Error;
 
-use crate::kafka::producer::delivery::Failure;
 use crate::librdkafka::code::Code;
+
+/// A message that was accepted and not delivered, as `Error::Delivery` names it.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    pub topic: String,
+    pub partition: i32,
+    pub key: Option<Box<[u8]>>,
+    pub value: Option<Box<[u8]>>,
+    pub code: Code,
+    pub message: String,
+}
+
+impl Failure {
+    /// About how many bytes it takes.
+    pub(in crate::kafka) fn size(&self) -> usize {
+        let bytes = |bytes: &Option<Box<[u8]>>| bytes.as_ref().map_or(0, |bytes| bytes.len());
+        std::mem::size_of::<Failure>() + self.message.len() + self.topic.len() + bytes(&self.key) + bytes(&self.value)
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionKind {

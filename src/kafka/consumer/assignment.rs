@@ -4,8 +4,8 @@
 use std::time::Instant;
 
 use super::read::Reading;
-use crate::librdkafka::consumer::Inlet;
-use crate::librdkafka::fetched::Incoming;
+use crate::librdkafka::consumer::NativeConsumer;
+use crate::librdkafka::fetched::Fetched;
 use crate::librdkafka::partitions::PartitionList;
 use crate::librdkafka::record::Partition;
 
@@ -120,15 +120,15 @@ impl Reading {
     }
 
     /// Whether this came of something that is not read any more.
-    pub(super) fn is_replaced(&self, incoming: &Incoming) -> bool {
+    pub(super) fn is_replaced(&self, incoming: &Fetched) -> bool {
         let topic = incoming.topic();
         !topic.is_empty() && !self.assignment.wants_topic(&topic)
     }
 
     /// The program's own choice, from where reading stands.
-    pub(super) fn own_places(&self, inlet: &Inlet) -> Vec<(Partition, i64)> {
+    pub(super) fn own_places(&self, native: &NativeConsumer) -> Vec<(Partition, i64)> {
         let own = self.assignment.own().unwrap_or_default();
-        let taken = inlet.taken(&PartitionList::without_offsets(own.iter().map(|(partition, _)| partition)));
+        let taken = native.taken(&PartitionList::without_offsets(own.iter().map(|(partition, _)| partition)));
         let taken = taken.unwrap_or_default();
         let place = |(partition, start): &(Partition, i64)| {
             let sought = self.sought.get(partition).map(|sought| sought.offset);

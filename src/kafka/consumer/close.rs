@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 use std::time::Duration;
 
 use super::events::Notice;
-use super::read::Aside;
+use super::read::Deferred;
 use super::{Consumer, ConsumerHooks, Shared};
 use crate::kafka::client::background;
 use crate::kafka::client::config::Role;
@@ -15,8 +15,8 @@ use crate::kafka::client::log::{Level, LogRecord};
 use crate::kafka::client::unfinished;
 use crate::kafka::client::wait::{check, Deadline, Interrupt, TICK};
 use crate::librdkafka::code::Code;
-use crate::librdkafka::consumer::Inlet;
-use crate::librdkafka::fetched::Incoming;
+use crate::librdkafka::consumer::NativeConsumer;
+use crate::librdkafka::fetched::Fetched;
 
 /// How long a consumer whose close was broken off tries to leave its group.
 const LEAVING: Duration = Duration::from_millis(500);
@@ -40,26 +40,26 @@ impl<H: ConsumerHooks> Consumer<H> {
             }
             check(interrupt)?;
         };
-        let Some(inlet) = self.current() else { return Ok(()) };
+        let Some(native) = self.current() else { return Ok(()) };
         let mut result = Ok(());
         self.settle(&mut self.control());
         let commits = self.commits_by_itself(&self.control());
         if commits {
-            result = self.commit_done(&inlet, deadline, interrupt);
+            result = self.commit_done(&native, deadline, interrupt);
         }
         let interrupted = matches!(result, Err(Error::Interrupted));
         // The hook may still commit while the partitions are given back, so the client is taken away afterwards.
-        let left = if interrupted { Err(Error::Interrupted) } else { self.leave(&inlet, deadline, interrupt) };
-        self.inlet.write().unwrap_or_else(PoisonError::into_inner).take();
+        let left = if interrupted { Err(Error::Interrupted) } else { self.leave(&native, deadline, interrupt) };
+        self.native.write().unwrap_or_else(PoisonError::into_inner).take();
         self.control().forget_all();
-        *self.lock(&self.aside) = Aside::default();
+        *self.lock(&self.aside) = Deferred::default();
         self.shared.quiet.store(true, Ordering::Relaxed);
         let ended = background::run({
             let shared = self.shared.clone();
             let under_way = unfinished::begin(LEAVING, || None);
             move || {
-                shared.leave_quietly(&inlet, LEAVING);
-                drop((inlet, under_way));
+                shared.leave_quietly(&native, LEAVING);
+                drop((native, under_way));
             }
         });
         if left.is_ok() {
@@ -70,26 +70,26 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// The partitions are given back while this fetches. Bounded by the deadline.
-    fn leave(&self, inlet: &Inlet, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
+    fn leave(&self, native: &NativeConsumer, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
         {
             let mut reading = self.control();
             reading.handed_out.clear();
             reading.give_up(|_| true);
             if reading.assignment.joined.is_some() && reading.assignment.own().is_some() {
                 // A member whose subscription was replaced may not have left yet, see `resign`.
-                self.replace(inlet, "cannot give up the assignment", &[])?;
+                self.replace(native, "cannot give up the assignment", &[])?;
             }
         }
         let mut told = Ok(());
-        self.shared.leave(inlet, deadline, |discarded| {
+        self.shared.leave(native, deadline, |discarded| {
             let mut reading = self.control();
             discarded.iter().for_each(|message| reading.received.miscounted(message));
-            discarded.retain(|message: &Incoming| message.code() == Code::NONE);
+            discarded.retain(|message: &Fetched| message.code() == Code::NONE);
             reading.buffer.append(discarded);
             reading.give_up(|_| true);
             drop(reading);
             let result = std::mem::replace(&mut told, Ok(()));
-            told = result.and(self.act_on_notices(inlet));
+            told = result.and(self.act_on_notices(native));
             check(interrupt)
         })?;
         told
@@ -100,28 +100,28 @@ impl<H: ConsumerHooks> Shared<H> {
     /// Leaves the group. `serve` gets what came meanwhile, acts on notices, and may break off.
     fn leave(
         &self,
-        inlet: &Inlet,
+        native: &NativeConsumer,
         deadline: Deadline,
-        mut serve: impl FnMut(&mut VecDeque<Incoming>) -> Result<(), Error>,
+        mut serve: impl FnMut(&mut VecDeque<Fetched>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut came = VecDeque::new();
         let mut until = |over: &dyn Fn() -> bool| {
             while !over() && !deadline.passed() {
-                inlet.fetch(deadline.step(TICK / 5), 1, &mut came);
+                native.fetch(deadline.step(TICK / 5), 1, &mut came);
                 serve(&mut came)?;
             }
             Ok(())
         };
-        if inlet.closed() {
+        if native.closed() {
             return Ok(());
         }
         if self.resigns {
-            self.resign(inlet, &mut until)?;
+            self.resign(native, &mut until)?;
         }
-        if inlet.begin_close().is_err() {
+        if native.begin_close().is_err() {
             return Ok(());
         }
-        until(&|| inlet.closed())
+        until(&|| native.closed())
     }
 
     /// Has a member without partitions leave. librdkafka 2.12 ends two kinds of them without a LeaveGroup, and the group,
@@ -130,27 +130,27 @@ impl<H: ConsumerHooks> Shared<H> {
     /// - one whose first request to join is not answered: it is a member by the id in the answer (KIP-394).
     fn resign(
         &self,
-        inlet: &Inlet,
+        native: &NativeConsumer,
         until: &mut impl FnMut(&dyn Fn() -> bool) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let idle = || inlet.assignment().is_ok_and(|partitions| partitions.is_empty());
+        let idle = || native.assignment().is_ok_and(|partitions| partitions.is_empty());
         // Unsubscribing waits for a rebalance that is under way, which may bring partitions: then they are given back.
-        if !idle() || inlet.unsubscribe().is_err() {
+        if !idle() || native.unsubscribe().is_err() {
             return Ok(());
         }
         let unsent = Deadline::after(Some(UNSENT));
-        let member = || self.joining.load(Ordering::SeqCst) || !inlet.member_id().is_empty();
+        let member = || self.joining.load(Ordering::SeqCst) || !native.member_id().is_empty();
         until(&|| !idle() || (!member() && unsent.passed()))
     }
 
     /// Leaves the group without a word to the program.
-    fn leave_quietly(&self, inlet: &Inlet, timeout: Duration) {
+    fn leave_quietly(&self, native: &NativeConsumer, timeout: Duration) {
         let deadline = Deadline::after(Some(timeout));
-        let _ = self.leave(inlet, deadline, |came| {
+        let _ = self.leave(native, deadline, |came| {
             came.clear();
             while let Some(notice) = self.next_notice() {
                 if let Notice::Rebalance { assign, partitions } = notice {
-                    self.apply(inlet, assign, &partitions);
+                    self.apply(native, assign, &partitions);
                 }
             }
             Ok(())
@@ -160,13 +160,13 @@ impl<H: ConsumerHooks> Shared<H> {
 
 impl<H: ConsumerHooks> Consumer<H> {
     /// The consumer itself, in a place of its own, for a thread that outlives it.
-    fn take_rest(&mut self, inlet: Arc<Inlet>) -> Self {
+    fn take_rest(&mut self, native: Arc<NativeConsumer>) -> Self {
         fn take<T: Default>(mutex: &mut Mutex<T>) -> Mutex<T> {
             Mutex::new(std::mem::take(mutex.get_mut().unwrap_or_else(PoisonError::into_inner)))
         }
         Consumer {
             shared: self.shared.clone(),
-            inlet: RwLock::new(Some(inlet)),
+            native: RwLock::new(Some(native)),
             reading: take(&mut self.reading),
             subscribed: take(&mut self.subscribed),
             watch: self.watch.clone(),
@@ -188,8 +188,8 @@ impl<H: ConsumerHooks> Consumer<H> {
 
 impl<H: ConsumerHooks> Drop for Consumer<H> {
     fn drop(&mut self) {
-        let Some(inlet) = self.inlet.get_mut().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        let rest = self.take_rest(inlet);
+        let Some(native) = self.native.get_mut().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let rest = self.take_rest(native);
         if self.forked() {
             std::mem::forget(rest);
             return;

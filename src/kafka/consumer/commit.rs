@@ -10,7 +10,7 @@ use super::{Consumer, ConsumerHooks};
 use crate::kafka::client::error::Error;
 use crate::kafka::client::wait::{check, Deadline, Interrupt, TICK};
 use crate::librdkafka::code::Code;
-use crate::librdkafka::consumer::Inlet;
+use crate::librdkafka::consumer::NativeConsumer;
 use crate::librdkafka::partitions::PartitionList;
 use crate::librdkafka::record::Partition;
 use crate::librdkafka::transactions::GroupMetadata;
@@ -18,14 +18,14 @@ use crate::librdkafka::transactions::GroupMetadata;
 impl<H: ConsumerHooks> Consumer<H> {
     /// The membership that a transaction names beside its offsets.
     pub fn group_metadata(&self) -> Result<GroupMetadata, Error> {
-        let inlet = self.open("group_metadata")?;
+        let native = self.open("group_metadata")?;
         if !self.settings.grouped {
             return Err(Error::Misuse(
                 "the consumer has no group, so a transaction cannot keep its offsets. Give it a group_id".to_owned(),
             ));
         }
         let operation = "cannot read the group's metadata";
-        let metadata = inlet.client().group_metadata();
+        let metadata = native.client().group_metadata();
         let metadata = metadata.ok_or_else(|| Error::failed(operation, Code::STATE, ""))?;
         metadata.map_err(|problem| Error::failed(operation, problem.code, &problem.text))
     }
@@ -37,15 +37,15 @@ impl<H: ConsumerHooks> Consumer<H> {
         deadline: Deadline,
         interrupt: Interrupt<'_>,
     ) -> Result<(), Error> {
-        let inlet = self.open("commit")?;
-        let offsets = self.to_commit(&inlet, offsets)?;
+        let native = self.open("commit")?;
+        let offsets = self.to_commit(&native, offsets)?;
         loop {
-            let result = self.commit_offsets(&inlet, &offsets, deadline, interrupt, || {});
+            let result = self.commit_offsets(&native, &offsets, deadline, interrupt, || {});
             // A cooperative member keeps its partitions while the group is shared out anew, and they are still its own to
             // commit when that is over: nothing is given up before the next read.
             let may_hold = |code: Code| code.is_rebalance() && code != Code::UNKNOWN_MEMBER_ID;
             match &result {
-                Err(Error::Commit { code, .. }) if may_hold(*code) && !inlet.assignment_lost() => {}
+                Err(Error::Commit { code, .. }) if may_hold(*code) && !native.assignment_lost() => {}
                 _ => return result,
             }
             if deadline.passed() {
@@ -58,12 +58,12 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     /// Sends a commit and does not wait. The answer comes with a later read.
     pub fn commit_behind(&self, offsets: Option<HashMap<Partition, i64>>) -> Result<(), Error> {
-        let inlet = self.open("commit")?;
-        let offsets = self.to_commit(&inlet, offsets)?;
+        let native = self.open("commit")?;
+        let offsets = self.to_commit(&native, offsets)?;
         if offsets.is_empty() {
             return Ok(());
         }
-        inlet.commit_behind(&list_of(&offsets)).map_err(|code| failed(&offsets, code, code.text()))
+        native.commit_behind(&list_of(&offsets)).map_err(|code| failed(&offsets, code, code.text()))
     }
 
     /// Whether what is done is committed without being asked for. A mock takes commits of members alone once its group has
@@ -76,7 +76,7 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     fn to_commit(
         &self,
-        inlet: &Inlet,
+        native: &NativeConsumer,
         offsets: Option<HashMap<Partition, i64>>,
     ) -> Result<HashMap<Partition, i64>, Error> {
         if !self.settings.grouped {
@@ -88,7 +88,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         let Some(offsets) = offsets else {
             // The caller has worked on the last one too, or would not ask.
             self.settle(&mut reading);
-            self.pass_markers(inlet, &mut reading);
+            self.pass_markers(native, &mut reading);
             return Ok(reading.offsets.to_commit());
         };
         // What was committed before is so no more.
@@ -104,7 +104,7 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     fn commit_offsets(
         &self,
-        inlet: &Inlet,
+        native: &NativeConsumer,
         offsets: &HashMap<Partition, i64>,
         deadline: Deadline,
         interrupt: Interrupt<'_>,
@@ -113,7 +113,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         if offsets.is_empty() {
             return Ok(());
         }
-        let commit = inlet.commit(&list_of(offsets)).map_err(|code| failed(offsets, code, code.text()))?;
+        let commit = native.commit(&list_of(offsets)).map_err(|code| failed(offsets, code, code.text()))?;
         loop {
             if let Some((code, entries)) = commit.answer(deadline.step(TICK)) {
                 let worst = entries.iter().map(|entry| entry.code).find(|code| *code != Code::NONE).unwrap_or(code);
@@ -135,15 +135,15 @@ impl<H: ConsumerHooks> Consumer<H> {
     /// Commits all that is done, through a rebalance if there is one.
     pub(super) fn commit_done(
         &self,
-        inlet: &Arc<Inlet>,
+        native: &Arc<NativeConsumer>,
         deadline: Deadline,
         interrupt: Interrupt<'_>,
     ) -> Result<(), Error> {
         // A broker answers the requests of a connection in order, and the answer to JoinGroup waits for all members. So a
         // commit behind it may wait for the partitions that this member has to give up first.
         let take_part = |patience| {
-            let fetched = self.fetch(inlet, &mut self.control(), patience, BATCH);
-            let _ = self.act_on_notices(inlet).and(fetched);
+            let fetched = self.fetch(native, &mut self.control(), patience, BATCH);
+            let _ = self.act_on_notices(native).and(fetched);
         };
         // Refused for good if other members are in the group that this consumer does not take part in.
         let alone = self.control().assignment.own().is_some();
@@ -151,10 +151,10 @@ impl<H: ConsumerHooks> Consumer<H> {
         loop {
             let offsets = {
                 let mut reading = self.control();
-                self.pass_markers(inlet, &mut reading);
+                self.pass_markers(native, &mut reading);
                 reading.offsets.to_commit()
             };
-            let result = self.commit_offsets(inlet, &offsets, deadline, interrupt, || take_part(Duration::ZERO));
+            let result = self.commit_offsets(native, &offsets, deadline, interrupt, || take_part(Duration::ZERO));
             match &result {
                 Err(Error::Commit { code, .. }) if may_hold(*code) && !deadline.passed() => {}
                 _ => return result,

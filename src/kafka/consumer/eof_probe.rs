@@ -13,19 +13,19 @@ use crate::kafka::client::config::{Config, Role};
 use crate::kafka::client::error::Error;
 use crate::librdkafka::client::{Client, Silent};
 use crate::librdkafka::code::Code;
-use crate::librdkafka::consumer::Inlet;
+use crate::librdkafka::consumer::NativeConsumer;
 use crate::librdkafka::partitions::PartitionList;
 use crate::librdkafka::record::Partition;
 use crate::os::fork::forks;
 
-pub(super) struct Scout {
-    inlet: Option<Inlet>,
+pub(super) struct EofProbe {
+    native: Option<NativeConsumer>,
     /// The partitions that it has not told of yet.
     asked: Vec<Partition>,
     forks: u32,
 }
 
-impl Scout {
+impl EofProbe {
     /// What a scout of this consumer is made with: it sees what the consumer would.
     pub(super) fn options(consumer: &Config) -> Config {
         let mut options = consumer.sibling(Role::Consumer);
@@ -49,18 +49,18 @@ impl Scout {
     pub(super) fn send(options: &Config, places: &HashMap<Partition, i64>) -> Result<Self, Error> {
         let refused = |code| Error::failed("until_end: cannot look for the end", code, "");
         let client = Client::consumer(options.build()?, Arc::new(Silent)).map_err(|_| refused(Code::FAIL))?;
-        let inlet = Inlet::new(client).map_err(refused)?;
+        let native = NativeConsumer::new(client).map_err(refused)?;
         let list = PartitionList::of(places.iter().map(|(partition, offset)| (partition, *offset)));
-        let assigned = inlet.assign(&list).map_err(refused);
-        let scout = Scout { inlet: Some(inlet), asked: places.keys().cloned().collect(), forks: forks() };
+        let assigned = native.assign(&list).map_err(refused);
+        let scout = EofProbe { native: Some(native), asked: places.keys().cloned().collect(), forks: forks() };
         assigned.map(|()| scout)
     }
 
     /// The first that it met in partitions which it has not told of before: the offset of a message, or of the end.
     pub(super) fn told(&mut self) -> Vec<(Partition, i64)> {
         let (mut came, mut told) = (VecDeque::new(), Vec::new());
-        if let Some(inlet) = &self.inlet {
-            inlet.fetch(Duration::ZERO, 100, &mut came);
+        if let Some(native) = &self.native {
+            native.fetch(Duration::ZERO, 100, &mut came);
         }
         for met in came.iter().filter(|met| matches!(met.code(), Code::NONE | Code::PARTITION_EOF)) {
             if let Some(index) = self.asked.iter().position(|partition| met.is_of(partition)) {
@@ -75,13 +75,13 @@ impl Scout {
     }
 }
 
-impl Drop for Scout {
+impl Drop for EofProbe {
     fn drop(&mut self) {
-        let inlet = self.inlet.take();
+        let native = self.native.take();
         if self.forks == forks() {
-            drop(background::run(move || drop(inlet)));
+            drop(background::run(move || drop(native)));
         } else {
-            std::mem::forget(inlet);
+            std::mem::forget(native);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::PoisonError;
 
 use super::{ConsumerHooks, Shared};
-use crate::librdkafka::client::{Callbacks, Client};
+use crate::librdkafka::client::{Client, ClientEvents};
 use crate::librdkafka::code::Code;
 use crate::librdkafka::partitions::Entry;
 
@@ -38,7 +38,7 @@ impl<H: ConsumerHooks> Shared<H> {
     }
 }
 
-impl<H: ConsumerHooks> Callbacks for Shared<H> {
+impl<H: ConsumerHooks> ClientEvents for Shared<H> {
     fn log(&self, level: i32, facility: &str, text: &str) {
         if !self.quiet.load(Ordering::Relaxed) {
             if let Some(record) = self.collapse.pass(level, facility, text) {

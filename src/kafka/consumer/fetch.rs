@@ -10,8 +10,8 @@ use super::{Consumer, ConsumerHooks};
 use crate::kafka::client::error::Error;
 use crate::kafka::client::wait::Deadline;
 use crate::librdkafka::code::Code;
-use crate::librdkafka::consumer::Inlet;
-use crate::librdkafka::fetched::Incoming;
+use crate::librdkafka::consumer::NativeConsumer;
+use crate::librdkafka::fetched::Fetched;
 use crate::librdkafka::partitions::PartitionList;
 use crate::librdkafka::record::{Partition, WHOLE};
 
@@ -33,7 +33,7 @@ impl Sought {
 }
 
 impl Reading {
-    fn seek_what_is_due(&mut self, inlet: &Inlet) {
+    fn seek_what_is_due(&mut self, native: &NativeConsumer) {
         let now = Instant::now();
         let mut due = Vec::new();
         for (partition, sought) in &mut self.sought {
@@ -43,7 +43,7 @@ impl Reading {
             }
         }
         if !due.is_empty() {
-            for partition in inlet.seek_again(&due) {
+            for partition in native.seek_again(&due) {
                 if let Some(sought) = self.sought.get_mut(&partition) {
                     sought.exact = true;
                 }
@@ -57,29 +57,35 @@ impl<H: ConsumerHooks> Consumer<H> {
     /// the whole timeout for a full batch.
     pub(super) fn fetch(
         &self,
-        inlet: &Arc<Inlet>,
+        native: &Arc<NativeConsumer>,
         reading: &mut Reading,
         patience: Duration,
         limit: usize,
     ) -> Result<(), Error> {
         if !self.settings.grouped || reading.assignment.own().is_some() {
-            self.look_for_topics(inlet, reading, Deadline::after(Some(Duration::ZERO)))?;
+            self.look_for_topics(native, reading, Deadline::after(Some(Duration::ZERO)))?;
         }
         if !reading.sought.is_empty() {
-            reading.seek_what_is_due(inlet);
+            reading.seek_what_is_due(native);
         }
-        let first = self.fetch_some(inlet, reading, patience, 1);
+        let first = self.fetch_some(native, reading, patience, 1);
         reading.fetched_at = Some(Instant::now());
         if reading.buffer.is_empty() || self.shared.has_revocation() {
             return first;
         }
         self.watch.heard();
-        first.and(self.fetch_some(inlet, reading, Duration::ZERO, limit - 1))
+        first.and(self.fetch_some(native, reading, Duration::ZERO, limit - 1))
     }
 
-    fn fetch_some(&self, inlet: &Inlet, reading: &mut Reading, patience: Duration, limit: usize) -> Result<(), Error> {
+    fn fetch_some(
+        &self,
+        native: &NativeConsumer,
+        reading: &mut Reading,
+        patience: Duration,
+        limit: usize,
+    ) -> Result<(), Error> {
         let before = reading.buffer.len();
-        inlet.fetch(patience, limit, &mut reading.buffer);
+        native.fetch(patience, limit, &mut reading.buffer);
         let mut fetched = reading.buffer.split_off(before).into_iter().peekable();
         let (mut count, mut bytes, mut result) = (0, 0, Ok(()));
         let mut astray: Vec<(Partition, i64)> = Vec::new();
@@ -100,7 +106,7 @@ impl<H: ConsumerHooks> Consumer<H> {
                 if astray.iter().any(|(partition, _)| incoming.is_of(partition)) {
                     continue;
                 }
-                self.go_on_after(inlet, reading, &mut incoming, &mut astray);
+                self.go_on_after(native, reading, &mut incoming, &mut astray);
             } else if incoming.code() != Code::NONE {
                 reading.received.miscounted(&incoming);
                 result = result.and(self.heed(reading, &incoming));
@@ -121,9 +127,9 @@ impl<H: ConsumerHooks> Consumer<H> {
             }
         }
         let stopped_again = reading.stopped.take_due();
-        result = result.and(self.restart(inlet, reading, &stopped_again));
+        result = result.and(self.restart(native, reading, &stopped_again));
         if !astray.is_empty() {
-            let moved = inlet.seek_again(&astray);
+            let moved = native.seek_again(&astray);
             let stray = astray.iter().map(|(partition, _)| partition).filter(|partition| !moved.contains(partition));
             stray.for_each(|partition| reading.received.forget(partition));
             reading.begin_at(astray);
@@ -133,7 +139,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         // What the program has chosen itself is not the group's to revoke.
         if reading.assignment.own().is_none() && self.shared.has_revocation() {
             // Void from now on, before anybody is told.
-            let gone = |message: &Incoming| self.shared.is_revoked(|entry| message.is_of(&entry.partition));
+            let gone = |message: &Fetched| self.shared.is_revoked(|entry| message.is_of(&entry.partition));
             reading.give_up(gone);
         }
         result
@@ -144,9 +150,9 @@ impl<H: ConsumerHooks> Consumer<H> {
     /// offset in it.
     fn go_on_after(
         &self,
-        inlet: &Inlet,
+        native: &NativeConsumer,
         reading: &mut Reading,
-        incoming: &mut Incoming,
+        incoming: &mut Fetched,
         astray: &mut Vec<(Partition, i64)>,
     ) {
         let partition = incoming.topic_partition();
@@ -158,11 +164,11 @@ impl<H: ConsumerHooks> Consumer<H> {
             .or(sought)
             .or_else(|| reading.offsets.next(&partition))
             .or_else(|| reading.starts.get(&partition).copied());
-        let first = known.or_else(|| self.committed_now(inlet, &partition)).unwrap_or(0);
+        let first = known.or_else(|| self.committed_now(native, &partition)).unwrap_or(0);
         let offset = first.max(incoming.offset());
         incoming.set_offset(offset);
         let next = PartitionList::of([(&partition, offset + 1)]);
-        let moved = inlet.seek(&next, MOVE_WITHIN);
+        let moved = native.seek(&next, MOVE_WITHIN);
         if moved.is_ok_and(|entries| entries.iter().all(|entry| entry.code == Code::NONE)) {
             reading.unreadable.insert(partition.clone(), offset + 1);
         }
@@ -171,17 +177,17 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// Where a member begins to read, perhaps in the middle of a batch.
-    fn committed_now(&self, inlet: &Inlet, partition: &Partition) -> Option<i64> {
+    fn committed_now(&self, native: &NativeConsumer, partition: &Partition) -> Option<i64> {
         if !self.settings.grouped {
             return None;
         }
         let list = PartitionList::without_offsets(std::slice::from_ref(partition));
-        let entries = inlet.committed(&list, MOVE_WITHIN).ok()?;
+        let entries = native.committed(&list, MOVE_WITHIN).ok()?;
         entries.first().map(|entry| entry.offset).filter(|offset| *offset >= 0)
     }
 
     /// Passes on what a fetch reported besides messages: an error to raise, a warning to log, or nothing.
-    fn heed(&self, reading: &mut Reading, notice: &Incoming) -> Result<(), Error> {
+    fn heed(&self, reading: &mut Reading, notice: &Fetched) -> Result<(), Error> {
         let (code, text, topic) = (notice.code(), notice.reason(), notice.topic());
         let partition = notice.about();
         let place = match partition.id {
@@ -232,9 +238,9 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
-    pub(super) fn require_broker(&self, inlet: &Arc<Inlet>) -> Result<(), Error> {
+    pub(super) fn require_broker(&self, native: &Arc<NativeConsumer>) -> Result<(), Error> {
         let Some(limit) = self.settings.unreachable_timeout else { return Ok(()) };
-        let asked = inlet.clone();
+        let asked = native.clone();
         if self.watch.unreachable_for(move |timeout| asked.client().answers(timeout).is_ok()) < limit {
             return Ok(());
         }
@@ -249,7 +255,7 @@ impl<H: ConsumerHooks> Consumer<H> {
 
 /// Whether what came of a partition is not from the place that was sought. That place is then sought once more, which is
 /// exact, since nothing is being looked up any more; what comes after that is what there is (offsets may have gaps).
-fn went_astray(reading: &mut Reading, incoming: &Incoming, astray: &mut Vec<(Partition, i64)>) -> bool {
+fn went_astray(reading: &mut Reading, incoming: &Fetched, astray: &mut Vec<(Partition, i64)>) -> bool {
     if incoming.code() != Code::NONE {
         return false;
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::kafka::client::background;
 use crate::librdkafka::code::Code;
-use crate::librdkafka::consumer::Inlet;
+use crate::librdkafka::consumer::NativeConsumer;
 
 /// How long one answer is waited for. Longer than any broker needs that reading makes sense with.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -34,17 +34,17 @@ pub(super) enum Next {
 
 impl Lookup {
     /// Asks for these topics, one after the other.
-    pub(super) fn begin(inlet: &Arc<Inlet>, topics: Vec<String>, again: bool) -> Self {
+    pub(super) fn begin(native: &Arc<NativeConsumer>, topics: Vec<String>, again: bool) -> Self {
         let abandoned = Arc::new(AtomicBool::new(false));
         let (tell, heard) = channel();
-        let asking = (inlet.clone(), abandoned.clone());
+        let asking = (native.clone(), abandoned.clone());
         drop(background::run(move || {
-            let (inlet, abandoned) = asking;
+            let (native, abandoned) = asking;
             for topic in topics {
                 if abandoned.load(Ordering::Relaxed) {
                     return;
                 }
-                let answer = inlet.client().metadata(Some(&topic), PATIENCE);
+                let answer = native.client().metadata(Some(&topic), PATIENCE);
                 if tell.send((topic, answer)).is_err() {
                     return;
                 }

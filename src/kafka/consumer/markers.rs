@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::read::Reading;
 use super::{Consumer, ConsumerHooks};
-use crate::librdkafka::consumer::Inlet;
-use crate::librdkafka::fetched::Incoming;
+use crate::librdkafka::consumer::NativeConsumer;
+use crate::librdkafka::fetched::Fetched;
 use crate::librdkafka::partitions::PartitionList;
 use crate::librdkafka::record::Partition;
 
@@ -36,12 +36,12 @@ impl Received {
 
     /// librdkafka's position counts what was dropped, or an error with an offset, which it takes for a message
     /// (rdkafka_queue.c:830).
-    pub(super) fn miscounted(&mut self, incoming: &Incoming) {
+    pub(super) fn miscounted(&mut self, incoming: &Fetched) {
         self.partitions.retain(|(partition, _)| !incoming.is_of(partition));
     }
 
     /// All messages of its partition up to this one were received.
-    pub(super) fn add(&mut self, message: &Incoming) {
+    pub(super) fn add(&mut self, message: &Fetched) {
         let next = message.offset() + 1;
         match self.partitions.iter_mut().find(|(partition, _)| message.is_of(partition)) {
             Some((_, known)) => *known = if next < *known { UNRELIABLE } else { next },
@@ -76,9 +76,9 @@ impl Reading {
 
 impl<H: ConsumerHooks> Consumer<H> {
     /// Has the next commit include the markers after the messages that are done. Never moves an offset backwards.
-    pub(super) fn pass_markers(&self, inlet: &Inlet, reading: &mut Reading) {
+    pub(super) fn pass_markers(&self, native: &NativeConsumer, reading: &mut Reading) {
         let list = PartitionList::without_offsets(reading.all_done());
-        let Ok(positions) = inlet.taken(&list) else { return };
+        let Ok(positions) = native.taken(&list) else { return };
         let mut passed = PartitionList::new();
         for entry in positions {
             let partition = &entry.partition;
@@ -88,14 +88,14 @@ impl<H: ConsumerHooks> Consumer<H> {
             }
         }
         if self.settings.auto_commit {
-            inlet.store_offsets(&passed);
+            native.store_offsets(&passed);
         }
     }
 
     /// The same for automatic commits, now and then.
-    pub(super) fn pass_markers_if_due(&self, inlet: &Inlet, reading: &mut Reading) {
+    pub(super) fn pass_markers_if_due(&self, native: &NativeConsumer, reading: &mut Reading) {
         if self.settings.grouped && self.settings.auto_commit && reading.received.due() {
-            self.pass_markers(inlet, reading);
+            self.pass_markers(native, reading);
         }
     }
 }

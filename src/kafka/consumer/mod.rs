@@ -40,13 +40,12 @@ use super::client::log::{Collapse, Level, LogRecord, LogSink};
 use super::client::wait::Interrupt;
 use crate::librdkafka::client::Client;
 use crate::librdkafka::code::Code;
-use crate::librdkafka::consumer::Inlet;
+use crate::librdkafka::consumer::NativeConsumer;
 use crate::os::fork::forks;
-use eof_probe::Scout;
+use eof_probe::EofProbe;
 use events::Notice;
-use read::{Aside, Reading};
+use read::{Deferred, Reading};
 
-pub use queries::Watermark;
 pub use rebalance::GroupEvent;
 pub use until_end::Until;
 
@@ -106,14 +105,14 @@ impl<H: ConsumerHooks> Shared<H> {
 
 pub struct Consumer<H: ConsumerHooks> {
     shared: Arc<Shared<H>>,
-    inlet: RwLock<Option<Arc<Inlet>>>,
+    native: RwLock<Option<Arc<NativeConsumer>>>,
     reading: Mutex<Reading>,
     subscribed: Mutex<Vec<String>>,
     watch: Arc<Watch>,
     closing: AtomicBool,
     /// One close at a time; the second finds nothing left to do.
     close: Mutex<()>,
-    aside: Mutex<Aside>,
+    aside: Mutex<Deferred>,
     has_aside: AtomicBool,
     /// One who reads at a time.
     reader: Mutex<()>,
@@ -125,7 +124,7 @@ pub struct Consumer<H: ConsumerHooks> {
     group: String,
     /// Its brokers are a mock's.
     on_mock: bool,
-    /// What `Scout`s are made with.
+    /// What `EofProbe`s are made with.
     scouting: Config,
     forks: u32,
 }
@@ -162,10 +161,10 @@ impl<H: ConsumerHooks> Consumer<H> {
             option: String::new(),
             suggestion: None,
         })?;
-        let inlet = Inlet::new(client).map_err(|code| Error::failed("cannot make a consumer", code, ""))?;
+        let native = NativeConsumer::new(client).map_err(|code| Error::failed("cannot make a consumer", code, ""))?;
         Ok(Consumer {
             shared,
-            inlet: RwLock::new(Some(Arc::new(inlet))),
+            native: RwLock::new(Some(Arc::new(native))),
             reading: Mutex::default(),
             subscribed: Mutex::default(),
             watch: Watch::new(brokers),
@@ -179,7 +178,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             settings,
             group: config.get("group.id").unwrap_or_default().to_owned(),
             on_mock,
-            scouting: Scout::options(&config),
+            scouting: EofProbe::options(&config),
             forks: forks(),
         })
     }
@@ -187,10 +186,10 @@ impl<H: ConsumerHooks> Consumer<H> {
     /// Waits for a broker's answer, once, before anything is read.
     pub fn connect(&self, interrupt: Interrupt<'_>) -> Result<(), Error> {
         if let Some(timeout) = self.settings.connect_timeout {
-            let inlet = self.open("connect")?;
+            let native = self.open("connect")?;
             // Nothing is subscribed to, so there are no messages yet: only callbacks, which carry the reasons.
-            let serve = || inlet.fetch(Duration::ZERO, 1, &mut VecDeque::new());
-            connect(inlet.client(), &self.shared.brokers, timeout, serve, interrupt)?;
+            let serve = || native.fetch(Duration::ZERO, 1, &mut VecDeque::new());
+            connect(native.client(), &self.shared.brokers, timeout, serve, interrupt)?;
         }
         self.shared.collapse.connected();
         Ok(())
@@ -205,8 +204,8 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     pub fn ping(&self, timeout: Duration, interrupt: Interrupt<'_>) -> Result<(), Error> {
-        let inlet = self.open("ping")?;
-        ask(&self.shared.brokers, "ping", timeout, interrupt, move |step| inlet.client().answers(step))
+        let native = self.open("ping")?;
+        ask(&self.shared.brokers, "ping", timeout, interrupt, move |step| native.client().answers(step))
     }
 
     pub fn metrics(&self) -> ConsumerMetrics {
@@ -219,12 +218,12 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
-    fn open(&self, operation: &'static str) -> Result<Arc<Inlet>, Error> {
+    fn open(&self, operation: &'static str) -> Result<Arc<NativeConsumer>, Error> {
         self.current().ok_or(Error::Closed { operation, object: "consumer" })
     }
 
-    fn current(&self) -> Option<Arc<Inlet>> {
-        self.inlet.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn current(&self) -> Option<Arc<NativeConsumer>> {
+        self.native.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Reading is for one at a time, and not for the callbacks that it makes.

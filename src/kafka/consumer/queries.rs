@@ -12,8 +12,6 @@ use crate::librdkafka::partitions::{Entry, PartitionList};
 use crate::librdkafka::position::OffsetSpec;
 use crate::librdkafka::record::Partition;
 
-pub use crate::librdkafka::position::OffsetSpec as Watermark;
-
 impl<H: ConsumerHooks> Consumer<H> {
     /// What the group has committed; None where that is nothing.
     pub fn committed(
@@ -22,7 +20,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         timeout: Duration,
         interrupt: Interrupt<'_>,
     ) -> Result<HashMap<Partition, Option<i64>>, Error> {
-        let inlet = self.open("committed")?;
+        let native = self.open("committed")?;
         if !self.settings.grouped {
             return Err(Error::Misuse("committed: the consumer has no group, which is what keeps offsets".to_owned()));
         }
@@ -31,7 +29,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
         const OPERATION: &str = "cannot read the group's offsets";
         let entries = ask(&self.shared.brokers, OPERATION, timeout, interrupt, move |step| {
-            inlet.committed(&PartitionList::without_offsets(&partitions), step)
+            native.committed(&PartitionList::without_offsets(&partitions), step)
         })?;
         entries
             .into_iter()
@@ -50,7 +48,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         timeout: Duration,
         interrupt: Interrupt<'_>,
     ) -> Result<HashMap<Partition, (i64, i64)>, Error> {
-        let inlet = self.open(operation)?;
+        let native = self.open(operation)?;
         let deadline = Deadline::after(Some(timeout));
         if wanted.is_empty() {
             return Ok(HashMap::new());
@@ -61,7 +59,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             .collect();
         loop {
             let left = deadline.step(timeout).max(TICK);
-            let question = inlet.ask_offsets(&wanted, self.settings.committed_only, left);
+            let question = native.ask_offsets(&wanted, self.settings.committed_only, left);
             let answer = loop {
                 if let Some(answer) = question.answer(deadline.step(TICK)) {
                     break answer;
@@ -136,8 +134,8 @@ impl<H: ConsumerHooks> Consumer<H> {
         let deadline = Deadline::after(Some(timeout));
         let (mut known, mut unknown) = (HashMap::new(), Vec::new());
         let reading = self.control();
-        let inlet = self.open("position")?;
-        let taken = inlet
+        let native = self.open("position")?;
+        let taken = native
             .taken(&PartitionList::without_offsets(partitions))
             .map_err(|code| Error::failed("position", code, ""))?;
         for partition in partitions {

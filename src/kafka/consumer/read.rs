@@ -14,7 +14,7 @@ use super::stray::Expected;
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::client::error::Error;
 use crate::kafka::client::wait::{check, Deadline, Interrupt, TICK};
-use crate::librdkafka::fetched::Incoming;
+use crate::librdkafka::fetched::Fetched;
 use crate::librdkafka::record::Partition;
 
 /// Messages taken from librdkafka in one go.
@@ -31,13 +31,13 @@ const POLL_EVERY: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct Reading {
     /// Fetched and not handed out.
-    pub(super) buffer: VecDeque<Incoming>,
+    pub(super) buffer: VecDeque<Fetched>,
     /// Fetched, and not to be handed out now: its partition is paused, or it lies behind the end of an `until`.
-    pub(super) held: Vec<Incoming>,
+    pub(super) held: Vec<Fetched>,
     /// Something may be held by an `until`.
     pub(super) bounded: bool,
     /// Handed out, and done when the next one is asked for: the last of each row.
-    pub(super) handed_out: Vec<Incoming>,
+    pub(super) handed_out: Vec<Fetched>,
     pub(super) offsets: Offsets,
     pub(super) paused: HashSet<Partition>,
     /// Seeks whose first message has not come. librdkafka may have been looking up where to begin when it was told to seek,
@@ -73,7 +73,7 @@ impl Reading {
     }
 
     /// Takes the next messages out of the buffer.
-    fn portion(&mut self, limit: usize) -> Vec<Incoming> {
+    fn portion(&mut self, limit: usize) -> Vec<Fetched> {
         let mut bytes = 0;
         let larger = self.buffer.iter().take(limit).skip(1).position(|message| {
             bytes += message.size();
@@ -94,7 +94,7 @@ impl Reading {
     }
 
     /// Drops messages of partitions that go, and keeps in mind where reading stood.
-    pub(super) fn give_up(&mut self, gone: impl Fn(&Incoming) -> bool) {
+    pub(super) fn give_up(&mut self, gone: impl Fn(&Fetched) -> bool) {
         let Reading { buffer, held, dropped, .. } = self;
         for message in buffer.iter().chain(&*held).filter(|message| gone(message)) {
             let first = dropped.entry(message.topic_partition()).or_insert(message.offset());
@@ -129,13 +129,13 @@ impl Reading {
 
 /// What a reader handed out or gave back while another thread had the lock.
 #[derive(Default)]
-pub(super) struct Aside {
-    handed_out: Vec<Incoming>,
-    given_back: Vec<Incoming>,
+pub(super) struct Deferred {
+    handed_out: Vec<Fetched>,
+    given_back: Vec<Fetched>,
     abandoned: bool,
 }
 
-fn put_first(buffer: &mut VecDeque<Incoming>, messages: impl IntoIterator<Item = Incoming>) {
+fn put_first(buffer: &mut VecDeque<Fetched>, messages: impl IntoIterator<Item = Fetched>) {
     let rest = std::mem::take(buffer);
     buffer.extend(messages);
     buffer.extend(rest);
@@ -143,7 +143,7 @@ fn put_first(buffer: &mut VecDeque<Incoming>, messages: impl IntoIterator<Item =
 
 impl<H: ConsumerHooks> Consumer<H> {
     /// The next message if it is at hand, without waiting. What was handed out before is done.
-    pub fn try_next(&self) -> Result<Option<Incoming>, Error> {
+    pub fn try_next(&self) -> Result<Option<Fetched>, Error> {
         let Some(mut reading) = self.reading_now() else { return Ok(None) };
         if self.closing.load(Ordering::Relaxed) || reading.bounded {
             return Ok(None);
@@ -153,7 +153,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// As `try_next`, for up to `limit` messages.
-    pub fn try_take(&self, limit: usize) -> Vec<Incoming> {
+    pub fn try_take(&self, limit: usize) -> Vec<Fetched> {
         let Some(mut reading) = self.reading_now() else { return Vec::new() };
         if self.closing.load(Ordering::Relaxed) || reading.bounded {
             return Vec::new();
@@ -167,7 +167,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// The next messages: waits for the first up to the deadline, and for no other. What was handed out before is done.
-    pub fn next(&self, limit: usize, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<Vec<Incoming>, Error> {
+    pub fn next(&self, limit: usize, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<Vec<Fetched>, Error> {
         if !self.ready(limit, deadline, interrupt)? {
             return Ok(Vec::new());
         }
@@ -193,7 +193,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         interrupt: Interrupt<'_>,
         ready: impl Fn(&Reading) -> bool,
     ) -> Result<bool, Error> {
-        let inlet = self.open("read")?;
+        let native = self.open("read")?;
         loop {
             if self.closing.load(Ordering::Relaxed) {
                 return Err(Error::Closed { operation: "read", object: "consumer" });
@@ -204,19 +204,19 @@ impl<H: ConsumerHooks> Consumer<H> {
             if !ready(&reading) || !reading.fresh() {
                 let at_once = ready(&reading) || reading.stopped.error().is_some();
                 let patience = if at_once { Duration::ZERO } else { deadline.step(TICK) };
-                fetched = self.fetch(&inlet, &mut reading, patience, limit.clamp(BATCH, LARGEST_BATCH));
+                fetched = self.fetch(&native, &mut reading, patience, limit.clamp(BATCH, LARGEST_BATCH));
                 if reading.buffer.is_empty() {
-                    self.pass_markers_if_due(&inlet, &mut reading);
+                    self.pass_markers_if_due(&native, &mut reading);
                 }
             }
             drop(reading);
-            self.act_on_notices(&inlet).and(fetched)?;
+            self.act_on_notices(&native).and(fetched)?;
             if ready(&self.lock(&self.reading)) {
                 return Ok(true);
             }
-            self.require_mended(&inlet)?;
+            self.require_mended(&native)?;
             check(interrupt)?;
-            self.require_broker(&inlet)?;
+            self.require_broker(&native)?;
             if deadline.passed() {
                 return Ok(false);
             }
@@ -225,7 +225,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// The caller passed these messages on; they are done when the next one is asked for.
-    pub fn handed_out(&self, messages: impl IntoIterator<Item = Incoming>) {
+    pub fn handed_out(&self, messages: impl IntoIterator<Item = Fetched>) {
         match self.reading_now() {
             Some(mut reading) => messages.into_iter().for_each(|message| message.add_to(&mut reading.handed_out)),
             None => self.put_aside(|aside| aside.handed_out.extend(messages)),
@@ -233,7 +233,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// The caller may hold what another thread wants before it gives up the lock (Python's GIL), and must not wait for it.
-    fn put_aside(&self, put: impl FnOnce(&mut Aside)) {
+    fn put_aside(&self, put: impl FnOnce(&mut Deferred)) {
         put(&mut self.lock(&self.aside));
         self.has_aside.store(true, Ordering::Release);
     }
@@ -252,7 +252,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// Takes back messages that were not passed on, to be the next ones.
-    pub fn give_back(&self, messages: impl IntoIterator<Item = Incoming>) {
+    pub fn give_back(&self, messages: impl IntoIterator<Item = Fetched>) {
         match self.reading_now() {
             Some(mut reading) => put_first(&mut reading.buffer, messages),
             None => self.put_aside(|aside| aside.given_back.extend(messages)),
@@ -281,12 +281,12 @@ impl<H: ConsumerHooks> Consumer<H> {
         if reading.handed_out.is_empty() {
             return;
         }
-        let inlet = if self.commits_by_itself(reading) { self.current() } else { None };
+        let native = if self.commits_by_itself(reading) { self.current() } else { None };
         // Taken out and put back: its memory is kept.
         let mut rows = std::mem::take(&mut reading.handed_out);
         for last in rows.drain(..) {
-            if let Some(inlet) = &inlet {
-                last.store_offset(inlet.client());
+            if let Some(native) = &native {
+                last.store_offset(native.client());
             }
             reading.offsets.done(&last.topic(), last.partition(), last.offset());
         }

@@ -10,7 +10,7 @@ use super::{Consumer, ConsumerHooks, Shared};
 use crate::kafka::client::error::Error;
 use crate::kafka::client::log::{Level, LogRecord};
 use crate::librdkafka::code::Code;
-use crate::librdkafka::consumer::Inlet;
+use crate::librdkafka::consumer::NativeConsumer;
 use crate::librdkafka::partitions::{Entry, PartitionList, NO_OFFSET};
 use crate::librdkafka::record::Partition;
 
@@ -28,29 +28,29 @@ pub enum GroupEvent {
 
 impl<H: ConsumerHooks> Consumer<H> {
     /// Acts on all that was noticed, and tells the hook. The first error that it returns is raised at the end.
-    pub(super) fn act_on_notices(&self, inlet: &Inlet) -> Result<(), Error> {
+    pub(super) fn act_on_notices(&self, native: &NativeConsumer) -> Result<(), Error> {
         let mut result = Ok(());
         while let Some(notice) = self.shared.next_notice() {
             let told = match notice {
-                Notice::Rebalance { assign: true, partitions } => match self.take_on(inlet, &partitions) {
+                Notice::Rebalance { assign: true, partitions } => match self.take_on(native, &partitions) {
                     Some(taken) => self.tell(GroupEvent::Assigned(taken)),
                     None => Ok(()),
                 },
                 Notice::Rebalance { assign: false, partitions } => {
-                    let lost = inlet.assignment_lost();
-                    let all = lost || !inlet.cooperative();
+                    let lost = native.assignment_lost();
+                    let all = lost || !native.cooperative();
                     if !lost
                         && self.settings.auto_commit
                         && matches!(self.lock(&self.reading).assignment.wanted, Wanted::Topics(_))
                     {
-                        self.pass_markers(inlet, &mut self.lock(&self.reading));
+                        self.pass_markers(native, &mut self.lock(&self.reading));
                     }
                     // What was done of them has been stored, and librdkafka commits that before it gives them up.
                     let seen = self.lock(&self.reading).assignment.revoked(&names(&partitions), all);
                     let told = seen.map_or(Ok(()), |gone| {
                         self.tell(if lost { GroupEvent::Lost(gone) } else { GroupEvent::Revoked(gone) })
                     });
-                    self.hand_over(inlet, &partitions, all);
+                    self.hand_over(native, &partitions, all);
                     told
                 }
                 Notice::Committed { code, offsets } => self.tell_of_commit(code, &offsets),
@@ -62,51 +62,51 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     /// Takes on what is wanted of the partitions that the group has assigned. What the program is to be told; None where
     /// nothing is wanted, since the subscription was replaced.
-    fn take_on(&self, inlet: &Inlet, partitions: &[Entry]) -> Option<Vec<Partition>> {
+    fn take_on(&self, native: &NativeConsumer, partitions: &[Entry]) -> Option<Vec<Partition>> {
         let mut reading = self.lock(&self.reading);
-        reading.assignment.granted(&names(partitions), inlet.cooperative());
+        reading.assignment.granted(&names(partitions), native.cooperative());
         let Wanted::Topics(_) = reading.assignment.wanted else {
-            self.decline(inlet, true, &mut reading);
+            self.decline(native, true, &mut reading);
             return None;
         };
         let wanted = |entry: &&Entry| reading.assignment.wants_topic(&entry.partition.topic);
         let taken: Vec<Entry> = partitions.iter().filter(wanted).cloned().collect();
-        self.shared.apply(inlet, true, &taken);
+        self.shared.apply(native, true, &taken);
         if taken.is_empty() && !partitions.is_empty() {
             return None;
         }
         let names = names(&taken);
         reading.assignment.tell(&names);
-        self.arrived(inlet, &mut reading, &taken);
+        self.arrived(native, &mut reading, &taken);
         Some(names)
     }
 
-    fn arrived(&self, inlet: &Inlet, reading: &mut Reading, partitions: &[Entry]) {
+    fn arrived(&self, native: &NativeConsumer, reading: &mut Reading, partitions: &[Entry]) {
         reading.assigned = true;
         reading.stopped.assigned(&names(partitions));
         partitions.iter().for_each(|entry| reading.received.begin(&entry.partition));
         if reading.paused.is_empty() {
             return;
         }
-        if !inlet.cooperative() {
+        if !native.cooperative() {
             reading.paused.retain(|paused| partitions.iter().any(|entry| entry.partition == *paused));
         }
         // librdkafka forgets with a partition that it was paused.
         let again: Vec<Partition> =
             names(partitions).into_iter().filter(|partition| reading.paused.contains(partition)).collect();
         if !again.is_empty() {
-            let _ = inlet.pause(&PartitionList::without_offsets(&again));
+            let _ = native.pause(&PartitionList::without_offsets(&again));
         }
     }
 
     /// Gives up partitions that the group has revoked, unless the program reads them by its own choice now.
-    fn hand_over(&self, inlet: &Inlet, partitions: &[Entry], all: bool) {
+    fn hand_over(&self, native: &NativeConsumer, partitions: &[Entry], all: bool) {
         let mut reading = self.lock(&self.reading);
         if let Some(own) = reading.assignment.own() {
             let is_own = |partition: &Partition| own.iter().any(|(own, _)| own == partition);
             let gone: Vec<Partition> = names(partitions).into_iter().filter(|partition| !is_own(partition)).collect();
             gone.iter().for_each(|partition| reading.forget(partition));
-            return self.decline(inlet, false, &mut reading);
+            return self.decline(native, false, &mut reading);
         }
         let paused = reading.paused.clone();
         partitions.iter().for_each(|entry| reading.forget(&entry.partition));
@@ -115,7 +115,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             reading.assigned = false;
             reading.paused = paused;
         }
-        self.shared.apply(inlet, false, partitions);
+        self.shared.apply(native, false, partitions);
     }
 
     fn tell(&self, event: GroupEvent) -> Result<(), Error> {
@@ -149,19 +149,19 @@ impl<H: ConsumerHooks> Consumer<H> {
 }
 
 impl<H: ConsumerHooks> Shared<H> {
-    pub(super) fn apply(&self, inlet: &Inlet, assign: bool, partitions: &[Entry]) {
+    pub(super) fn apply(&self, native: &NativeConsumer, assign: bool, partitions: &[Entry]) {
         self.rebalances.fetch_add(u64::from(assign), Ordering::Relaxed);
-        if let Err(problem) = inlet.apply_rebalance(assign, partitions) {
+        if let Err(problem) = native.apply_rebalance(assign, partitions) {
             let text = format!("rebalance: cannot change the assignment: {} ({})", problem.text, problem.code.name());
             self.hooks.log(LogRecord { level: Level::Error, text });
         }
     }
 
     /// Takes on partitions again, at what the group has committed of them.
-    pub(super) fn take_on_more(&self, inlet: &Inlet, partitions: &[Partition]) {
+    pub(super) fn take_on_more(&self, native: &NativeConsumer, partitions: &[Partition]) {
         let entry = |partition: &Partition| Entry { partition: partition.clone(), offset: NO_OFFSET, code: Code::NONE };
         if !partitions.is_empty() {
-            self.apply(inlet, true, &partitions.iter().map(entry).collect::<Vec<_>>());
+            self.apply(native, true, &partitions.iter().map(entry).collect::<Vec<_>>());
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{Consumer, ConsumerHooks};
 use crate::kafka::client::error::Error;
 use crate::kafka::client::wait::{check, Deadline, Interrupt, TICK};
 use crate::librdkafka::code::Code;
-use crate::librdkafka::consumer::Inlet;
+use crate::librdkafka::consumer::NativeConsumer;
 use crate::librdkafka::partitions::PartitionList;
 #[cfg(target_os = "linux")]
 use crate::librdkafka::pinned::left_group;
@@ -34,11 +34,11 @@ const LOOK_THROUGH: Duration = Duration::from_secs(1);
 impl<H: ConsumerHooks> Consumer<H> {
     pub fn unsubscribe(&self, interrupt: Interrupt<'_>) -> Result<(), Error> {
         const FAILED: &str = "cannot unsubscribe";
-        let inlet = self.open("unsubscribe")?;
-        let (epoch, told) = self.let_go(&inlet, FAILED, interrupt)?;
+        let native = self.open("unsubscribe")?;
+        let (epoch, told) = self.let_go(&native, FAILED, interrupt)?;
         let mut reading = self.control();
         if reading.assignment.epoch == epoch {
-            self.replace(&inlet, FAILED, &[])?;
+            self.replace(&native, FAILED, &[])?;
             reading.forget_place();
         }
         told
@@ -48,7 +48,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     /// `auto.offset.reset` says. What was handed out before is done.
     pub fn assign(&self, partitions: Vec<(Partition, Option<i64>)>, interrupt: Interrupt<'_>) -> Result<(), Error> {
         const FAILED: &str = "cannot assign partitions";
-        let inlet = self.open("assign")?;
+        let native = self.open("assign")?;
         for (index, (partition, _)) in partitions.iter().enumerate() {
             if partitions[..index].iter().any(|(other, _)| other == partition) {
                 let twice = format!("'{}' [{}] is given twice", partition.topic, partition.id);
@@ -56,7 +56,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             }
         }
         let replaces = !matches!(self.control().assignment.wanted, Wanted::Nothing);
-        let (epoch, told) = self.let_go(&inlet, FAILED, interrupt)?;
+        let (epoch, told) = self.let_go(&native, FAILED, interrupt)?;
         let mut reading = self.control();
         if reading.assignment.epoch != epoch {
             return told;
@@ -64,7 +64,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         let replaces = replaces || reading.assignment.joined.is_some();
         let place = |offset: Option<i64>| offset.unwrap_or_else(|| self.usual_start());
         let own: Vec<_> = partitions.iter().map(|(partition, offset)| (partition.clone(), place(*offset))).collect();
-        self.replace(&inlet, FAILED, &own)?;
+        self.replace(&native, FAILED, &own)?;
         reading.forget_place();
         for (partition, start) in &own {
             reading.stopped.begin(partition, *start);
@@ -104,12 +104,17 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     /// Ends what is read now, with the callbacks that the group's revocation is for as far as that has come. Returns their
     /// error, and a number that is another one if they have made another choice.
-    fn let_go(&self, inlet: &Inlet, failed: &str, interrupt: Interrupt<'_>) -> Result<(u64, Result<(), Error>), Error> {
-        self.await_first_join(inlet, interrupt)?;
+    fn let_go(
+        &self,
+        native: &NativeConsumer,
+        failed: &str,
+        interrupt: Interrupt<'_>,
+    ) -> Result<(u64, Result<(), Error>), Error> {
+        self.await_first_join(native, interrupt)?;
         let mut reading = self.control();
         self.settle(&mut reading);
         if self.settings.grouped && !self.lock(&self.subscribed).is_empty() {
-            inlet.unsubscribe().map_err(|code| Error::failed(failed, code, ""))?;
+            native.unsubscribe().map_err(|code| Error::failed(failed, code, ""))?;
         }
         reading.give_up(|_| true);
         // What is dropped from here on is not received, and no marker either.
@@ -123,17 +128,17 @@ impl<H: ConsumerHooks> Consumer<H> {
         let epoch = reading.assignment.epoch;
         let in_group = reading.assignment.joined.is_some();
         drop(reading);
-        let told = if in_group { self.serve_notices(inlet, interrupt) } else { Ok(()) };
+        let told = if in_group { self.serve_notices(native, interrupt) } else { Ok(()) };
         Ok((epoch, told))
     }
 
     /// librdkafka forgets a first request to join when the subscription changes. The broker does not: it keeps the others
     /// of the group waiting for the member that it has named in the answer, until the session times out.
-    pub(super) fn await_first_join(&self, inlet: &Inlet, interrupt: Interrupt<'_>) -> Result<(), Error> {
+    pub(super) fn await_first_join(&self, native: &NativeConsumer, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let Some(joined) = self.control().assignment.joined.filter(|_| self.shared.resigns) else { return Ok(()) };
         let answered = Deadline::after(Some(FIRST_JOIN));
         let under_way = || self.shared.joining.load(Ordering::SeqCst) || joined.elapsed() < UNSENT;
-        while under_way() && inlet.member_id().is_empty() && !answered.passed() {
+        while under_way() && native.member_id().is_empty() && !answered.passed() {
             std::thread::sleep(TICK / 10);
             check(interrupt)?;
         }
@@ -141,7 +146,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// Acts on the notices that are there, without waiting for more. Messages in between are dropped: nothing is wanted.
-    fn serve_notices(&self, inlet: &Inlet, interrupt: Interrupt<'_>) -> Result<(), Error> {
+    fn serve_notices(&self, native: &NativeConsumer, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let read_ends = Deadline::after(Some(READ_ENDS));
         let _reader = loop {
             match self.be_reader() {
@@ -156,9 +161,9 @@ impl<H: ConsumerHooks> Consumer<H> {
         let mut result = Ok(());
         loop {
             let reading = self.control();
-            let fetched = inlet.drain(BATCH);
+            let fetched = native.drain(BATCH);
             drop(reading);
-            result = result.and(self.act_on_notices(inlet));
+            result = result.and(self.act_on_notices(native));
             if fetched == 0 || look_through.passed() {
                 return result;
             }
@@ -168,11 +173,11 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     /// Makes these partitions the ones that librdkafka reads, in the way that the group's protocol asks for. librdkafka keeps
     /// to that of the last group when this was left.
-    pub(super) fn replace(&self, inlet: &Inlet, failed: &str, own: &[(Partition, i64)]) -> Result<(), Error> {
+    pub(super) fn replace(&self, native: &NativeConsumer, failed: &str, own: &[(Partition, i64)]) -> Result<(), Error> {
         let list = PartitionList::of(own.iter().map(|(partition, offset)| (partition, *offset)));
         let mut attempts = 3;
         loop {
-            match inlet.replace_assignment(&list) {
+            match native.replace_assignment(&list) {
                 // The group was joined in the same moment, and with it its protocol.
                 Err(problem) if problem.code == Code::STATE && attempts > 0 => attempts -= 1,
                 result => return result.map_err(|problem| Error::failed(failed, problem.code, &problem.text)),
@@ -181,31 +186,36 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// Takes nothing on of what the group has assigned or revoked.
-    pub(super) fn decline(&self, inlet: &Inlet, assign: bool, reading: &mut Reading) {
-        if inlet.cooperative() || reading.assignment.own().is_none() || self.closing() {
-            return self.shared.apply(inlet, assign, &[]);
+    pub(super) fn decline(&self, native: &NativeConsumer, assign: bool, reading: &mut Reading) {
+        if native.cooperative() || reading.assignment.own().is_none() || self.closing() {
+            return self.shared.apply(native, assign, &[]);
         }
         // Read before the answer, which ends the fetches.
-        let places = reading.own_places(inlet);
+        let places = reading.own_places(native);
         if !assign {
-            self.shared.apply(inlet, false, &[]);
+            self.shared.apply(native, false, &[]);
         }
-        if let Err(error) = self.replace(inlet, "rebalance: cannot keep the assignment", &places) {
+        if let Err(error) = self.replace(native, "rebalance: cannot keep the assignment", &places) {
             self.shared.warn(error.to_string());
         }
         reading.begin_at(places);
         if !reading.paused.is_empty() {
             // librdkafka forgets with an assignment what was paused.
-            let _ = inlet.pause(&PartitionList::without_offsets(&reading.paused));
+            let _ = native.pause(&PartitionList::without_offsets(&reading.paused));
         }
     }
 
     /// Has a subscription take the place of what was read before.
-    pub(super) fn make_way_for(&self, inlet: &Inlet, reading: &mut Reading, topics: &[String]) -> Result<(), Error> {
+    pub(super) fn make_way_for(
+        &self,
+        native: &NativeConsumer,
+        reading: &mut Reading,
+        topics: &[String],
+    ) -> Result<(), Error> {
         if reading.assignment.own().is_some() {
             self.settle(reading);
             reading.assignment.want(Wanted::Nothing);
-            self.replace(inlet, "cannot subscribe", &[])?;
+            self.replace(native, "cannot subscribe", &[])?;
             reading.forget_all();
             reading.assigned = false;
         }
@@ -225,9 +235,9 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     /// Reads again what was given up by an unsubscribe that the group never learnt of, since the next subscription overtook
     /// it: a cooperative group does not assign that anew.
-    pub(super) fn regain(&self, inlet: &Inlet, reading: &Reading) {
-        if inlet.cooperative() {
-            self.shared.take_on_more(inlet, &reading.assignment.regained());
+    pub(super) fn regain(&self, native: &NativeConsumer, reading: &Reading) {
+        if native.cooperative() {
+            self.shared.take_on_more(native, &reading.assignment.regained());
         }
     }
 }

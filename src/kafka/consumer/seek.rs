@@ -7,7 +7,7 @@ use super::{Consumer, ConsumerHooks};
 use crate::kafka::client::error::Error;
 use crate::kafka::client::wait::{check, Deadline, Interrupt, TICK};
 use crate::librdkafka::code::Code;
-use crate::librdkafka::consumer::Inlet;
+use crate::librdkafka::consumer::NativeConsumer;
 use crate::librdkafka::partitions::{Entry, PartitionList};
 use crate::librdkafka::record::Partition;
 
@@ -39,7 +39,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         deadline: Deadline,
         interrupt: Interrupt<'_>,
     ) -> Result<(), Error> {
-        let inlet = self.open("seek")?;
+        let native = self.open("seek")?;
         let assigned = self.assignment()?;
         if let Some((partition, _)) = targets.iter().find(|(partition, _)| !assigned.contains(partition)) {
             return Err(Error::Misuse(format!(
@@ -48,7 +48,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             )));
         }
         let begun = Instant::now();
-        let mut left = self.seek_what_is_read(&inlet, targets.to_vec(), false, deadline)?;
+        let mut left = self.seek_what_is_read(&native, targets.to_vec(), false, deadline)?;
         while !left.is_empty() {
             // Not under the lock: the handler of a signal may use this consumer, or close it.
             check(interrupt)?;
@@ -62,7 +62,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     /// Returns the others: a partition that was assigned just now is not being read yet.
     fn seek_what_is_read(
         &self,
-        inlet: &Inlet,
+        native: &NativeConsumer,
         targets: Vec<(Partition, i64)>,
         all_stopped: bool,
         deadline: Deadline,
@@ -72,12 +72,12 @@ impl<H: ConsumerHooks> Consumer<H> {
         targets.iter().for_each(|(partition, _)| reading.discard(partition));
         let (stopped, others): (Vec<_>, Vec<_>) =
             targets.iter().cloned().partition(|(partition, _)| all_stopped || reading.stopped.contains(partition));
-        self.restart(inlet, &mut reading, &stopped)?;
+        self.restart(native, &mut reading, &stopped)?;
         let entries = if others.is_empty() {
             Vec::new()
         } else {
             let list = PartitionList::of(others.iter().map(|(partition, offset)| (partition, *offset)));
-            inlet
+            native
                 .seek(&list, deadline.step(TICK))
                 .map_err(|problem| Error::failed("cannot seek", problem.code, &problem.text))?
         };
@@ -92,7 +92,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             reading.expect(partition, *offset);
         }
         if self.commits_by_itself(&reading) {
-            inlet.store_offsets(&PartitionList::of(moved.iter().map(|(partition, offset)| (partition, *offset))));
+            native.store_offsets(&PartitionList::of(moved.iter().map(|(partition, offset)| (partition, *offset))));
         }
         let not_yet = |code| matches!(code, Code::STATE | Code::PREV_IN_PROGRESS | Code::TIMED_OUT);
         let refused = |entry: &&Entry| entry.code != Code::NONE && (deadline.passed() || !not_yet(entry.code));
@@ -104,9 +104,9 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     /// Nothing of the partitions is handed out until `resume`. What is fetched of them already waits here.
     pub fn pause(&self, partitions: &[Partition]) -> Result<(), Error> {
-        let inlet = self.open("pause")?;
+        let native = self.open("pause")?;
         let mut reading = self.control();
-        self.checked("pause", partitions, inlet.pause(&PartitionList::without_offsets(partitions)))?;
+        self.checked("pause", partitions, native.pause(&PartitionList::without_offsets(partitions)))?;
         reading.paused.extend(partitions.iter().cloned());
         let (held, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut reading.buffer)
             .into_iter()
@@ -117,9 +117,9 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     pub fn resume(&self, partitions: &[Partition]) -> Result<(), Error> {
-        let inlet = self.open("resume")?;
+        let native = self.open("resume")?;
         let mut reading = self.control();
-        self.checked("resume", partitions, inlet.resume(&PartitionList::without_offsets(partitions)))?;
+        self.checked("resume", partitions, native.resume(&PartitionList::without_offsets(partitions)))?;
         reading.paused.retain(|partition| !partitions.contains(partition));
         reading.release();
         Ok(())

@@ -7,8 +7,8 @@ use super::read::Reading;
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::client::error::Error;
 use crate::librdkafka::code::Code;
-use crate::librdkafka::consumer::Inlet;
-use crate::librdkafka::fetched::Incoming;
+use crate::librdkafka::consumer::NativeConsumer;
+use crate::librdkafka::fetched::Fetched;
 use crate::librdkafka::partitions::{PartitionList, NO_OFFSET};
 use crate::librdkafka::record::{Partition, WHOLE};
 
@@ -98,7 +98,7 @@ impl Stopped {
     }
 
     /// A message came, so its partition, its topic and the group can be read.
-    pub(super) fn heard(&mut self, message: &Incoming) {
+    pub(super) fn heard(&mut self, message: &Fetched) {
         if self.kept.is_empty() && self.begun.is_empty() {
             return;
         }
@@ -147,8 +147,8 @@ pub(super) fn nowhere_to_begin(partition: &Partition, reason: &str) -> Error {
 
 impl<H: ConsumerHooks> Consumer<H> {
     /// Raises what ended reading, if it has not been mended.
-    pub(super) fn require_mended(&self, inlet: &Inlet) -> Result<(), Error> {
-        if let Some((code, why)) = inlet.client().fatal_error() {
+    pub(super) fn require_mended(&self, native: &NativeConsumer) -> Result<(), Error> {
+        if let Some((code, why)) = native.client().fatal_error() {
             let message = format!(
                 "cannot read: {why} ({}). This consumer cannot go on; close it and make a new one",
                 code.name()
@@ -162,7 +162,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     /// NONE), so they are assigned anew.
     pub(super) fn restart(
         &self,
-        inlet: &Inlet,
+        native: &NativeConsumer,
         reading: &mut Reading,
         stopped: &[(Partition, i64)],
     ) -> Result<(), Error> {
@@ -171,10 +171,10 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
         let failed = |code: Code, text: &str| Error::failed("cannot begin to read a stopped partition", code, text);
         let list = PartitionList::of(stopped.iter().map(|(partition, offset)| (partition, *offset)));
-        if inlet.eager() {
+        if native.eager() {
             // An eager group's assignment changes only as a whole.
             let assigned = self.assignment()?;
-            let taken = inlet.taken(&PartitionList::without_offsets(&assigned)).map_err(|code| failed(code, ""))?;
+            let taken = native.taken(&PartitionList::without_offsets(&assigned)).map_err(|code| failed(code, ""))?;
             let place = |partition: &Partition| {
                 let target = stopped.iter().find(|(stopped, _)| stopped == partition).map(|(_, offset)| *offset);
                 let sought = || reading.sought.get(partition).map(|sought| sought.offset);
@@ -184,22 +184,27 @@ impl<H: ConsumerHooks> Consumer<H> {
             };
             let all: Vec<_> = assigned.iter().map(|partition| (partition.clone(), place(partition))).collect();
             let list = PartitionList::of(all.iter().map(|(partition, offset)| (partition, *offset)));
-            inlet.assign(&list).map_err(|code| failed(code, ""))?;
+            native.assign(&list).map_err(|code| failed(code, ""))?;
             reading.begin_at(all);
         } else {
-            inlet.assign_fewer(&list).map_err(|problem| failed(problem.code, &problem.text))?;
-            inlet.assign_more(&list).map_err(|problem| failed(problem.code, &problem.text))?;
+            native.assign_fewer(&list).map_err(|problem| failed(problem.code, &problem.text))?;
+            native.assign_more(&list).map_err(|problem| failed(problem.code, &problem.text))?;
         }
         if !reading.paused.is_empty() {
             // librdkafka forgets with an assignment what was paused.
-            let _ = inlet.pause(&PartitionList::without_offsets(&reading.paused));
+            let _ = native.pause(&PartitionList::without_offsets(&reading.paused));
         }
         stopped.iter().for_each(|(partition, _)| reading.stopped.mended(partition));
         Ok(())
     }
 
     /// A new subscription looks again for the offsets that were missing.
-    pub(super) fn begin_again(&self, inlet: &Inlet, reading: &mut Reading, topics: &[String]) -> Result<(), Error> {
+    pub(super) fn begin_again(
+        &self,
+        native: &NativeConsumer,
+        reading: &mut Reading,
+        topics: &[String],
+    ) -> Result<(), Error> {
         reading.stopped.only(topics);
         if !self.settings.grouped {
             return Ok(());
@@ -210,7 +215,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         gone.iter().for_each(|partition| reading.stopped.forget(partition));
         assigned.iter().for_each(|partition| reading.stopped.begin(partition, NO_OFFSET));
         let targets: Vec<_> = again.into_iter().map(|partition| (partition, NO_OFFSET)).collect();
-        self.restart(inlet, reading, &targets)
+        self.restart(native, reading, &targets)
     }
 
     /// Keeps an error that ends reading, unless it is about what is not read any more, or may be from before a seek.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::read::Reading;
 use crate::librdkafka::code::Code;
-use crate::librdkafka::fetched::Incoming;
+use crate::librdkafka::fetched::Fetched;
 use crate::librdkafka::record::Partition;
 
 /// For how long after the first message a gap is looked into. It may be one that compaction or a transaction has left.
@@ -38,7 +38,7 @@ impl Reading {
     }
 
     /// Whether this is not to be read. Its partition is among `astray` then, with the offset to seek.
-    pub(super) fn strays(&mut self, incoming: &Incoming, astray: &mut Vec<(Partition, i64)>) -> bool {
+    pub(super) fn strays(&mut self, incoming: &Fetched, astray: &mut Vec<(Partition, i64)>) -> bool {
         if incoming.code() != Code::NONE {
             return false;
         }

@@ -12,7 +12,7 @@ use crate::kafka::client::connect::ask;
 use crate::kafka::client::error::Error;
 use crate::kafka::client::wait::{Deadline, Interrupt, TICK};
 use crate::librdkafka::code::Code;
-use crate::librdkafka::consumer::Inlet;
+use crate::librdkafka::consumer::NativeConsumer;
 use crate::librdkafka::partitions::{PartitionList, NO_OFFSET};
 use crate::librdkafka::record::{Partition, WHOLE};
 
@@ -39,40 +39,40 @@ fn whole(topic: &str) -> Partition {
 
 impl<H: ConsumerHooks> Consumer<H> {
     pub fn subscribe(&self, topics: Vec<String>, interrupt: Interrupt<'_>) -> Result<(), Error> {
-        let inlet = self.open("subscribe")?;
-        self.await_first_join(&inlet, interrupt)?;
+        let native = self.open("subscribe")?;
+        self.await_first_join(&native, interrupt)?;
         let mut reading = self.control();
         let failed = |code| Error::failed(&format!("cannot subscribe to {}", topics.join(", ")), code, "");
         if !self.settings.grouped {
-            self.read_only(&inlet, &mut reading, &topics)?;
-            return self.look_for_topics(&inlet, &mut reading, Deadline::after(Some(NEAR)));
+            self.read_only(&native, &mut reading, &topics)?;
+            return self.look_for_topics(&native, &mut reading, Deadline::after(Some(NEAR)));
         }
         let twice = topics.iter().enumerate().any(|(index, topic)| topics[..index].contains(topic));
         if topics.is_empty() || twice {
             // librdkafka refuses them, but what is read now has to be given up before it is asked.
             return Err(failed(Code::INVALID_ARG));
         }
-        self.make_way_for(&inlet, &mut reading, &topics)?;
-        self.begin_again(&inlet, &mut reading, &topics)?;
-        inlet.subscribe(&topics).map_err(failed)?;
+        self.make_way_for(&native, &mut reading, &topics)?;
+        self.begin_again(&native, &mut reading, &topics)?;
+        native.subscribe(&topics).map_err(failed)?;
         if reading.stopped.has_topics() {
-            let asked = inlet.clone();
+            let asked = native.clone();
             drop(background::run(move || asked.client().refresh_topics(REFRESHED)));
         }
-        self.regain(&inlet, &reading);
+        self.regain(&native, &reading);
         *self.lock(&self.subscribed) = topics;
         Ok(())
     }
 
     /// Without a group: gives up what is read of other topics. Those that are new are looked for.
-    fn read_only(&self, inlet: &Inlet, reading: &mut Reading, topics: &[String]) -> Result<(), Error> {
+    fn read_only(&self, native: &NativeConsumer, reading: &mut Reading, topics: &[String]) -> Result<(), Error> {
         let before = self.subscription();
-        self.make_way_for(inlet, reading, topics)?;
-        self.begin_again(inlet, reading, topics)?;
+        self.make_way_for(native, reading, topics)?;
+        self.begin_again(native, reading, topics)?;
         let is_gone = |partition: &Partition| !topics.iter().any(|topic| **topic == *partition.topic);
         let gone: Vec<Partition> = self.assignment()?.into_iter().filter(is_gone).collect();
         if !gone.is_empty() {
-            inlet
+            native
                 .assign_fewer(&PartitionList::without_offsets(&gone))
                 .map_err(|problem| Error::failed("cannot give up partitions", problem.code, &problem.text))?;
             gone.iter().for_each(|partition| reading.forget(partition));
@@ -96,10 +96,10 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     pub fn partition_count(&self, topic: &str, timeout: Duration, interrupt: Interrupt<'_>) -> Result<usize, Error> {
-        let inlet = self.open("partitions_for")?;
+        let native = self.open("partitions_for")?;
         let operation = format!("cannot look up topic '{topic}'");
         let topic = topic.to_owned();
-        let question = move |step| inlet.client().metadata(Some(&topic), step);
+        let question = move |step| native.client().metadata(Some(&topic), step);
         ask(&self.shared.brokers, &operation, timeout, interrupt, question)?
             .map_err(|code| Error::failed(&operation, code, ""))
     }
@@ -131,11 +131,11 @@ impl<H: ConsumerHooks> Consumer<H> {
     /// consumer. They count as assigned when the cluster has answered for each topic.
     pub(super) fn look_for_topics(
         &self,
-        inlet: &Arc<Inlet>,
+        native: &Arc<NativeConsumer>,
         reading: &mut Reading,
         patience: Deadline,
     ) -> Result<(), Error> {
-        let Some(mut lookup) = reading.lookup.take().or_else(|| self.begin_lookup(inlet, reading)) else {
+        let Some(mut lookup) = reading.lookup.take().or_else(|| self.begin_lookup(native, reading)) else {
             return Ok(());
         };
         let chosen = reading.assignment.own().is_some();
@@ -170,7 +170,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             }
         };
         if !chosen {
-            inlet
+            native
                 .assign_more(&list)
                 .map_err(|problem| Error::failed("cannot take on partitions", problem.code, &problem.text))?;
         }
@@ -184,7 +184,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// Begins to look for topics where it is time for that.
-    fn begin_lookup(&self, inlet: &Arc<Inlet>, reading: &mut Reading) -> Option<Lookup> {
+    fn begin_lookup(&self, native: &Arc<NativeConsumer>, reading: &mut Reading) -> Option<Lookup> {
         let patience = match (reading.assigned, reading.missing.is_empty()) {
             (false, _) => ASK_AGAIN,
             (true, false) => LOOK_AGAIN,
@@ -198,7 +198,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
         let again = reading.missing.is_empty();
         let topics = if again { self.subscription() } else { reading.missing.clone() };
-        (!topics.is_empty()).then(|| Lookup::begin(inlet, topics, again))
+        (!topics.is_empty()).then(|| Lookup::begin(native, topics, again))
     }
 
     pub(super) fn warn_of_missing(&self, reading: &mut Reading, topic: String) {

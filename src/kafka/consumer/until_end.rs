@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::eof_probe::Scout;
+use super::eof_probe::EofProbe;
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::client::error::Error;
 use crate::kafka::client::wait::{Deadline, Interrupt, TICK};
-use crate::librdkafka::fetched::Incoming;
+use crate::librdkafka::fetched::Fetched;
 use crate::librdkafka::partitions::PartitionList;
 use crate::librdkafka::position::OffsetSpec;
 use crate::librdkafka::record::Partition;
@@ -23,26 +23,26 @@ pub struct Until {
     ends: HashMap<Partition, i64>,
     /// Where the partitions were read from.
     starts: HashMap<Partition, i64>,
-    lull: Lull,
+    lull: IdleWatch,
 }
 
 /// A time in which reading did not come further.
-struct Lull {
+struct IdleWatch {
     since: Instant,
     places: HashMap<Partition, i64>,
     patience: Duration,
-    scout: Option<Scout>,
+    scout: Option<EofProbe>,
 }
 
-impl Lull {
+impl IdleWatch {
     fn at(places: HashMap<Partition, i64>) -> Self {
-        Lull { since: Instant::now(), places, patience: LULL, scout: None }
+        IdleWatch { since: Instant::now(), places, patience: LULL, scout: None }
     }
 }
 
 impl Until {
     /// Whether a message lies before the end.
-    fn covers(&self, message: &Incoming) -> bool {
+    fn covers(&self, message: &Fetched) -> bool {
         self.ends.iter().any(|(partition, end)| message.is_of(partition) && message.offset() < *end)
     }
 }
@@ -67,11 +67,11 @@ impl<H: ConsumerHooks> Consumer<H> {
             .map(|(partition, (end, _))| (partition, end))
             .filter(|(partition, end)| left(partition, *end))
             .collect();
-        Ok(Until { ends, starts, lull: Lull::at(HashMap::new()) })
+        Ok(Until { ends, starts, lull: IdleWatch::at(HashMap::new()) })
     }
 
     /// The next message before the ends, or None when there is none left. Those behind them wait for the next other read.
-    pub fn next_until(&self, until: &mut Until, interrupt: Interrupt<'_>) -> Result<Option<Incoming>, Error> {
+    pub fn next_until(&self, until: &mut Until, interrupt: Interrupt<'_>) -> Result<Option<Fetched>, Error> {
         loop {
             if let Some(message) = self.try_next_until(until) {
                 return Ok(Some(message));
@@ -83,7 +83,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// The same if it is at hand, without waiting.
-    pub fn try_next_until(&self, until: &Until) -> Option<Incoming> {
+    pub fn try_next_until(&self, until: &Until) -> Option<Fetched> {
         let mut reading = self.reading_now()?;
         if self.closing.load(Ordering::Relaxed) {
             return None;
@@ -123,7 +123,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     /// Forgets the partitions that were read to their ends, and those that went to other members. Where the others are read
     /// next, without those that wait for `resume`, or for the group.
     fn drop_reached(&self, until: &mut Until) -> Result<HashMap<Partition, i64>, Error> {
-        let inlet = self.open("until_end")?;
+        let native = self.open("until_end")?;
         let assigned = self.assignment()?;
         // While an eager group deals anew nobody has anything, and all may come back.
         let dealt = self.lock(&self.reading).assigned;
@@ -131,7 +131,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         ends.retain(|partition, _| !dealt || assigned.contains(partition));
         let list = PartitionList::without_offsets(ends.keys());
         // Behind the last message there may be markers of transactions, which librdkafka passes by itself.
-        let taken = inlet.taken(&list).map_err(|code| Error::failed("until_end", code, ""))?;
+        let taken = native.taken(&list).map_err(|code| Error::failed("until_end", code, ""))?;
         let taken: HashMap<Partition, i64> =
             taken.into_iter().filter(|entry| entry.offset >= 0).map(|entry| (entry.partition, entry.offset)).collect();
         let reading = self.lock(&self.reading);
@@ -151,7 +151,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     fn look_ahead(&self, until: &mut Until, places: HashMap<Partition, i64>) -> Result<(), Error> {
         let Until { ends, lull, .. } = until;
         if places.iter().any(|(partition, place)| lull.places.get(partition) != Some(place)) {
-            *lull = Lull::at(places);
+            *lull = IdleWatch::at(places);
             return Ok(());
         }
         if let Some(scout) = &mut lull.scout {
@@ -165,7 +165,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             }
         } else if !places.is_empty() && lull.since.elapsed() >= lull.patience {
             lull.patience = (lull.patience * 2).min(LONGEST_LULL);
-            lull.scout = Some(Scout::send(&self.scouting, &places)?);
+            lull.scout = Some(EofProbe::send(&self.scouting, &places)?);
         }
         Ok(())
     }

@@ -7,9 +7,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::delivery::{Delivered, Failure, TopicId};
+use super::delivery::{Delivered, TopicId};
+use crate::kafka::client::error::Failure;
 
-/// Batch numbers have 31 bits, message numbers 32: see `librdkafka::delivery_report::Carried`.
+/// Batch numbers have 31 bits, message numbers 32: see `librdkafka::delivery_report::Opaque`.
 const NUMBERS: u32 = 1 << 31;
 
 pub struct Batch {

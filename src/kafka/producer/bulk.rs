@@ -5,16 +5,17 @@ use std::sync::{Arc, PoisonError};
 
 use super::accumulator::Accumulator;
 use super::batch::Batch;
-use super::delivery::{Failure, TopicId};
+use super::delivery::TopicId;
 use super::failures::summary;
 use super::idle_flush;
 use super::reports::Shared;
 use super::{Open, Producer, ProducerHooks};
 use crate::kafka::client::error::Error;
+use crate::kafka::client::error::Failure;
 use crate::kafka::client::wait::{Deadline, Interrupt, TICK};
 use crate::librdkafka::chunk::{Chunk, Parts};
 use crate::librdkafka::code::Code;
-use crate::librdkafka::delivery_report::{Carried, Payload};
+use crate::librdkafka::delivery_report::{Opaque, Payload};
 use crate::librdkafka::record::Header;
 use crate::os::thread::spawn;
 
@@ -151,7 +152,7 @@ impl<H: ProducerHooks> Shared<H> {
             failed += 1;
         };
         let (done, stopped) = if headers.is_empty() {
-            open.line.produce_sheaf(handle, partition, chunk, from, (batch.number, first), |index, bounds, code| {
+            open.native.produce_sheaf(handle, partition, chunk, from, (batch.number, first), |index, bounds, code| {
                 fail(index, chunk.part(&bounds.value), chunk.part(&bounds.key), code);
             })
         } else {
@@ -162,7 +163,7 @@ impl<H: ProducerHooks> Shared<H> {
                 let (key, value) = (chunk.part(&bounds.key), chunk.part(&bounds.value));
                 let payload = Payload { partition, key, value, timestamp_ms: None, headers, forwarded: None };
                 let index = first + done as u32;
-                match open.line.produce(handle, &payload, Carried::Slot { batch: batch.number, index }) {
+                match open.native.produce(handle, &payload, Opaque::Slot { batch: batch.number, index }) {
                     Ok(()) => {}
                     Err((code @ (Code::QUEUE_FULL | Code::FATAL | Code::STATE), _)) => {
                         stopped = Some(code);

@@ -54,7 +54,7 @@ impl<H: ProducerHooks> Producer<H> {
         self.refuse_in_callback("flush or close its producer")?;
         self.hand_over_all(open, deadline, interrupt)?;
         loop {
-            if open.line.flush(deadline.step(TICK)) || done() {
+            if open.native.flush(deadline.step(TICK)) || done() {
                 // librdkafka is done; what is left is the callbacks of the last batch.
                 if self.shared.progress.wait(Deadline::after(Some(deadline.step(TICK))), interrupt, &done)? {
                     return Ok(());
@@ -96,7 +96,7 @@ impl<H: ProducerHooks> Producer<H> {
             self.shared.give_up(&open, "producer closed");
         }
         self.shared.stop.store(true, Ordering::SeqCst);
-        open.line.wake();
+        open.native.wake();
         drop(open);
         // The destroy joins librdkafka's threads. Let it have a moment, so that a closed producer is really gone.
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,12 +125,12 @@ impl<H: ProducerHooks> Shared<H> {
     /// Fails what is still queued or unconfirmed, and says how much that was.
     pub fn give_up(&self, open: &Open<H>, whose: &str) {
         let loss = self.unconfirmed(whose);
-        open.line.purge();
+        open.native.purge();
         if let Some(text) = loss {
             self.hooks.log(LogRecord { level: Level::Error, text });
         }
         // Their reports end every wait for them.
-        open.line.flush(Duration::from_millis(500));
+        open.native.flush(Duration::from_millis(500));
     }
 
     /// For where nobody is left to raise them to.
@@ -165,7 +165,7 @@ impl<H: ProducerHooks> Drop for Producer<H> {
         };
         let under_way = unfinished::begin(DROPPED, loss);
         drop(background::run(move || {
-            open.line.flush(deadline.step(DROPPED));
+            open.native.flush(deadline.step(DROPPED));
             // The report thread takes the last reports and runs their callbacks.
             let _ = shared.progress.wait(deadline, &|| false, || shared.pending() == 0);
             shared.log_unseen_failures("producer dropped without close");

@@ -3,25 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::librdkafka::code::Code;
-
-#[derive(Clone, Debug)]
-pub struct Failure {
-    pub topic: String,
-    pub partition: i32,
-    pub key: Option<Box<[u8]>>,
-    pub value: Option<Box<[u8]>>,
-    pub code: Code,
-    pub message: String,
-}
-
-impl Failure {
-    /// About how many bytes it takes.
-    pub(super) fn size(&self) -> usize {
-        let bytes = |bytes: &Option<Box<[u8]>>| bytes.as_ref().map_or(0, |bytes| bytes.len());
-        std::mem::size_of::<Failure>() + self.message.len() + self.topic.len() + bytes(&self.key) + bytes(&self.value)
-    }
-}
+use crate::kafka::client::error::Failure;
 
 /// Where a message lies now.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +28,7 @@ const CALLED_BACK: u8 = 4;
 pub struct TopicId(pub(super) u32);
 
 /// The fate of one message. `C` is what the caller wants called when it is known.
-pub struct Report<C> {
+pub struct DeliveryState<C> {
     pub topic: TopicId,
     state: AtomicU8,
     /// Somebody learned of the failure, so `flush` need not raise it.
@@ -98,9 +80,9 @@ impl<C> Callbacks<C> {
     }
 }
 
-impl<C> Report<C> {
+impl<C> DeliveryState<C> {
     pub fn new(topic: TopicId, callback: Option<C>) -> Self {
-        Report {
+        DeliveryState {
             topic,
             state: AtomicU8::new(if callback.is_some() { CALLED_BACK } else { PENDING }),
             seen: AtomicBool::new(callback.is_some()),

@@ -12,7 +12,7 @@ use crate::kafka::client::wait::TICK;
 use crate::os::thread::spawn;
 
 #[derive(Default)]
-pub(super) struct Hurry {
+pub(super) struct EarlyFlush {
     bell: Mutex<Option<Sender<()>>>,
     wished: Arc<AtomicBool>,
 }
@@ -42,12 +42,12 @@ fn push<H: ProducerHooks>(shared: &Shared<H>, open: &Weak<Open<H>>, wished: &Ato
     while heard.recv().is_ok() {
         loop {
             wished.store(false, Ordering::Release);
-            let Some(line) = open.upgrade() else { return };
+            let Some(open) = open.upgrade() else { return };
             let sent = shared.sent.0.load(Ordering::SeqCst);
-            if line.line.flush(Duration::from_millis(2)) {
+            if open.native.flush(Duration::from_millis(2)) {
                 break;
             }
-            drop(line);
+            drop(open);
             // Sent, most of the time, and not confirmed yet; but a message whose topic was not known was not there to be
             // sent, so it is done again until all are through.
             match heard.recv_timeout(TICK) {

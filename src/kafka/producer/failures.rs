@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::batch::{Batch, Told};
-use super::delivery::{Failure, Report};
+use super::delivery::DeliveryState;
 use crate::kafka::client::error::Error;
+use crate::kafka::client::error::Failure;
 
 /// How many failed messages are kept, content and all, for the next `flush` to raise; more are only counted.
 const FAILURES_KEPT: usize = 10_000;
@@ -15,7 +16,7 @@ const FAILED_BYTES_KEPT: usize = 64 << 20;
 pub(super) struct Failures<C>(Mutex<Kept<C>>);
 
 struct Kept<C> {
-    single: Vec<Arc<Report<C>>>,
+    single: Vec<Arc<DeliveryState<C>>>,
     batches: Vec<Arc<Batch>>,
     uncounted: usize,
     /// Of all that is kept; an upper bound, since somebody may have learned of some.
@@ -25,7 +26,7 @@ struct Kept<C> {
 }
 
 impl<C> Failures<C> {
-    pub fn keep(&self, report: &Arc<Report<C>>) {
+    pub fn keep(&self, report: &Arc<DeliveryState<C>>) {
         if report.seen() {
             return;
         }
@@ -104,7 +105,7 @@ impl<C> Kept<C> {
     }
 }
 
-fn size<C>(report: &Arc<Report<C>>) -> usize {
+fn size<C>(report: &Arc<DeliveryState<C>>) -> usize {
     report.completion().map_or(0, |end| end.err().map_or(0, Failure::size))
 }
 

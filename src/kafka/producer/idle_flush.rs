@@ -25,9 +25,9 @@ pub fn run<H: ProducerHooks>(shared: &Shared<H>, open: &Weak<Open<H>>) {
         if ended {
             return;
         }
-        let Some(line) = open.upgrade() else { return };
-        quiet = if look(shared, &line, &all) { 0 } else { quiet + 1 };
-        drop(line);
+        let Some(open) = open.upgrade() else { return };
+        quiet = if look(shared, &open, &all) { 0 } else { quiet + 1 };
+        drop(open);
         if quiet >= QUIET {
             sleep(accumulators, &all);
             quiet = 0;

@@ -27,19 +27,19 @@ use super::client::connect::{ask, connect};
 use super::client::error::Error;
 use super::client::log::{Collapse, LogSink};
 use super::client::wait::{check, Deadline, Interrupt, TICK};
-use super::producer::accumulator::Accumulators;
-use super::producer::batch::Batches;
-use super::producer::delivery::{Callbacks, Report, TopicId};
-use super::producer::early_flush::Hurry;
-use super::producer::failures::Failures;
-use super::producer::progress::Progress;
-use super::producer::reports::{Reported, Sent, Shared, Tally};
-use super::producer::transaction_state::TransactionState;
 use crate::librdkafka::client::Client;
 use crate::librdkafka::code::Code;
-use crate::librdkafka::delivery_report::{Carried, Payload};
-use crate::librdkafka::producer::{Line, Topic};
+use crate::librdkafka::delivery_report::{Opaque, Payload};
+use crate::librdkafka::producer::{NativeProducer, Topic};
 use crate::os::fork::forks;
+use accumulator::Accumulators;
+use batch::Batches;
+use delivery::{Callbacks, DeliveryState, TopicId};
+use early_flush::EarlyFlush;
+use failures::Failures;
+use progress::Progress;
+use reports::{Reported, Sent, Shared, Tally};
+use transaction_state::TransactionState;
 
 pub use crate::librdkafka::delivery_report::Payload as Outgoing;
 
@@ -53,7 +53,7 @@ pub trait ProducerHooks: LogSink {
     fn statistics(&self, json: &str);
 }
 
-pub type Completed<C> = (Arc<Report<C>>, Callbacks<C>);
+pub type Completed<C> = (Arc<DeliveryState<C>>, Callbacks<C>);
 
 pub struct ProducerSettings {
     pub connect_timeout: Option<Duration>,
@@ -72,7 +72,7 @@ pub struct Metrics {
 }
 
 /// Why a message was not taken: no room, with the callback back for another try, or an error for good.
-pub enum Refusal<C> {
+pub enum SendError<C> {
     Full(Option<C>),
     Failed(Error),
 }
@@ -88,7 +88,7 @@ enum Refused {
 pub(super) struct Open<H: ProducerHooks> {
     /// By `TopicId`.
     topics: RwLock<Vec<Topic>>,
-    line: Line<Reported<H>>,
+    native: NativeProducer<Reported<H>>,
 }
 
 pub struct Producer<H: ProducerHooks> {
@@ -99,7 +99,7 @@ pub struct Producer<H: ProducerHooks> {
     pub settings: ProducerSettings,
     transactional: bool,
     idempotent: bool,
-    hurry: Hurry,
+    hurry: EarlyFlush,
     forks: u32,
 }
 
@@ -133,7 +133,7 @@ impl<H: ProducerHooks> Producer<H> {
             option: String::new(),
             suggestion: None,
         })?;
-        let open = Arc::new(Open { topics: RwLock::default(), line: Line::new(client) });
+        let open = Arc::new(Open { topics: RwLock::default(), native: NativeProducer::new(client) });
         let ended = background::run({
             let (shared, open) = (shared.clone(), open.clone());
             move || shared.take_reports(open)
@@ -145,7 +145,7 @@ impl<H: ProducerHooks> Producer<H> {
             settings,
             transactional: config.get("transactional.id").is_some(),
             idempotent: config.idempotent(),
-            hurry: Hurry::default(),
+            hurry: EarlyFlush::default(),
             forks: forks(),
         })
     }
@@ -155,12 +155,12 @@ impl<H: ProducerHooks> Producer<H> {
         if let Some(timeout) = self.settings.connect_timeout {
             let open = self.current().ok_or(Error::Closed { operation: "connect", object: "producer" })?;
             // The report thread serves the callbacks.
-            connect(open.line.client(), &self.shared.brokers, timeout, || (), interrupt)?;
+            connect(open.native.client(), &self.shared.brokers, timeout, || (), interrupt)?;
             if self.transactional {
                 // Now, because it fences whoever had the id before: a program that starts takes over when it starts.
                 self.init_transactions(Deadline::after(Some(timeout)), interrupt)?;
             } else if self.idempotent {
-                open.line.client().request_producer_id();
+                open.native.client().request_producer_id();
             }
         }
         self.shared.collapse.connected();
@@ -210,7 +210,7 @@ impl<H: ProducerHooks> Producer<H> {
         if let Some(known) = names.ids.get(name) {
             return Ok(*known);
         }
-        let handle = open.line.topic(name).map_err(|code| {
+        let handle = open.native.topic(name).map_err(|code| {
             let message = format!("cannot send to {name:?}: not a topic name: {} ({})", code.text(), code.name());
             Error::Failed { message, code, fatal: false }
         })?;
@@ -231,16 +231,16 @@ impl<H: ProducerHooks> Producer<H> {
         topic: TopicId,
         payload: &Payload<'_>,
         callback: Option<H::Callback>,
-    ) -> Result<Arc<Reported<H>>, Refusal<H::Callback>> {
-        let report = Arc::new(Report::new(topic, callback));
+    ) -> Result<Arc<Reported<H>>, SendError<H::Callback>> {
+        let report = Arc::new(DeliveryState::new(topic, callback));
         match self.produce(topic, payload, &report) {
             Ok(()) => Ok(report),
-            Err(Refused::Closed) => Err(Refusal::Failed(Error::Closed { operation: "send", object: "producer" })),
+            Err(Refused::Closed) => Err(SendError::Failed(Error::Closed { operation: "send", object: "producer" })),
             Err(Refused::Unknown) => {
-                Err(Refusal::Failed(Error::Misuse("send: the topic is of another producer".to_owned())))
+                Err(SendError::Failed(Error::Misuse("send: the topic is of another producer".to_owned())))
             }
-            Err(Refused::Code(Code::QUEUE_FULL)) => Err(Refusal::Full(report.take_callback())),
-            Err(Refused::Code(code)) => Err(Refusal::Failed(match self.current() {
+            Err(Refused::Code(Code::QUEUE_FULL)) => Err(SendError::Full(report.take_callback())),
+            Err(Refused::Code(code)) => Err(SendError::Failed(match self.current() {
                 Some(open) => self.shared.refused(&open, &self.topic_name(topic), payload, code),
                 None => Error::Closed { operation: "send", object: "producer" },
             })),
@@ -261,7 +261,7 @@ impl<H: ProducerHooks> Producer<H> {
         }
         let handle = topics.get(topic.0 as usize).ok_or(Refused::Unknown)?;
         self.shared.sent.0.fetch_add(1, Ordering::SeqCst);
-        open.line.produce(handle, payload, Carried::Message(report.clone())).map_err(|(code, _ours)| {
+        open.native.produce(handle, payload, Opaque::Message(report.clone())).map_err(|(code, _ours)| {
             self.shared.sent.0.fetch_sub(1, Ordering::SeqCst);
             Refused::Code(code)
         })
@@ -308,7 +308,7 @@ impl<H: ProducerHooks> Producer<H> {
                 ));
             }
             if let Some(open) = self.current() {
-                open.line.flush(deadline.step(Duration::from_millis(2)));
+                open.native.flush(deadline.step(Duration::from_millis(2)));
             }
             let step = Deadline::after(Some(deadline.step(TICK)));
             if !self.shared.progress.wait(step, interrupt, &done)? && deadline.passed() {
@@ -322,7 +322,7 @@ impl<H: ProducerHooks> Producer<H> {
     /// Asks a broker whether it is there.
     pub fn ping(&self, timeout: Duration, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let open = self.current().ok_or(Error::Closed { operation: "ping", object: "producer" })?;
-        ask(&self.shared.brokers, "ping", timeout, interrupt, move |step| open.line.client().answers(step))
+        ask(&self.shared.brokers, "ping", timeout, interrupt, move |step| open.native.client().answers(step))
     }
 
     /// How many partitions a topic has; a topic that does not exist is an error.
@@ -330,7 +330,7 @@ impl<H: ProducerHooks> Producer<H> {
         let open = self.current().ok_or(Error::Closed { operation: "partitions_for", object: "producer" })?;
         let operation = format!("cannot look up topic '{topic}'");
         let topic = topic.to_owned();
-        let question = move |step| open.line.client().metadata(Some(&topic), step);
+        let question = move |step| open.native.client().metadata(Some(&topic), step);
         ask(&self.shared.brokers, &operation, timeout, interrupt, question)?
             .map_err(|code| Error::failed(&operation, code, ""))
     }

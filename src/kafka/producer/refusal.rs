@@ -37,7 +37,7 @@ impl<H: ProducerHooks> Shared<H> {
                 .to_owned(),
             Code::UNKNOWN_PARTITION => format!("the topic has no partition {}", payload.partition),
             Code::FATAL => {
-                let (code, why) = open.line.client().fatal_error().unwrap_or((code, String::new()));
+                let (code, why) = open.native.client().fatal_error().unwrap_or((code, String::new()));
                 let name = code.name();
                 if let Some(timed_out) = transaction.timed_out() {
                     let message = format!("{operation}: {timed_out} ({name})");

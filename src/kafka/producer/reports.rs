@@ -1,6 +1,6 @@
 //! The report thread of a producer: takes delivery reports in batches and tells whoever has to know.
 //!
-//! A failed message is told to its callback, to whoever asks its `Report` or `Batch`, and otherwise to the next `flush` or
+//! A failed message is told to its callback, to whoever asks its `DeliveryState` or `Batch`, and otherwise to the next `flush` or
 //! `close`.
 
 use std::collections::HashMap;
@@ -10,19 +10,20 @@ use std::thread::ThreadId;
 
 use super::accumulator::Accumulators;
 use super::batch::{Batch, Batches};
-use super::delivery::{Callbacks as Called, Delivered, Failure, Report, TopicId};
+use super::delivery::{Callbacks, Delivered, DeliveryState, TopicId};
 use super::failures::Failures;
 use super::progress::Progress;
 use super::transaction_state::TransactionState;
 use super::{Open, ProducerHooks};
 use crate::kafka::client::brokers::Brokers;
+use crate::kafka::client::error::Failure;
 use crate::kafka::client::log::Collapse;
 use crate::kafka::client::wait::TICK;
-use crate::librdkafka::client::Callbacks;
+use crate::librdkafka::client::ClientEvents;
 use crate::librdkafka::code::Code;
-use crate::librdkafka::delivery_report::{Carried, Outcome};
+use crate::librdkafka::delivery_report::{Opaque, Outcome};
 
-pub(super) type Reported<H> = Report<<H as ProducerHooks>::Callback>;
+pub(super) type Reported<H> = DeliveryState<<H as ProducerHooks>::Callback>;
 
 /// On cache lines of its own: the sending threads write here, and the report thread writes everything else.
 #[repr(align(128))]
@@ -81,7 +82,7 @@ impl Tally {
 
 /// What one round of reports comes to, told once at its end.
 struct Round<C> {
-    completed: Vec<(Arc<Report<C>>, Called<C>)>,
+    completed: Vec<(Arc<DeliveryState<C>>, Callbacks<C>)>,
     /// Delivered messages of one batch, one after the other.
     run: Vec<(u32, Delivered)>,
     batch: Option<Arc<Batch>>,
@@ -106,7 +107,7 @@ impl<H: ProducerHooks> Shared<H> {
         *self.report_thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
         let mut round = Round { completed: Vec::new(), run: Vec::new(), batch: None };
         while !self.stop.load(Ordering::SeqCst) {
-            let count = open.line.poll(TICK, |carried, outcome| {
+            let count = open.native.poll(TICK, |carried, outcome| {
                 self.note_fatal(&open, outcome.code);
                 self.report(&mut round, carried, &outcome);
             });
@@ -131,7 +132,7 @@ impl<H: ProducerHooks> Shared<H> {
         self.hooks.moved(count);
     }
 
-    fn report(&self, round: &mut Round<H::Callback>, carried: Carried<Reported<H>>, outcome: &Outcome<'_>) {
+    fn report(&self, round: &mut Round<H::Callback>, carried: Opaque<Reported<H>>, outcome: &Outcome<'_>) {
         let delivered = outcome.code == Code::NONE;
         if delivered {
             self.tally.count_delivered(outcome.size());
@@ -143,7 +144,7 @@ impl<H: ProducerHooks> Shared<H> {
             self.tally.failed.fetch_add(1, Ordering::Relaxed);
         }
         match carried {
-            Carried::Message(report) => {
+            Opaque::Message(report) => {
                 let callbacks = if delivered {
                     report.delivered(place(outcome))
                 } else {
@@ -155,7 +156,7 @@ impl<H: ProducerHooks> Shared<H> {
                     round.completed.push((report, callbacks));
                 }
             }
-            Carried::Slot { batch, index } => {
+            Opaque::Slot { batch, index } => {
                 if round.batch.as_ref().is_none_or(|current| current.number != batch) {
                     self.end_run(round);
                     if let Some(previous) = std::mem::replace(&mut round.batch, self.batches.find(batch)) {
@@ -218,7 +219,7 @@ impl<H: ProducerHooks> Shared<H> {
     /// A producer that fails for good has its messages purged, before it says so itself.
     fn note_fatal(&self, open: &Open<H>, code: Code) {
         if matches!(code, Code::PURGE_QUEUE | Code::PURGE_INFLIGHT) && self.fatal.get().is_none() {
-            if let Some((code, why)) = open.line.client().fatal_error() {
+            if let Some((code, why)) = open.native.client().fatal_error() {
                 let _ = self.fatal.set(format!("{why} ({})", code.name()));
             }
         }
@@ -242,7 +243,7 @@ impl<H: ProducerHooks> Shared<H> {
     }
 }
 
-impl<H: ProducerHooks> Callbacks for Shared<H> {
+impl<H: ProducerHooks> ClientEvents for Shared<H> {
     fn log(&self, level: i32, facility: &str, text: &str) {
         if !self.stop.load(Ordering::Relaxed) {
             if let Some(record) = self.collapse.pass(level, facility, text) {

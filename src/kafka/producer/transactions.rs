@@ -16,7 +16,7 @@ use crate::librdkafka::code::Code;
 use crate::librdkafka::partitions::PartitionList;
 use crate::librdkafka::record::Partition;
 use crate::librdkafka::transactions::GroupMetadata;
-use crate::librdkafka::Problem;
+use crate::librdkafka::NativeError;
 
 impl<H: ProducerHooks> Producer<H> {
     /// Takes the transactional id over from whoever had it, and ends what they left open. Once is enough.
@@ -56,7 +56,7 @@ impl<H: ProducerHooks> Producer<H> {
         self.refuse_in_callback("end a transaction")?;
         self.hand_over_for_transaction(deadline, interrupt)?;
         if let (Some(why), Some(open)) = (self.shared.transaction.needs_epoch(), self.current()) {
-            open.line.client().bump_epoch_after_abort(&why);
+            open.native.client().bump_epoch_after_abort(&why);
         }
         self.repeat("cannot abort the transaction", deadline, interrupt, Client::abort_transaction)?;
         self.shared.transaction.ended();
@@ -85,7 +85,7 @@ impl<H: ProducerHooks> Producer<H> {
             let list = PartitionList::of(offsets.iter().map(|(partition, offset)| (partition, *offset)));
             loop {
                 let step = deadline.step(Duration::from_secs(10));
-                match open.line.client().send_offsets(&list, &group, step) {
+                match open.native.client().send_offsets(&list, &group, step) {
                     Err(problem) if problem.retriable && !deadline.passed() => {
                         std::thread::sleep(Duration::from_millis(20));
                     }
@@ -109,11 +109,11 @@ impl<H: ProducerHooks> Producer<H> {
         operation: &'static str,
         deadline: Deadline,
         interrupt: Interrupt<'_>,
-        call: impl Fn(&Client, Duration) -> Result<(), Problem>,
+        call: impl Fn(&Client, Duration) -> Result<(), NativeError>,
     ) -> Result<(), Error> {
         let open = self.current().ok_or(Error::Closed { operation, object: "producer" })?;
         loop {
-            match call(open.line.client(), deadline.step(TICK)) {
+            match call(open.native.client(), deadline.step(TICK)) {
                 Err(problem) if problem.retriable && !deadline.passed() => {
                     check(interrupt)?;
                     // A call that failed at once must not spin.
@@ -126,7 +126,7 @@ impl<H: ProducerHooks> Producer<H> {
         }
     }
 
-    fn transaction_error(&self, operation: &str, problem: Problem) -> Error {
+    fn transaction_error(&self, operation: &str, problem: NativeError) -> Error {
         let transaction = &self.shared.transaction;
         if problem.abortable || problem.fatal {
             transaction.failed(&problem.text, false);

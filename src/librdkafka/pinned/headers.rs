@@ -69,12 +69,12 @@ mod tests {
     use crate::librdkafka::client::{Client, Silent};
     use crate::librdkafka::code::Code;
     use crate::librdkafka::conf::Conf;
-    use crate::librdkafka::consumer::Inlet;
-    use crate::librdkafka::delivery_report::{Carried, Payload};
-    use crate::librdkafka::fetched::Incoming;
+    use crate::librdkafka::consumer::NativeConsumer;
+    use crate::librdkafka::delivery_report::{Opaque, Payload};
+    use crate::librdkafka::fetched::Fetched;
     use crate::librdkafka::mock::Cluster;
     use crate::librdkafka::partitions::PartitionList;
-    use crate::librdkafka::producer::Line;
+    use crate::librdkafka::producer::NativeProducer;
     use crate::librdkafka::record::{Header, Partition};
 
     const PATIENCE: Duration = Duration::from_secs(20);
@@ -89,13 +89,13 @@ mod tests {
     }
 
     /// What a mock cluster keeps of one message for each of these lists of headers.
-    fn round_trip(all: &[&[Header]], check: impl Fn(&[Incoming])) {
+    fn round_trip(all: &[&[Header]], check: impl Fn(&[Fetched])) {
         let host = Client::producer(Conf::new(), Arc::new(Silent)).ok().unwrap();
         let cluster = Cluster::new(host, 1).unwrap();
         cluster.create_topic("t", 1, 1).unwrap();
         let producer = Client::producer(conf(&cluster), Arc::new(Silent)).unwrap();
-        let line = Line::<u64>::new(producer);
-        let topic = line.topic("t").ok().unwrap();
+        let native = NativeProducer::<u64>::new(producer);
+        let topic = native.topic("t").ok().unwrap();
         for (at, headers) in (1..).zip(all) {
             let payload = Payload {
                 partition: 0,
@@ -105,24 +105,24 @@ mod tests {
                 headers,
                 forwarded: None,
             };
-            assert!(line.produce(&topic, &payload, Carried::Message(Arc::new(0))).is_ok());
+            assert!(native.produce(&topic, &payload, Opaque::Message(Arc::new(0))).is_ok());
         }
         let begun = Instant::now();
         let mut reports = 0;
         while reports < all.len() && begun.elapsed() < PATIENCE {
-            line.poll(Duration::from_millis(100), |_, outcome| {
+            native.poll(Duration::from_millis(100), |_, outcome| {
                 assert_eq!(outcome.code, Code::NONE);
                 reports += 1;
             });
         }
         drop(topic);
 
-        let inlet = Inlet::new(Client::consumer(conf(&cluster), Arc::new(Silent)).unwrap()).ok().unwrap();
+        let native = NativeConsumer::new(Client::consumer(conf(&cluster), Arc::new(Silent)).unwrap()).ok().unwrap();
         let place = Partition { topic: "t".into(), id: 0 };
-        inlet.assign(&PartitionList::of([(&place, 0)])).unwrap();
+        native.assign(&PartitionList::of([(&place, 0)])).unwrap();
         let mut messages = VecDeque::new();
         while messages.len() < all.len() && begun.elapsed() < PATIENCE {
-            inlet.fetch(Duration::from_millis(100), all.len() - messages.len(), &mut messages);
+            native.fetch(Duration::from_millis(100), all.len() - messages.len(), &mut messages);
         }
         check(messages.make_contiguous());
     }

@@ -1,4 +1,4 @@
-//! A consumer's interceptors: they see requests to join the group, for `Callbacks::joining`.
+//! A consumer's interceptors: they see requests to join the group, for `ClientEvents::joining`.
 //!
 //! librdkafka has interceptors added to a configuration, which leads to a double free in 2.12.1: when `rd_kafka_new` fails after
 //! it has copied the configuration, it frees the copy's interceptors (rdkafka.c:2830), and `rd_kafka_conf_destroy` frees them once

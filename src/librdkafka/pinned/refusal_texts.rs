@@ -14,7 +14,7 @@ use std::ffi::CStr;
 use rdkafka::bindings as rd;
 
 use crate::librdkafka::code::Code;
-use crate::librdkafka::delivery_report::{Carried, Outcome};
+use crate::librdkafka::delivery_report::{Opaque, Outcome};
 
 /// The words about this message, if the broker had some.
 ///
@@ -35,7 +35,7 @@ pub(in crate::librdkafka) unsafe fn text_of(message: &rd::rd_kafka_message_t) ->
 const NEIGHBOUR: &str = "Failed to append record because it was part of a batch";
 
 /// A broker refuses a batch as a whole. Tells of each of its messages whether it was at fault.
-pub(in crate::librdkafka) fn blame<R>(batch: &mut [(Carried<R>, Outcome<'_>)]) {
+pub(in crate::librdkafka) fn blame<R>(batch: &mut [(Opaque<R>, Outcome<'_>)]) {
     for (_, outcome) in batch.iter_mut().filter(|(_, outcome)| outcome.reason().starts_with(NEIGHBOUR)) {
         outcome.code = Code::INVALID_DIFFERENT_RECORD;
     }

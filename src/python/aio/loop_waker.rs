@@ -16,14 +16,14 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyWeakrefReference};
 
-use crate::python::once::Once;
+use crate::once::Once;
 
 /// Something to be done on the loop's thread.
 pub trait Call: Send + Sync {
     fn run(&self, py: Python<'_>) -> PyResult<()>;
 }
 
-pub struct Port {
+pub struct LoopWaker {
     /// No other port has had it, nor will.
     pub id: u64,
     calls: Mutex<Vec<Arc<dyn Call>>>,
@@ -36,7 +36,7 @@ pub struct Port {
 struct Known {
     address: usize,
     running: Py<PyWeakrefReference>,
-    port: Arc<Port>,
+    port: Arc<LoopWaker>,
 }
 
 /// One entry for each loop that lives; asyncio and uvloop let their loops be referenced weakly.
@@ -44,7 +44,7 @@ static PORTS: Mutex<Vec<Known>> = Mutex::new(Vec::new());
 
 thread_local! {
     /// Inside `batched`: the ports that are to be rung at its end.
-    static UNRUNG: RefCell<Option<Vec<Arc<Port>>>> = const { RefCell::new(None) };
+    static UNRUNG: RefCell<Option<Vec<Arc<LoopWaker>>>> = const { RefCell::new(None) };
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -64,7 +64,7 @@ pub fn loop_here(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
     Ok(Some(running).filter(|running| !running.is_none()))
 }
 
-impl Port {
+impl LoopWaker {
     /// The id of no port.
     pub const NONE: u64 = 0;
 
@@ -96,9 +96,9 @@ impl Port {
         bell.set_nonblocking(true)?;
         ear.set_nonblocking(true)?;
         let descriptor = ear.as_raw_fd();
-        static IDS: AtomicU64 = AtomicU64::new(Port::NONE + 1);
+        static IDS: AtomicU64 = AtomicU64::new(LoopWaker::NONE + 1);
         let id = IDS.fetch_add(1, Ordering::Relaxed);
-        let port = Arc::new(Port { id, calls: Mutex::default(), rung: AtomicBool::new(false), bell, ear });
+        let port = Arc::new(LoopWaker { id, calls: Mutex::default(), rung: AtomicBool::new(false), bell, ear });
         running.call_method1(intern!(py, "add_reader"), (descriptor, Reader { port: port.clone() }))?;
         // Python code may run while references are looked at, and let another thread in here: not under the lock.
         let mut living = std::mem::take(&mut *lock(&PORTS));
@@ -167,7 +167,7 @@ pub fn batched(work: impl FnOnce()) {
 /// What the loop calls when its port has been rung.
 #[pyclass(module = "kjson", frozen)]
 struct Reader {
-    port: Arc<Port>,
+    port: Arc<LoopWaker>,
 }
 
 #[pymethods]

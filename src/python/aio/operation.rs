@@ -13,7 +13,7 @@ use pyo3::types::{PyString, PyTuple, PyType};
 use pyo3::{intern, IntoPyObjectExt};
 
 use super::fairness;
-use super::loop_waker::{running_loop, Call, Port};
+use super::loop_waker::{running_loop, Call, LoopWaker};
 use crate::python::message::generic_alias;
 
 pub type Work = Pin<Box<dyn Future<Output = PyResult<Py<PyAny>>> + Send>>;
@@ -244,7 +244,7 @@ impl Drop for Operation {
 
 /// A task that waits: wakes it through its loop's port.
 struct Waiter {
-    port: Arc<Port>,
+    port: Arc<LoopWaker>,
     woken: AtomicBool,
     /// What the task waits on; touched on the loop's thread only.
     future: Mutex<Option<Py<PyAny>>>,
@@ -252,7 +252,7 @@ struct Waiter {
 
 impl Waiter {
     fn new(py: Python<'_>) -> PyResult<Self> {
-        Ok(Waiter { port: Port::current(py)?, woken: AtomicBool::new(false), future: Mutex::default() })
+        Ok(Waiter { port: LoopWaker::current(py)?, woken: AtomicBool::new(false), future: Mutex::default() })
     }
 
     fn future(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {

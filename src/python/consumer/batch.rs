@@ -9,15 +9,15 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use crate::json;
-use crate::kafka::{Deadline, Incoming, Level, LogRecord, Partition};
+use crate::kafka::{Deadline, Fetched, Level, LogRecord, Partition};
 use crate::python::dead_letter_producer::Forwarded;
 use crate::python::message::Message;
 use crate::python::notifier;
 
 use super::core::Core;
-use super::dead_letter::Letter;
+use super::dead_letter::DeadLetterRecord;
 use super::decode_error::Fault;
-use super::decode_session::Series;
+use super::decode_session::DecodeSession;
 use super::policy::Step;
 
 /// How long an interrupted `consume` may take to go back.
@@ -27,9 +27,9 @@ const PATIENCE: Duration = Duration::from_millis(150);
 pub struct Batch {
     pub messages: Vec<Py<Message>>,
     /// What is dealt with, in order, messages and others. Of a row of one partition the last stands for all, if `plain`.
-    pub taken: Vec<Incoming>,
+    pub taken: Vec<Fetched>,
     /// What was taken up and has to come again.
-    pub unread: Vec<Incoming>,
+    pub unread: Vec<Fetched>,
     under_way: Vec<UnderWay>,
     /// Nothing is taken back: no code of the user's runs that could break off, and no dead letter can fail to arrive.
     plain: bool,
@@ -39,7 +39,7 @@ pub struct Batch {
 struct UnderWay {
     taken: usize,
     messages: usize,
-    letter: Letter,
+    letter: DeadLetterRecord,
     sent: PyResult<Forwarded>,
 }
 
@@ -79,7 +79,7 @@ impl Batch {
 
     /// Takes messages as far as they can be handed out together. An error is to be raised now; one that has good messages
     /// before it is met again, and raised, at the head of the next call.
-    pub fn fill(&mut self, py: Python<'_>, core: &Core, incoming: &mut impl Iterator<Item = Incoming>) -> PyResult<()> {
+    pub fn fill(&mut self, py: Python<'_>, core: &Core, incoming: &mut impl Iterator<Item = Fetched>) -> PyResult<()> {
         while let Some((next, fault)) = self.fill_with_good(py, core, incoming)? {
             let step = core.faults.step(py, &core.decoder, &next, fault, 0);
             let signals = || if self.plain { Ok(()) } else { py.check_signals() };
@@ -120,7 +120,7 @@ impl Batch {
 
     /// Ends the batch before `next`, which comes again. After a lack of memory the messages before it are handed out first,
     /// where they are librdkafka's no more.
-    fn interrupted(&mut self, next: Incoming, error: PyErr) -> PyResult<()> {
+    fn interrupted(&mut self, next: Fetched, error: PyErr) -> PyResult<()> {
         self.unread.push(next);
         if self.plain && !self.messages.is_empty() {
             return Ok(());
@@ -134,9 +134,9 @@ impl Batch {
         &mut self,
         py: Python<'_>,
         core: &Core,
-        incoming: &mut impl Iterator<Item = Incoming>,
-    ) -> PyResult<Option<(Incoming, Box<Fault>)>> {
-        let mut series = Series::begin(py, &core.decoder, incoming.size_hint().0)?;
+        incoming: &mut impl Iterator<Item = Fetched>,
+    ) -> PyResult<Option<(Fetched, Box<Fault>)>> {
+        let mut series = DecodeSession::begin(py, &core.decoder, incoming.size_hint().0)?;
         let mut bad = None;
         for next in incoming {
             // A lack of memory for the object is told like one in the decoder.
@@ -185,7 +185,7 @@ impl Batch {
         Ok(list.unbind())
     }
 
-    fn take(&mut self, next: Incoming) {
+    fn take(&mut self, next: Fetched) {
         if self.plain {
             // Let go while it is still in the processor's cache: 5 to 8 % of a batch of a thousand.
             next.add_to(&mut self.taken);

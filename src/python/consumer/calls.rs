@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::IntoPyObjectExt;
 
 use crate::error::Error;
-use crate::kafka::{self, Deadline, Interrupt, Partition, Watermark};
+use crate::kafka::{self, Deadline, Interrupt, OffsetSpec, Partition};
 use crate::python::blocking::{deadline, detached, seconds};
 use crate::python::message_parts;
 use crate::python::partitions::{offsets_of, partition_of, partitions_of, refuse_impossible_topic, TopicPartition};
@@ -25,21 +25,21 @@ pub type Engine = kafka::Consumer<ConsumerEvents>;
 type Finish = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
 type Work = Box<dyn FnOnce(&Engine, Interrupt<'_>) -> Result<Finish, kafka::Error> + Send>;
 
-pub struct Plan(Work);
+pub struct Call(Work);
 
-impl Plan {
+impl Call {
     fn new<T: Send + 'static>(
         work: impl FnOnce(&Engine, Interrupt<'_>) -> Result<T, kafka::Error> + Send + 'static,
         finish: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
     ) -> Self {
-        Plan(Box::new(|engine, interrupt| {
+        Call(Box::new(|engine, interrupt| {
             let made = work(engine, interrupt)?;
             Ok(Box::new(|py| finish(py, made)))
         }))
     }
 
     fn nothing(work: impl FnOnce(&Engine, Interrupt<'_>) -> Result<(), kafka::Error> + Send + 'static) -> Self {
-        Plan::new(work, |py, ()| Ok(py.None()))
+        Call::new(work, |py, ()| Ok(py.None()))
     }
 
     pub fn run(self, engine: &Engine, interrupt: Interrupt<'_>) -> Result<Finish, kafka::Error> {
@@ -97,7 +97,7 @@ fn topic_name(operation: &str, topic: &Bound<'_, PyString>) -> PyResult<String> 
     Ok(topic)
 }
 
-pub fn subscribe(core: &Core, topics: Option<&Bound<'_, PyAny>>, pattern: Option<&str>) -> PyResult<Plan> {
+pub fn subscribe(core: &Core, topics: Option<&Bound<'_, PyAny>>, pattern: Option<&str>) -> PyResult<Call> {
     core.usable()?;
     let topics = match (topics, pattern) {
         (Some(topics), None) => topic_names("subscribe", topics)?,
@@ -116,15 +116,15 @@ pub fn subscribe(core: &Core, topics: Option<&Bound<'_, PyAny>>, pattern: Option
         }
         _ => return Err(PyTypeError::new_err("subscribe takes either topics or pattern=")),
     };
-    Ok(Plan::nothing(|engine, interrupt| engine.subscribe(topics, interrupt)))
+    Ok(Call::nothing(|engine, interrupt| engine.subscribe(topics, interrupt)))
 }
 
-pub fn unsubscribe(core: &Core) -> PyResult<Plan> {
+pub fn unsubscribe(core: &Core) -> PyResult<Call> {
     core.usable()?;
-    Ok(Plan::nothing(|engine, interrupt| engine.unsubscribe(interrupt)))
+    Ok(Call::nothing(|engine, interrupt| engine.unsubscribe(interrupt)))
 }
 
-pub fn assign(core: &Core, partitions: &Bound<'_, PyAny>) -> PyResult<Plan> {
+pub fn assign(core: &Core, partitions: &Bound<'_, PyAny>) -> PyResult<Call> {
     core.usable()?;
     let partitions: Vec<_> = if partitions.cast::<TopicPartition>().is_ok() {
         vec![partition_of("assign", partitions)?]
@@ -134,13 +134,13 @@ pub fn assign(core: &Core, partitions: &Bound<'_, PyAny>) -> PyResult<Plan> {
     if let Some((_, offset)) = partitions.iter().find(|(_, offset)| offset.is_some_and(|offset| offset < 0)) {
         return Err(PyValueError::new_err(format!("assign: offsets begin at 0; got {}", offset.unwrap_or_default())));
     }
-    Ok(Plan::nothing(|engine, interrupt| engine.assign(partitions, interrupt)))
+    Ok(Call::nothing(|engine, interrupt| engine.assign(partitions, interrupt)))
 }
 
-pub fn ping(core: &Core, timeout: f64) -> PyResult<Plan> {
+pub fn ping(core: &Core, timeout: f64) -> PyResult<Call> {
     core.usable()?;
     let patience = patience(timeout)?;
-    Ok(Plan::nothing(move |engine, interrupt| engine.ping(patience, interrupt)))
+    Ok(Call::nothing(move |engine, interrupt| engine.ping(patience, interrupt)))
 }
 
 pub fn commit(
@@ -148,11 +148,11 @@ pub fn commit(
     what: Option<&Bound<'_, PyAny>>,
     asynchronous: bool,
     timeout: Option<f64>,
-) -> PyResult<Plan> {
+) -> PyResult<Call> {
     core.usable()?;
     let deadline = deadline(timeout)?;
     let offsets = what.map(|what| offsets_of("commit", what)).transpose()?;
-    Ok(Plan::nothing(move |engine, interrupt| {
+    Ok(Call::nothing(move |engine, interrupt| {
         if asynchronous {
             return engine.commit_behind(offsets);
         }
@@ -160,21 +160,21 @@ pub fn commit(
     }))
 }
 
-pub fn committed(core: &Core, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Plan> {
+pub fn committed(core: &Core, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Call> {
     let chosen = chosen(core, "committed", partitions)?;
     let (patience, one) = (patience(timeout)?, is_one(partitions));
     let ask = move |engine: &Engine, interrupt: Interrupt<'_>| engine.committed(chosen, patience, interrupt);
-    Ok(Plan::new(ask, move |py, offsets| one_or_dict(py, one, offsets)))
+    Ok(Call::new(ask, move |py, offsets| one_or_dict(py, one, offsets)))
 }
 
-pub fn position(core: &Core, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Plan> {
+pub fn position(core: &Core, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Call> {
     let chosen = chosen(core, "position", partitions)?;
     let (patience, one) = (patience(timeout)?, is_one(partitions));
     let ask = move |engine: &Engine, interrupt: Interrupt<'_>| engine.positions(&chosen, patience, interrupt);
-    Ok(Plan::new(ask, move |py, offsets| one_or_dict(py, one, offsets)))
+    Ok(Call::new(ask, move |py, offsets| one_or_dict(py, one, offsets)))
 }
 
-pub fn seek(core: &Core, partition: &Bound<'_, PyAny>, offset: Option<i64>, timeout: f64) -> PyResult<Plan> {
+pub fn seek(core: &Core, partition: &Bound<'_, PyAny>, offset: Option<i64>, timeout: f64) -> PyResult<Call> {
     core.usable()?;
     let (partition, own) = partition_of("seek", partition)?;
     let offset = offset.or(own).ok_or_else(|| {
@@ -188,34 +188,34 @@ pub fn seek(core: &Core, partition: &Bound<'_, PyAny>, offset: Option<i64>, time
         )));
     }
     let deadline = deadline(Some(timeout))?;
-    Ok(Plan::nothing(move |engine, interrupt| engine.seek(&[(partition, offset)], deadline, interrupt)))
+    Ok(Call::nothing(move |engine, interrupt| engine.seek(&[(partition, offset)], deadline, interrupt)))
 }
 
-pub fn seek_all(core: &Core, given: &Bound<'_, PyTuple>, spec: Watermark, timeout: f64) -> PyResult<Plan> {
+pub fn seek_all(core: &Core, given: &Bound<'_, PyTuple>, spec: OffsetSpec, timeout: f64) -> PyResult<Call> {
     let partitions = chosen(core, "seek", some(given))?;
     let wanted: Vec<_> = partitions.into_iter().map(|partition| (partition, spec)).collect();
     let patience = patience(timeout)?;
-    Ok(Plan::nothing(move |engine, interrupt| {
+    Ok(Call::nothing(move |engine, interrupt| {
         let offsets = engine.offsets("seek", &wanted, patience, interrupt)?;
         let targets: Vec<_> = offsets.into_iter().map(|(partition, (offset, _))| (partition, offset)).collect();
         engine.seek(&targets, Deadline::after(Some(patience)), interrupt)
     }))
 }
 
-pub fn pause(core: &Core, partitions: &Bound<'_, PyTuple>) -> PyResult<Plan> {
+pub fn pause(core: &Core, partitions: &Bound<'_, PyTuple>) -> PyResult<Call> {
     let chosen = chosen(core, "pause", some(partitions))?;
-    Ok(Plan::nothing(move |engine, _| engine.pause(&chosen)))
+    Ok(Call::nothing(move |engine, _| engine.pause(&chosen)))
 }
 
-pub fn resume(core: &Core, partitions: &Bound<'_, PyTuple>) -> PyResult<Plan> {
+pub fn resume(core: &Core, partitions: &Bound<'_, PyTuple>) -> PyResult<Call> {
     core.usable()?;
     let given = some(partitions).map(|given| partitions_of("resume", given)).transpose()?;
-    Ok(Plan::nothing(move |engine, _| engine.resume(&given.unwrap_or_else(|| engine.paused()))))
+    Ok(Call::nothing(move |engine, _| engine.resume(&given.unwrap_or_else(|| engine.paused()))))
 }
 
-pub fn paused(core: &Core) -> PyResult<Plan> {
+pub fn paused(core: &Core) -> PyResult<Call> {
     core.usable()?;
-    Ok(Plan::new(
+    Ok(Call::new(
         |engine, _| {
             let mut paused = engine.paused();
             paused.sort();
@@ -229,37 +229,37 @@ pub fn watermarks(
     core: &Core,
     operation: &'static str,
     given: Option<&Bound<'_, PyAny>>,
-    spec: Watermark,
+    spec: OffsetSpec,
     timeout: f64,
-) -> PyResult<Plan> {
+) -> PyResult<Call> {
     let wanted: Vec<_> = chosen(core, operation, given)?.into_iter().map(|partition| (partition, spec)).collect();
     let patience = patience(timeout)?;
     let ask = move |engine: &Engine, interrupt: Interrupt<'_>| engine.offsets(operation, &wanted, patience, interrupt);
     let finish = |py: Python<'_>, offsets: HashMap<Partition, (i64, i64)>| {
         dict(py, offsets.into_iter().map(|(partition, (offset, _))| (partition, offset)))
     };
-    Ok(Plan::new(ask, finish))
+    Ok(Call::new(ask, finish))
 }
 
-pub fn offsets_for_times(core: &Core, times: &Bound<'_, PyDict>, timeout: f64) -> PyResult<Plan> {
+pub fn offsets_for_times(core: &Core, times: &Bound<'_, PyDict>, timeout: f64) -> PyResult<Call> {
     core.usable()?;
     let mut wanted = Vec::with_capacity(times.len());
     for (partition, time) in times {
         let (partition, _) = partition_of("offsets_for_times", &partition)?;
-        wanted.push((partition, Watermark::At(message_parts::timestamp_ms(&time)?)));
+        wanted.push((partition, OffsetSpec::At(message_parts::timestamp_ms(&time)?)));
     }
     let patience = patience(timeout)?;
     let ask = move |engine: &Engine, interrupt: Interrupt<'_>| {
         engine.offsets("offsets_for_times", &wanted, patience, interrupt)
     };
     let found = |(partition, (offset, _)): (Partition, (i64, i64))| (partition, Some(offset).filter(|at| *at >= 0));
-    Ok(Plan::new(ask, move |py, offsets| dict(py, offsets.into_iter().map(found))))
+    Ok(Call::new(ask, move |py, offsets| dict(py, offsets.into_iter().map(found))))
 }
 
-pub fn lag(core: &Core, timeout: f64) -> PyResult<Plan> {
+pub fn lag(core: &Core, timeout: f64) -> PyResult<Call> {
     core.usable()?;
     let patience = patience(timeout)?;
-    Ok(Plan::new(
+    Ok(Call::new(
         move |engine, interrupt| engine.lag(patience, interrupt),
         |py, lag: HashMap<Partition, i64>| dict(py, lag.into_iter()),
     ))

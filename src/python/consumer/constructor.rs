@@ -21,7 +21,7 @@ use super::calls::topic_names;
 use super::core::Core;
 use super::decode::{Decoder, Form};
 use super::handled_exception::Handled;
-use super::policy::{Faults, Policy};
+use super::policy::{DecodeErrors, Policy};
 use super::rebalance::{ConsumerEvents, GroupCallbacks};
 use super::Consumer;
 
@@ -31,7 +31,7 @@ const NO_GROUP: &str = "kjson-no-group";
 /// Where the user gives no limit: 16 times what brokers take by default, compressed.
 pub const MAX_MESSAGE_BYTES: i64 = 16 << 20;
 
-pub struct Given<'a, 'py> {
+pub struct ConsumerArgs<'a, 'py> {
     pub topics: &'a Bound<'py, PyTuple>,
     pub bootstrap_servers: Option<&'a Bound<'py, PyAny>>,
     pub group_id: Option<&'a str>,
@@ -54,7 +54,7 @@ pub struct Given<'a, 'py> {
     pub options: Option<&'a Bound<'py, PyDict>>,
 }
 
-impl Given<'_, '_> {
+impl ConsumerArgs<'_, '_> {
     pub fn make(self, py: Python<'_>, asynchronous: bool) -> PyResult<Core> {
         self.refuse_async(py, asynchronous)?;
         let topics = topic_names("Consumer", self.topics.as_any())?;
@@ -86,7 +86,7 @@ impl Given<'_, '_> {
         let idle = self.consumer_timeout_ms.map(|millis| millis / 1000.0);
         Ok(Core {
             decoder: Decoder::new(key_of(self.key_type)?, decode, form, limit),
-            faults: Faults::new(Policy::new(self.on_decode_error)?, &config, group_id.as_deref()),
+            faults: DecodeErrors::new(Policy::new(self.on_decode_error)?, &config, group_id.as_deref()),
             idle: seconds("consumer_timeout_ms / 1000", idle)?,
             servers: config.bootstrap_addresses().join(","),
             group_id,
@@ -100,7 +100,7 @@ impl Given<'_, '_> {
     }
 }
 
-impl Given<'_, '_> {
+impl ConsumerArgs<'_, '_> {
     fn refuse_async(&self, py: Python<'_>, asynchronous: bool) -> PyResult<()> {
         let client = if asynchronous { "AsyncConsumer" } else { "Consumer" };
         let called = [
@@ -182,7 +182,7 @@ macro_rules! constructor {
             config: Option<&Bound<'_, PyDict>>,
             options: Option<&Bound<'_, PyDict>>,
         ) -> PyResult<$class> {
-            let given = Given {
+            let given = ConsumerArgs {
                 topics,
                 bootstrap_servers,
                 group_id,

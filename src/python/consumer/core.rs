@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::error::Error;
-use crate::kafka::{self, Deadline, Incoming, Interrupt};
-use crate::python::aio::loop_waker::Port;
+use crate::kafka::{self, Deadline, Fetched, Interrupt};
+use crate::python::aio::loop_waker::LoopWaker;
 use crate::python::blocking::detached;
 use crate::python::dead_letter_producer::Forwarded;
 use crate::python::notifier;
@@ -17,12 +17,12 @@ use crate::python::shutdown::{self, Closable};
 
 use super::aio::Aio;
 use super::batch::Anchors;
-use super::dead_letter::{DeadLetter, Letter};
+use super::dead_letter::{DeadLetter, DeadLetterRecord};
 use super::decode::{Decoder, Make};
 use super::handled_exception::Handled;
-use super::policy::{Faults, Policy, Step};
+use super::policy::{DecodeErrors, Policy, Step};
 use super::rebalance::{Acting, ConsumerEvents, GroupCallbacks};
-use super::retry_budget::Row;
+use super::retry_budget::RetryBudget;
 
 /// At exit and where the user gives no time.
 pub const CLOSE_TIMEOUT: f64 = 10.0;
@@ -35,7 +35,7 @@ pub struct Core {
     pub topics: Vec<String>,
     pub group: Arc<GroupCallbacks>,
     pub decoder: Decoder,
-    pub faults: Faults,
+    pub faults: DecodeErrors,
     pub servers: String,
     pub group_id: Option<String>,
     /// How long iteration waits for a message before it ends.
@@ -134,10 +134,10 @@ impl Core {
         if !self.group.any() {
             return Ok(None);
         }
-        Ok(Some(Acting { consumer: consumer(), port: Some(Port::current(py)?) }))
+        Ok(Some(Acting { consumer: consumer(), port: Some(LoopWaker::current(py)?) }))
     }
 
-    pub fn next(&self, owner: &Bound<'_, PyAny>, limit: usize, deadline: Deadline) -> PyResult<Vec<Incoming>> {
+    pub fn next(&self, owner: &Bound<'_, PyAny>, limit: usize, deadline: Deadline) -> PyResult<Vec<Fetched>> {
         self.handled.note(owner.py())?;
         Ok(self.acting(owner, |interrupt| self.consumer.next(limit, deadline, interrupt))?)
     }
@@ -150,7 +150,7 @@ impl Core {
         make: Make<T>,
     ) -> PyResult<Option<T>> {
         self.usable()?;
-        let mut row = Row::default();
+        let mut row = RetryBudget::default();
         loop {
             // Buffered messages need no wait, and no trip out of the interpreter.
             let incoming = match self.consumer.try_next().map_err(Error::from)? {
@@ -166,7 +166,7 @@ impl Core {
     }
 
     /// Decodes a message and hands it out, or deals with it as `on_decode_error` says: None where it was passed by.
-    pub fn pass_on<T>(&self, py: Python<'_>, incoming: Incoming, make: Make<T>) -> PyResult<Option<T>> {
+    pub fn pass_on<T>(&self, py: Python<'_>, incoming: Fetched, make: Make<T>) -> PyResult<Option<T>> {
         // The object is made first: a message that memory does not suffice for is not handed out.
         let fault = match self.decoder.message(py, &incoming).and_then(|message| Ok(make(py, message)?)) {
             Ok(message) => {
@@ -205,7 +205,7 @@ impl Core {
 
     /// Python throws away what a call returns if a signal's handler raises at its end, so that is asked for before.
     #[inline]
-    fn hand_out(&self, py: Python<'_>, incoming: Incoming) -> PyResult<()> {
+    fn hand_out(&self, py: Python<'_>, incoming: Fetched) -> PyResult<()> {
         let raised = py.check_signals();
         if raised.is_ok() {
             self.consumer.handed_out([incoming]);
@@ -216,7 +216,7 @@ impl Core {
     }
 
     /// What to do with this message, without waiting for anything: for an event loop, and the first half of every step.
-    pub fn step(&self, py: Python<'_>, incoming: &Incoming, attempt: u32) -> Step {
+    pub fn step(&self, py: Python<'_>, incoming: &Fetched, attempt: u32) -> Step {
         match self.decoder.message(py, incoming) {
             Ok(message) => Step::Message(message),
             Err(fault) => self.faults.step(py, &self.decoder, incoming, fault, attempt),
@@ -224,7 +224,7 @@ impl Core {
     }
 
     /// Waits out the pauses between attempts: never returns `TryAgain`. An error broke off the pause.
-    pub fn decide(&self, py: Python<'_>, incoming: &Incoming, mut step: Step) -> PyResult<Step> {
+    pub fn decide(&self, py: Python<'_>, incoming: &Fetched, mut step: Step) -> PyResult<Step> {
         let mut attempt = 0;
         while let Step::TryAgain(pause) = step {
             let until = Deadline::after(Some(pause));
@@ -244,7 +244,7 @@ impl Core {
     }
 
     /// Sends a message to the dead letters, without waiting for its arrival.
-    pub fn post(&self, py: Python<'_>, incoming: &Incoming, letter: &Letter) -> PyResult<Forwarded> {
+    pub fn post(&self, py: Python<'_>, incoming: &Fetched, letter: &DeadLetterRecord) -> PyResult<Forwarded> {
         self.faults.post.send(py, self.dead_letter()?, incoming, letter)
     }
 
@@ -255,7 +255,7 @@ impl Core {
         Ok(())
     }
 
-    fn deliver(&self, py: Python<'_>, incoming: &Incoming, letter: Letter) -> PyResult<()> {
+    fn deliver(&self, py: Python<'_>, incoming: &Fetched, letter: DeadLetterRecord) -> PyResult<()> {
         let sent = self.post(py, incoming, &letter).and_then(|sent| self.arrived(py, &sent));
         sent.map_err(|error| letter.undelivered(py, error))
     }

@@ -7,7 +7,7 @@ use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::error::Error;
-use crate::kafka::{self, Config, Deadline, Header, Incoming, Role};
+use crate::kafka::{self, Config, Deadline, Fetched, Header, Role};
 use crate::python::blocking::seconds;
 use crate::python::callables::{refuse_async_argument, Known};
 use crate::python::dead_letter_producer::{Forwarded, Forwarder};
@@ -101,7 +101,7 @@ impl DeadLetter {
 }
 
 /// One message on its way to the dead letters, and why.
-pub struct Letter {
+pub struct DeadLetterRecord {
     pub topic: String,
     headers: Vec<Header>,
     /// The `DecodeError`.
@@ -115,12 +115,12 @@ impl DeadLetter {
     }
 }
 
-impl Letter {
+impl DeadLetterRecord {
     /// `last` is what was raised last: the handler's exception, or the `DecodeError` itself.
     pub fn new(
         py: Python<'_>,
         topic: String,
-        incoming: &Incoming,
+        incoming: &Fetched,
         group_id: Option<&str>,
         why: PyErr,
         last: &PyErr,
@@ -144,7 +144,7 @@ impl Letter {
             .into_iter()
             .filter_map(|(name, text)| Some((format!("kjson-dlt-{name}"), Some(text?.into_bytes()))))
             .collect();
-        Letter { topic, headers, why }
+        DeadLetterRecord { topic, headers, why }
     }
 
     /// The error of a delivery that failed, raised because of what was wrong with the message.
@@ -157,19 +157,25 @@ impl Letter {
 }
 
 /// A consumer's way to its dead letter topics.
-pub struct Post {
+pub struct DeadLetterSender {
     /// What a producer of the consumer's own is made with.
     config: Config,
     forwarder: Mutex<Option<Forwarder>>,
 }
 
-impl Post {
+impl DeadLetterSender {
     pub fn new(consumer: &Config) -> Self {
-        Post { config: consumer.sibling(Role::Producer), forwarder: Mutex::new(None) }
+        DeadLetterSender { config: consumer.sibling(Role::Producer), forwarder: Mutex::new(None) }
     }
 
     /// Waits for room in the queue; the first time for a broker's answer too.
-    pub fn send(&self, py: Python<'_>, to: &DeadLetter, incoming: &Incoming, letter: &Letter) -> PyResult<Forwarded> {
+    pub fn send(
+        &self,
+        py: Python<'_>,
+        to: &DeadLetter,
+        incoming: &Fetched,
+        letter: &DeadLetterRecord,
+    ) -> PyResult<Forwarded> {
         self.forwarder(py, to)?.send(py, &letter.topic, incoming, &letter.headers)
     }
 
@@ -181,7 +187,7 @@ impl Post {
     }
 
     /// `send` and `wait`, on an event loop.
-    pub async fn deliver(&self, to: &DeadLetter, incoming: &Incoming, letter: &Letter) -> PyResult<()> {
+    pub async fn deliver(&self, to: &DeadLetter, incoming: &Fetched, letter: &DeadLetterRecord) -> PyResult<()> {
         let forwarder = Python::attach(|py| self.prepared(py, to))?;
         forwarder.deliver(&letter.topic, incoming, &letter.headers, to.patience + Duration::from_secs(2)).await
     }

@@ -7,7 +7,7 @@ use pyo3::types::PyString;
 
 use crate::error::Error;
 use crate::json::{self, DecodeError, DecodeOptions};
-use crate::kafka::Incoming;
+use crate::kafka::Fetched;
 use crate::python::message::{Key, KeyType, Message, RawKey};
 
 use super::decode_error::{bad_headers, not_json, too_large, unfit, unreadable, Fault};
@@ -76,7 +76,7 @@ impl Decoder {
         matches!(self.form, Form::Json) && self.options.parse_float.is_none()
     }
 
-    pub fn message(&self, py: Python<'_>, incoming: &Incoming) -> Result<Message, Box<Fault>> {
+    pub fn message(&self, py: Python<'_>, incoming: &Fetched) -> Result<Message, Box<Fault>> {
         self.message_by(py, &mut |bytes| json::decode(py, bytes, &self.options), incoming)
     }
 
@@ -86,7 +86,7 @@ impl Decoder {
         &self,
         py: Python<'py>,
         texts: &mut json::Series<'py>,
-        incoming: &Incoming,
+        incoming: &Fetched,
     ) -> Result<Message, Box<Fault>> {
         self.message_by(py, &mut |bytes| texts.decode(bytes, &self.options), incoming)
     }
@@ -96,7 +96,7 @@ impl Decoder {
         &self,
         py: Python<'py>,
         decode: &mut impl FnMut(&[u8]) -> Json<'py>,
-        incoming: &Incoming,
+        incoming: &Fetched,
     ) -> Result<Message, Box<Fault>> {
         if incoming.is_unreadable() {
             return Err(unreadable(incoming));
@@ -111,7 +111,7 @@ impl Decoder {
     pub fn substitute(
         &self,
         py: Python<'_>,
-        incoming: &Incoming,
+        incoming: &Fetched,
         value: Py<PyAny>,
         error: Option<Py<PyAny>>,
     ) -> PyResult<Message> {
@@ -128,7 +128,7 @@ impl Decoder {
     }
 
     #[inline]
-    fn value<'py>(&self, py: Python<'py>, decode: &mut impl FnMut(&[u8]) -> Json<'py>, incoming: &Incoming) -> Decoded {
+    fn value<'py>(&self, py: Python<'py>, decode: &mut impl FnMut(&[u8]) -> Json<'py>, incoming: &Fetched) -> Decoded {
         match (incoming.value(), &self.form) {
             (None, _) => Ok(py.None()),
             (Some(bytes), _) if bytes.len() > self.limit => Err(too_large(incoming, bytes.len(), self.limit)),
@@ -150,7 +150,7 @@ impl Decoder {
         &self,
         py: Python<'py>,
         decode: &mut impl FnMut(&[u8]) -> Json<'py>,
-        incoming: &Incoming,
+        incoming: &Fetched,
     ) -> Result<Key, Box<Fault>> {
         let Some(bytes) = incoming.key() else { return Ok(Key { object: py.None(), raw: RawKey::None }) };
         let same = || {
@@ -181,7 +181,7 @@ impl Decoder {
         }
     }
 
-    fn topic(&self, py: Python<'_>, incoming: &Incoming) -> PyResult<Py<PyString>> {
+    fn topic(&self, py: Python<'_>, incoming: &Fetched) -> PyResult<Py<PyString>> {
         let last = || self.topic.lock().unwrap_or_else(PoisonError::into_inner);
         let same = |(known, _): &&(String, Py<PyString>)| known.as_bytes() == incoming.topic_bytes();
         let known = last().as_ref().filter(same).map(|(_, text)| text.clone_ref(py));

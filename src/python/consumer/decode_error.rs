@@ -6,7 +6,7 @@ use pyo3::types::PyBytes;
 
 use crate::error::raise;
 use crate::json::DecodeError;
-use crate::kafka::{Code, Incoming};
+use crate::kafka::{Code, Fetched};
 use crate::python::message::header_pairs;
 
 /// What was wrong with a message: where in its text, if that is known, and the exception behind it.
@@ -40,7 +40,7 @@ impl Fault {
     }
 
     /// The exception, with all that is known of the message. `told` is what became of it.
-    pub fn into_error(self, py: Python<'_>, incoming: &Incoming, told: &str) -> PyErr {
+    pub fn into_error(self, py: Python<'_>, incoming: &Fetched, told: &str) -> PyErr {
         match self.cause {
             Some(cause) if is_no_fault(py, &cause) => cause,
             _ => error_at(py, incoming, self, told),
@@ -86,7 +86,7 @@ pub(super) fn not_json(bytes: &[u8], error: DecodeError) -> Box<Fault> {
 }
 
 #[cold]
-pub(super) fn unreadable(incoming: &Incoming) -> Box<Fault> {
+pub(super) fn unreadable(incoming: &Fetched) -> Box<Fault> {
     let message = match incoming.code() {
         Code::BAD_COMPRESSION => format!(
             "its batch cannot be decompressed: it is damaged, or larger than receive_message_max_bytes. To read it, raise \
@@ -99,7 +99,7 @@ pub(super) fn unreadable(incoming: &Incoming) -> Box<Fault> {
 }
 
 #[cold]
-pub(super) fn too_large(incoming: &Incoming, size: usize, limit: usize) -> Box<Fault> {
+pub(super) fn too_large(incoming: &Fetched, size: usize, limit: usize) -> Box<Fault> {
     Fault::new(format!(
         "its value has {size} bytes, more than max_message_bytes={limit}. To read it, raise that option and seek to offset {}",
         incoming.offset()
@@ -123,7 +123,7 @@ pub(super) fn unfit(py: Python<'_>, error: PyErr) -> Box<Fault> {
     Box::new(Fault { message, position: None, cause: error.cause(py), quotes })
 }
 
-fn error_at(py: Python<'_>, incoming: &Incoming, fault: Fault, told: &str) -> PyErr {
+fn error_at(py: Python<'_>, incoming: &Fetched, fault: Fault, told: &str) -> PyErr {
     // The payload stays out of the text, which ends up in logs; it is on the exception for who needs it.
     let message = format!(
         "cannot decode the message at '{}' [{}] @{}: {}{told}",

@@ -4,14 +4,14 @@
 use pyo3::prelude::*;
 
 use crate::json;
-use crate::kafka::Incoming;
+use crate::kafka::Fetched;
 use crate::python::gc::Pause;
 use crate::python::message::Message;
 
 use super::decode::Decoder;
 use super::decode_error::Fault;
 
-pub struct Series<'a, 'py> {
+pub struct DecodeSession<'a, 'py> {
     py: Python<'py>,
     decoder: &'a Decoder,
     /// Unless the decoder has code of the user's.
@@ -19,20 +19,20 @@ pub struct Series<'a, 'py> {
     pause: Option<Pause<'py>>,
 }
 
-impl<'a, 'py> Series<'a, 'py> {
+impl<'a, 'py> DecodeSession<'a, 'py> {
     /// Of about `count` messages.
     pub fn begin(py: Python<'py>, decoder: &'a Decoder, count: usize) -> PyResult<Self> {
         if !decoder.is_plain() {
-            return Ok(Series { py, decoder, texts: None, pause: None });
+            return Ok(DecodeSession { py, decoder, texts: None, pause: None });
         }
         let pause = Pause::for_messages(py, count)?;
         let texts = json::Series::begin(py);
         let texts = if pause.as_ref().is_some_and(Pause::hides) { texts.unseen() } else { texts };
-        Ok(Series { py, decoder, texts: Some(texts), pause })
+        Ok(DecodeSession { py, decoder, texts: Some(texts), pause })
     }
 
     #[inline]
-    pub fn message(&mut self, incoming: &Incoming) -> Result<Message, Box<Fault>> {
+    pub fn message(&mut self, incoming: &Fetched) -> Result<Message, Box<Fault>> {
         match &mut self.texts {
             Some(texts) => self.decoder.message_in(self.py, texts, incoming),
             None => self.decoder.message(self.py, incoming),

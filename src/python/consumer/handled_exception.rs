@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
 
-use crate::python::once::Once;
+use crate::once::Once;
 
 /// The exception that was handled when messages were asked for last.
 #[derive(Default)]

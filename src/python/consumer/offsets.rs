@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::error::Error;
-use crate::kafka::Watermark;
+use crate::kafka::OffsetSpec;
 use crate::python::group_metadata::GroupMetadata;
 
 use super::calls::{self, TIMEOUT};
@@ -57,13 +57,13 @@ impl Consumer {
     /// Go on at the first message there is, of the partitions given or of all that are assigned.
     #[pyo3(signature = (*partitions, timeout=TIMEOUT), text_signature = "($self, *partitions, timeout=10.0)")]
     fn seek_to_beginning(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>, timeout: f64) -> PyResult<Py<PyAny>> {
-        calls::seek_all(self.core()?, partitions, Watermark::Beginning, timeout)?.now(py, self.core()?)
+        calls::seek_all(self.core()?, partitions, OffsetSpec::Beginning, timeout)?.now(py, self.core()?)
     }
 
     /// Go on behind the last message there is now, of the partitions given or of all that are assigned.
     #[pyo3(signature = (*partitions, timeout=TIMEOUT), text_signature = "($self, *partitions, timeout=10.0)")]
     fn seek_to_end(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>, timeout: f64) -> PyResult<Py<PyAny>> {
-        calls::seek_all(self.core()?, partitions, Watermark::End, timeout)?.now(py, self.core()?)
+        calls::seek_all(self.core()?, partitions, OffsetSpec::End, timeout)?.now(py, self.core()?)
     }
 
     /// Hand out nothing of these partitions, or of all that are assigned, until `resume`.
@@ -91,14 +91,14 @@ impl Consumer {
         partitions: Option<&Bound<'_, PyAny>>,
         timeout: f64,
     ) -> PyResult<Py<PyAny>> {
-        calls::watermarks(self.core()?, "beginning_offsets", partitions, Watermark::Beginning, timeout)?
+        calls::watermarks(self.core()?, "beginning_offsets", partitions, OffsetSpec::Beginning, timeout)?
             .now(py, self.core()?)
     }
 
     /// The offset behind the last message that each partition has.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
     fn end_offsets(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Py<PyAny>> {
-        calls::watermarks(self.core()?, "end_offsets", partitions, Watermark::End, timeout)?.now(py, self.core()?)
+        calls::watermarks(self.core()?, "end_offsets", partitions, OffsetSpec::End, timeout)?.now(py, self.core()?)
     }
 
     /// The offset of each partition's first message that is not older than the time given for it, or None.

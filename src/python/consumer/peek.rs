@@ -7,7 +7,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
-use crate::kafka::{self, Interrupt, Partition, Watermark};
+use crate::kafka::{self, Interrupt, OffsetSpec, Partition};
 use crate::python::blocking::{deadline, detached, seconds};
 use crate::python::message::Message;
 use crate::python::partitions::refuse_impossible_topic;
@@ -87,7 +87,7 @@ impl Search {
                 (0..count).map(|id| (Partition { topic: topic.as_str().into(), id }, watermark)).collect();
             engine.offsets("peek", &wanted, patience, interrupt)
         };
-        let (firsts, ends) = (ask(Watermark::Beginning)?, ask(Watermark::End)?);
+        let (firsts, ends) = (ask(OffsetSpec::Beginning)?, ask(OffsetSpec::End)?);
         let bounds = ends
             .into_iter()
             .map(|(partition, (end, _))| (partition.id, firsts.get(&partition).map_or(0, |first| first.0), end))

@@ -10,11 +10,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::error::Error;
-use crate::kafka::{Config, Incoming, Level, LogRecord};
+use crate::kafka::{Config, Fetched, Level, LogRecord};
 use crate::python::message::Message;
 use crate::python::notifier;
 
-use super::dead_letter::{DeadLetter, Letter, Post};
+use super::dead_letter::{DeadLetter, DeadLetterRecord, DeadLetterSender};
 use super::decode::Decoder;
 use super::decode_error::Fault;
 
@@ -76,8 +76,8 @@ pub enum Step {
     Interrupted(PyErr),
     /// Take the step again, as the next attempt, after this time.
     TryAgain(Duration),
-    /// Send it to the dead letters with `Faults::post`, and go on behind it when they have it; take it back if they do not.
-    DeadLetter(Box<Letter>),
+    /// Send it to the dead letters with `DecodeErrors::post`, and go on behind it when they have it; take it back if they do not.
+    DeadLetter(Box<DeadLetterRecord>),
 }
 
 /// Counts since the consumer was made. A message that comes again counts again.
@@ -89,10 +89,10 @@ pub struct Tally {
 }
 
 /// All that a consumer knows about its bad messages.
-pub struct Faults {
+pub struct DecodeErrors {
     pub policy: Policy,
     pub tally: Tally,
-    pub post: Post,
+    pub post: DeadLetterSender,
     group_id: Option<String>,
     skips: Mutex<Skips>,
     /// What the user's code raised for a message that `consume` came to behind good ones: they go out first.
@@ -112,12 +112,12 @@ struct Skips {
     unlogged: u64,
 }
 
-impl Faults {
+impl DecodeErrors {
     pub fn new(policy: Policy, config: &Config, group_id: Option<&str>) -> Self {
-        Faults {
+        DecodeErrors {
             policy,
             tally: Tally::default(),
-            post: Post::new(config),
+            post: DeadLetterSender::new(config),
             group_id: group_id.map(str::to_owned),
             skips: Mutex::default(),
             held: Mutex::new(None),
@@ -126,14 +126,7 @@ impl Faults {
 
     /// What becomes of a message with this fault. `attempt` counts from 0.
     #[cold]
-    pub fn step(
-        &self,
-        py: Python<'_>,
-        decoder: &Decoder,
-        incoming: &Incoming,
-        fault: Box<Fault>,
-        attempt: u32,
-    ) -> Step {
+    pub fn step(&self, py: Python<'_>, decoder: &Decoder, incoming: &Fetched, fault: Box<Fault>, attempt: u32) -> Step {
         if fault.interrupts(py) {
             return Step::Interrupted(fault.into_error(py, incoming, ""));
         }
@@ -175,7 +168,14 @@ impl Faults {
                     Some(Err(_)) if attempt < policy.retries => return Step::TryAgain(policy.backoff),
                     Some(Err(raised)) => raised,
                 };
-                Step::DeadLetter(Box::new(Letter::new(py, topic, incoming, self.group_id.as_deref(), error, &last)))
+                Step::DeadLetter(Box::new(DeadLetterRecord::new(
+                    py,
+                    topic,
+                    incoming,
+                    self.group_id.as_deref(),
+                    error,
+                    &last,
+                )))
             }
         }
     }
@@ -187,7 +187,7 @@ impl Faults {
         function: &Py<PyAny>,
         error: &PyErr,
         decoder: &Decoder,
-        incoming: &Incoming,
+        incoming: &Fetched,
     ) -> PyResult<Step> {
         match function.call1(py, (error.value(py),)) {
             Ok(value) if value.is_none(py) => Ok(self.skip()),
@@ -205,21 +205,21 @@ impl Faults {
     }
 
     /// Keeps an error that cannot be raised yet, until its message is met again.
-    pub fn hold(&self, incoming: &Incoming, error: PyErr) {
+    pub fn hold(&self, incoming: &Fetched, error: PyErr) {
         let (topic, partition, offset) = (incoming.topic().into_owned(), incoming.partition(), incoming.offset());
         let held = Held { topic, partition, offset, error };
         let replaced = self.held.lock().unwrap_or_else(PoisonError::into_inner).replace(held);
         drop(replaced);
     }
 
-    fn release(&self, incoming: &Incoming) -> Option<PyErr> {
+    fn release(&self, incoming: &Fetched) -> Option<PyErr> {
         // A seek may have led elsewhere: then the error is of no use any more.
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let same = held.partition == incoming.partition() && held.offset == incoming.offset();
         (same && held.topic == incoming.topic()).then_some(held.error)
     }
 
-    fn log_skip(&self, py: Python<'_>, incoming: &Incoming, fault: &Fault) {
+    fn log_skip(&self, py: Python<'_>, incoming: &Fetched, fault: &Fault) {
         let mut skips = self.skips.lock().unwrap_or_else(PoisonError::into_inner);
         if skips.logged_at.is_some_and(|at| at.elapsed() < LOG_EVERY) {
             skips.unlogged += 1;

@@ -13,7 +13,7 @@ use crate::python::message::Message;
 
 use super::batch::Batch;
 use super::decode::Make;
-use super::retry_budget::Row;
+use super::retry_budget::RetryBudget;
 use super::Consumer;
 
 #[pymethods]
@@ -31,7 +31,7 @@ impl Consumer {
         let max_messages = at_least_one(max_messages)?;
         let (py, core) = (slf.py(), slf.get().core()?);
         let deadline = deadline(timeout)?;
-        let mut row = Row::default();
+        let mut row = RetryBudget::default();
         loop {
             let mut incoming = core.next(slf, max_messages, deadline)?.into_iter();
             if incoming.len() == 0 {

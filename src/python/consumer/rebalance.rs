@@ -10,9 +10,9 @@ use pyo3::types::{IntoPyDict, PyList};
 
 use crate::error::Error;
 use crate::kafka::{self, Code, ConsumerHooks, GroupEvent, LogRecord, LogSink, Partition};
-use crate::python::aio::loop_waker::{Call, Port};
+use crate::once::Once;
+use crate::python::aio::loop_waker::{Call, LoopWaker};
 use crate::python::client_events::Events;
-use crate::python::once::Once;
 use crate::python::partitions::TopicPartition;
 
 #[derive(Default)]
@@ -32,7 +32,7 @@ pub struct GroupCallbacks {
 /// The consumer object that the callbacks get, and the loop that they are called on, if not here.
 pub struct Acting {
     pub consumer: Py<PyAny>,
-    pub port: Option<Arc<Port>>,
+    pub port: Option<Arc<LoopWaker>>,
 }
 
 impl GroupCallbacks {
@@ -70,7 +70,7 @@ impl GroupCallbacks {
         self.acting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn port(&self) -> Option<Arc<Port>> {
+    fn port(&self) -> Option<Arc<LoopWaker>> {
         self.actors().last().and_then(|(_, acting)| acting.port.clone())
     }
 
@@ -104,7 +104,7 @@ impl GroupCallbacks {
     }
 
     /// Has the callback called on the loop, awaits what it returns there, and waits here for the end of that.
-    fn call_on_loop(self: &Arc<Self>, port: &Arc<Port>, event: GroupEvent) -> Result<(), kafka::Error> {
+    fn call_on_loop(self: &Arc<Self>, port: &Arc<LoopWaker>, event: GroupEvent) -> Result<(), kafka::Error> {
         const STEP: Duration = Duration::from_millis(50);
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);

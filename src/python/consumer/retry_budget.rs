@@ -13,13 +13,13 @@ const YIELD_EVERY: u32 = 256;
 
 /// A row of messages that cannot be decoded, within one call.
 #[derive(Default)]
-pub struct Row {
+pub struct RetryBudget {
     pub deadline: Option<Deadline>,
     grace: Option<Deadline>,
     length: u32,
 }
 
-impl Row {
+impl RetryBudget {
     /// Whether the call has to end without a message. With no time left, or none given, what is at hand is looked through
     /// for a moment all the same: a good message behind a bad one is there, and is found.
     #[cold]

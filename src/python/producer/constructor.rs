@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::core::{Core, Given};
+use super::core::{Core, ProducerArgs};
 use super::handle::Handle;
 
 /// A function that is called as its class, for the errors about arguments.
@@ -33,7 +33,7 @@ macro_rules! constructor {
             config: Option<&Bound<'_, PyDict>>,
             options: Option<&Bound<'_, PyDict>>,
         ) -> PyResult<Py<Handle>> {
-            let given = Given {
+            let given = ProducerArgs {
                 bootstrap_servers,
                 connect_timeout,
                 max_block_ms,

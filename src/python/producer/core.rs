@@ -37,7 +37,7 @@ pub struct Core {
 }
 
 /// The arguments of both constructors.
-pub struct Given<'a, 'py> {
+pub struct ProducerArgs<'a, 'py> {
     pub bootstrap_servers: Option<&'a Bound<'py, PyAny>>,
     pub connect_timeout: Option<f64>,
     pub max_block_ms: f64,
@@ -54,7 +54,7 @@ pub struct Given<'a, 'py> {
 
 impl Core {
     /// A producer that is not connected yet.
-    pub fn new(py: Python<'_>, given: Given<'_, '_>, asynchronous: bool) -> PyResult<Self> {
+    pub fn new(py: Python<'_>, given: ProducerArgs<'_, '_>, asynchronous: bool) -> PyResult<Self> {
         let called = [
             ("default", given.default.as_ref()),
             ("value_serializer", given.value_serializer.as_ref()),

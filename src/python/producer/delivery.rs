@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::error::{delivery_error, Error};
-use crate::kafka::{Delivered, Failure, Report};
+use crate::kafka::{Delivered, DeliveryState, Failure};
 use crate::python::blocking::{deadline, detached};
 use crate::python::callables::refuse_async_argument;
 use crate::python::message_parts::datetime_of;
@@ -33,7 +33,7 @@ pub enum Callback {
 
 impl Callback {
     /// What the user's code raises goes to `sys.unraisablehook` and harms nothing here.
-    pub fn call(&self, py: Python<'_>, report: &Report<Callback>, topic: &str, default: Option<&Py<PyAny>>) {
+    pub fn call(&self, py: Python<'_>, report: &DeliveryState<Callback>, topic: &str, default: Option<&Py<PyAny>>) {
         let function = match (self, default) {
             (Callback::Default, None) | (Callback::Wake(_) | Callback::OnLoop(_), _) => return,
             (Callback::Default, Some(function)) => function,
@@ -62,14 +62,14 @@ fn failed(failure: &Failure) -> PyErr {
 /// What becomes of one message. Keep it, or let it go: a failure that nobody looks at is raised by `flush` or `close`.
 #[pyclass(module = "kjson", frozen)]
 pub struct Delivery {
-    pub report: Arc<Report<Callback>>,
+    pub report: Arc<DeliveryState<Callback>>,
     pub producer: Py<Handle>,
     /// Waits by callback were cancelled, and nobody waits anew.
     pub cancelled: AtomicBool,
 }
 
 impl Delivery {
-    pub fn new(report: Arc<Report<Callback>>, producer: Py<Handle>) -> Self {
+    pub fn new(report: Arc<DeliveryState<Callback>>, producer: Py<Handle>) -> Self {
         Delivery { report, producer, cancelled: AtomicBool::new(false) }
     }
 

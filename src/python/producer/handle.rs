@@ -6,7 +6,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 
 use crate::error::Error;
-use crate::kafka::{Config, Deadline, Outgoing, Refusal, Report, TopicId};
+use crate::kafka::{Config, Deadline, DeliveryState, Outgoing, SendError, TopicId};
 use crate::python::blocking::detached;
 
 use super::core::Core;
@@ -32,7 +32,7 @@ impl Handle {
     }
 
     #[inline]
-    pub fn enqueue(&self, py: Python<'_>, parts: &Parts<'_, '_>) -> PyResult<Arc<Report<Callback>>> {
+    pub fn enqueue(&self, py: Python<'_>, parts: &Parts<'_, '_>) -> PyResult<Arc<DeliveryState<Callback>>> {
         with_buffer(|buffer| {
             let mut message = self.core.prepare(parts, buffer)?;
             let callback = message.callback.take();
@@ -48,14 +48,14 @@ impl Handle {
         topic: TopicId,
         payload: &Outgoing<'_>,
         mut callback: Option<Callback>,
-    ) -> PyResult<Arc<Report<Callback>>> {
+    ) -> PyResult<Arc<DeliveryState<Callback>>> {
         let producer = &self.core.producer;
         let mut patience = None;
         loop {
             match producer.try_send(topic, payload, callback) {
                 Ok(report) => return Ok(report),
-                Err(Refusal::Failed(error)) => return Err(Error::from(error).into()),
-                Err(Refusal::Full(back)) => callback = back,
+                Err(SendError::Failed(error)) => return Err(Error::from(error).into()),
+                Err(SendError::Full(back)) => callback = back,
             }
             let deadline = *patience.get_or_insert_with(|| Deadline::after(Some(producer.settings.max_block)));
             detached(py, |interrupt| producer.wait_for_room(topic, deadline, interrupt))?;

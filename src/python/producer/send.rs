@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyString};
 
 use crate::error::Error;
 use crate::json;
-use crate::kafka::{self, Header, MessageParts, Outgoing, Refusal, Report, TopicId};
+use crate::kafka::{self, DeliveryState, Header, MessageParts, Outgoing, SendError, TopicId};
 use crate::python::callables::refuse_async_argument;
 use crate::python::message_parts;
 
@@ -60,7 +60,7 @@ impl Encoded {
 }
 
 /// What tells of the fate of a message that was handed over.
-pub type Taken = Arc<Report<Callback>>;
+pub type Taken = Arc<DeliveryState<Callback>>;
 
 /// Runs `work` with an empty buffer that is used again and again.
 pub fn with_buffer<T>(work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
@@ -110,8 +110,8 @@ impl Core {
     ) -> Result<Option<Taken>, kafka::Error> {
         match self.producer.try_send(topic, payload, callback.take()) {
             Ok(report) => Ok(Some(report)),
-            Err(Refusal::Failed(error)) => Err(error),
-            Err(Refusal::Full(back)) => {
+            Err(SendError::Failed(error)) => Err(error),
+            Err(SendError::Full(back)) => {
                 *callback = back;
                 Ok(None)
             }

@@ -14,7 +14,7 @@ use crate::python::aio::operation::Operation;
 use crate::python::aio::spawn_blocking::offload;
 use crate::python::blocking::seconds;
 use crate::python::construct::{call, Made};
-use crate::python::consumer::calls::Plan;
+use crate::python::consumer::calls::Call;
 use crate::python::consumer::constructor::async_consumer;
 use crate::python::consumer::core::{Core, CLOSE_TIMEOUT};
 use crate::python::consumer::reading::at_least_one;
@@ -50,7 +50,7 @@ impl AsyncConsumer {
     }
 
     /// Carries out a plan on a thread, connected.
-    pub fn later(&self, py: Python<'_>, name: &'static str, plan: PyResult<Plan>) -> PyResult<Operation> {
+    pub fn later(&self, py: Python<'_>, name: &'static str, plan: PyResult<Call>) -> PyResult<Operation> {
         let plan = match plan {
             Ok(plan) => plan,
             Err(error) => return Ok(Operation::ready::<()>(py, name, Err(error))),
@@ -64,7 +64,7 @@ impl AsyncConsumer {
     }
 
     /// As `later`, where the group's callbacks may be called: on the loop, with this consumer.
-    pub fn later_acting(slf: &Bound<'_, Self>, name: &'static str, plan: PyResult<Plan>) -> PyResult<Operation> {
+    pub fn later_acting(slf: &Bound<'_, Self>, name: &'static str, plan: PyResult<Call>) -> PyResult<Operation> {
         let plan = match plan {
             Ok(plan) => plan,
             Err(error) => return Ok(Operation::ready::<()>(slf.py(), name, Err(error))),

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
-use crate::kafka::{Deadline, Incoming};
+use crate::kafka::{Deadline, Fetched};
 use crate::python::aio::connection::connect;
 use crate::python::aio::fairness;
-use crate::python::consumer::decode_session::Series;
+use crate::python::consumer::decode_session::DecodeSession;
 use crate::python::consumer::policy::Step;
 use crate::python::consumer::retry_budget::GRACE;
 use crate::python::message::Message;
@@ -22,13 +22,13 @@ use super::{raised, AsyncConsumer, Core, Turn};
 /// What was taken for one call. Let go before the call is over, all of it goes back, in its order.
 struct Taken {
     core: Arc<Core>,
-    dealt_with: Vec<Incoming>,
-    current: Option<Incoming>,
-    rest: VecDeque<Incoming>,
+    dealt_with: Vec<Fetched>,
+    current: Option<Fetched>,
+    rest: VecDeque<Fetched>,
 }
 
 impl Taken {
-    fn next(&mut self) -> Option<&Incoming> {
+    fn next(&mut self) -> Option<&Fetched> {
         self.current = self.rest.pop_front();
         self.current.as_ref()
     }
@@ -44,7 +44,7 @@ impl Taken {
         /// The clock costs a third of what a short message does.
         const SOME: usize = 16;
         let core = self.core.clone();
-        let mut series = Series::begin(py, &core.decoder, self.rest.len())?;
+        let mut series = DecodeSession::begin(py, &core.decoder, self.rest.len())?;
         let mut bad = None;
         while let Some(incoming) = self.next() {
             match series.message(incoming) {
@@ -112,7 +112,7 @@ pub async fn consume(
 
 /// As far as they can be handed out together. An error with good messages before it is met again, and raised, at the head of
 /// the next call.
-async fn decode(core: &Arc<Core>, rest: VecDeque<Incoming>) -> PyResult<Vec<Py<Message>>> {
+async fn decode(core: &Arc<Core>, rest: VecDeque<Fetched>) -> PyResult<Vec<Py<Message>>> {
     let mut messages = Vec::with_capacity(rest.len());
     let mut taken = Taken { core: core.clone(), dealt_with: Vec::with_capacity(rest.len()), current: None, rest };
     let mut begun = Instant::now();

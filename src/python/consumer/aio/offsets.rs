@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::error::Error;
-use crate::kafka::Watermark;
+use crate::kafka::OffsetSpec;
 use crate::python::aio::operation::Operation;
 use crate::python::consumer::calls::{self, TIMEOUT};
 use crate::python::group_metadata::GroupMetadata;
@@ -88,14 +88,14 @@ impl AsyncConsumer {
         self.later(
             py,
             "AsyncConsumer.seek_to_beginning",
-            calls::seek_all(self.core()?, partitions, Watermark::Beginning, timeout),
+            calls::seek_all(self.core()?, partitions, OffsetSpec::Beginning, timeout),
         )
     }
 
     /// Go on behind the last message there is now, of the partitions given or of all that are assigned.
     #[pyo3(signature = (*partitions, timeout=TIMEOUT), text_signature = "($self, *partitions, timeout=10.0)")]
     fn seek_to_end(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>, timeout: f64) -> PyResult<Operation> {
-        self.later(py, "AsyncConsumer.seek_to_end", calls::seek_all(self.core()?, partitions, Watermark::End, timeout))
+        self.later(py, "AsyncConsumer.seek_to_end", calls::seek_all(self.core()?, partitions, OffsetSpec::End, timeout))
     }
 
     /// Hand out nothing of these partitions, or of all that are assigned, until `resume`.
@@ -126,7 +126,7 @@ impl AsyncConsumer {
         self.later(
             py,
             "AsyncConsumer.beginning_offsets",
-            calls::watermarks(self.core()?, "beginning_offsets", partitions, Watermark::Beginning, timeout),
+            calls::watermarks(self.core()?, "beginning_offsets", partitions, OffsetSpec::Beginning, timeout),
         )
     }
 
@@ -136,7 +136,7 @@ impl AsyncConsumer {
         self.later(
             py,
             "AsyncConsumer.end_offsets",
-            calls::watermarks(self.core()?, "end_offsets", partitions, Watermark::End, timeout),
+            calls::watermarks(self.core()?, "end_offsets", partitions, OffsetSpec::End, timeout),
         )
     }
 

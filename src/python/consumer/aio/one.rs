@@ -9,7 +9,7 @@ use pyo3::exceptions::PyStopAsyncIteration;
 use pyo3::prelude::*;
 use pyo3::IntoPyObjectExt;
 
-use crate::kafka::{Deadline, Incoming};
+use crate::kafka::{Deadline, Fetched};
 use crate::python::aio::connection::connect;
 use crate::python::aio::fairness;
 use crate::python::aio::operation::{Attempt, Work};
@@ -24,11 +24,11 @@ use super::{raised, AsyncConsumer, Core, Turn};
 /// A message that was taken and not dealt with: it goes back if this is let go.
 pub struct Held {
     core: Arc<Core>,
-    incoming: Option<Incoming>,
+    incoming: Option<Fetched>,
 }
 
 impl Held {
-    pub fn new(core: &Arc<Core>, incoming: Incoming) -> Self {
+    pub fn new(core: &Arc<Core>, incoming: Fetched) -> Self {
         Held { core: core.clone(), incoming: Some(incoming) }
     }
 
@@ -51,7 +51,7 @@ impl Drop for Held {
 
 /// What `on_decode_error` comes to, with the waits that it takes: None for what is passed by. An error that is not the
 /// program's own lets the message come again.
-pub async fn carry_out(core: &Core, incoming: &Incoming, mut step: Step) -> PyResult<Result<Option<Message>, PyErr>> {
+pub async fn carry_out(core: &Core, incoming: &Fetched, mut step: Step) -> PyResult<Result<Option<Message>, PyErr>> {
     let mut attempt = 0;
     loop {
         match step {
@@ -100,7 +100,7 @@ impl Kind {
 pub trait Source: Clone + Send + Sync + 'static {
     fn consumer(&self) -> &Py<AsyncConsumer>;
     /// One that is at hand.
-    fn take(&self) -> PyResult<Option<Incoming>>;
+    fn take(&self) -> PyResult<Option<Fetched>>;
     /// Waits for one; false where there will be none.
     fn wait(&self, deadline: Deadline) -> impl std::future::Future<Output = PyResult<bool>> + Send;
 }
@@ -114,7 +114,7 @@ impl Source for Topics {
         &self.0
     }
 
-    fn take(&self) -> PyResult<Option<Incoming>> {
+    fn take(&self) -> PyResult<Option<Fetched>> {
         raised(self.0.get().core()?.consumer.try_next())
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 
-use crate::kafka::{Deadline, Incoming, Until};
+use crate::kafka::{Deadline, Fetched, Until};
 use crate::python::aio::operation::Operation;
 
 use super::fetch::{fetch, job};
@@ -31,7 +31,7 @@ impl Source for Bounded {
         &self.consumer
     }
 
-    fn take(&self) -> PyResult<Option<Incoming>> {
+    fn take(&self) -> PyResult<Option<Fetched>> {
         // The fetching thread has it as long as its job, which may be one whose wait was cancelled and which waits for a
         // callback on this loop.
         let until = match self.until.try_lock() {

@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use pyo3::prelude::*;
 
-use crate::kafka::{self, Report, TopicId};
+use crate::kafka::{self, DeliveryState, TopicId};
 use crate::python::aio::connection::connect;
 use crate::python::aio::timer::Timer;
 
@@ -42,7 +42,7 @@ pub async fn when_room<T>(
 }
 
 /// Hands over a message for which there was no room, or no connection yet.
-pub async fn send(core: &Arc<Core>, mut message: Encoded, bytes: &[u8]) -> PyResult<Arc<Report<Callback>>> {
+pub async fn send(core: &Arc<Core>, mut message: Encoded, bytes: &[u8]) -> PyResult<Arc<DeliveryState<Callback>>> {
     raised(connect(core).await)?;
     when_room(core, message.topic, || core.try_send(&mut message, bytes)).await
 }

@@ -14,11 +14,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use crate::error::raise;
-use crate::kafka::Report;
-use crate::python::aio::loop_waker::{loop_here, running_loop, Call, Port};
+use crate::kafka::DeliveryState;
+use crate::once::Once;
+use crate::python::aio::loop_waker::{loop_here, running_loop, Call, LoopWaker};
 use crate::python::aio::operation::Operation;
 use crate::python::aio::timer::within;
-use crate::python::once::Once;
 use crate::python::producer::batch::DeliveryBatch;
 use crate::python::producer::delivery::{Callback, Delivery, RecordMetadata};
 
@@ -27,7 +27,7 @@ use super::{hurry, Core};
 
 /// A callback that is owed to a loop.
 pub struct DoneCall {
-    port: Arc<Port>,
+    port: Arc<LoopWaker>,
     delivery: Py<Delivery>,
     function: Py<PyAny>,
     /// None for code that asks for no variable of a context.
@@ -66,12 +66,12 @@ impl Call for DoneCall {
 
 thread_local! {
     /// The delivery by whose address this thread asked last which loop runs, and that loop's port.
-    static ASKED: Cell<(usize, Weak<Port>)> = const { Cell::new((0, Weak::new())) };
+    static ASKED: Cell<(usize, Weak<LoopWaker>)> = const { Cell::new((0, Weak::new())) };
 }
 
 /// `asyncio.gather` asks a future for its loop right before it adds its callback. Asking asyncio a second time would cost a
 /// system call, 0.15 us (`getpid`, up to 3.11).
-fn port_asked_for(delivery: &Bound<'_, Delivery>) -> Option<Arc<Port>> {
+fn port_asked_for(delivery: &Bound<'_, Delivery>) -> Option<Arc<LoopWaker>> {
     let (address, port) = ASKED.take();
     port.upgrade().filter(|_| address == delivery.as_ptr() as usize)
 }
@@ -108,12 +108,12 @@ pub fn refuse_on_loop(py: Python<'_>, core: &Core, what: &str) -> PyResult<()> {
 }
 
 /// Waits until a message's outcome is known.
-pub async fn done(core: &Arc<Core>, report: &Report<Callback>) -> PyResult<()> {
+pub async fn done(core: &Arc<Core>, report: &DeliveryState<Callback>) -> PyResult<()> {
     poll_fn(|context| {
         if report.completion().is_some() || report.when_done(Callback::Wake(context.waker().clone())).is_err() {
             return Poll::Ready(Ok(()));
         }
-        hurry(&Python::attach(Port::current)?, core);
+        hurry(&Python::attach(LoopWaker::current)?, core);
         Poll::Pending
     })
     .await
@@ -151,7 +151,7 @@ impl Delivery {
     /// For asyncio: the loop that runs.
     fn get_loop<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let running = running_loop(slf.py())?;
-        ASKED.set((slf.as_ptr() as usize, Arc::downgrade(&Port::of(&running)?)));
+        ASKED.set((slf.as_ptr() as usize, Arc::downgrade(&LoopWaker::of(&running)?)));
         Ok(running)
     }
 
@@ -226,7 +226,7 @@ impl Delivery {
         let port = match known {
             Some(port) => port,
             None => match loop_here(py)? {
-                Some(running) => Port::of(&running)?,
+                Some(running) => LoopWaker::of(&running)?,
                 None => return Ok(false),
             },
         };
@@ -261,7 +261,7 @@ impl DeliveryBatch {
         Ok(Operation::working("DeliveryBatch", async move {
             let this = batch.get();
             if !this.batch.done() {
-                hurry(&Python::attach(Port::current)?, this.core());
+                hurry(&Python::attach(LoopWaker::current)?, this.core());
                 Whole::new(this.core().aio.rounds.clone(), this.batch.clone()).await;
             }
             Python::attach(|py| this.places(py).map(Bound::<PyList>::unbind))

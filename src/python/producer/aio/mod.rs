@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 use crate::error::Error;
 use crate::kafka;
 use crate::python::aio::connection::{Connection, Connects};
-use crate::python::aio::loop_waker::{Call, Port};
+use crate::python::aio::loop_waker::{Call, LoopWaker};
 
 use super::core::Core;
 
@@ -35,7 +35,7 @@ pub struct Aio {
     pub transacting: Mutex<()>,
     /// A commit went through, and nobody has learned of it.
     pub committed: AtomicBool,
-    /// The loop that has it in hand to `hurry`, or `Port::NONE`.
+    /// The loop that has it in hand to `hurry`, or `LoopWaker::NONE`.
     hurrying: AtomicU64,
     /// Messages that were sent since somebody awaited one.
     since: AtomicU32,
@@ -50,7 +50,7 @@ impl Aio {
             connection,
             transacting: Mutex::default(),
             committed: AtomicBool::new(false),
-            hurrying: AtomicU64::new(Port::NONE),
+            hurrying: AtomicU64::new(LoopWaker::NONE),
             since: AtomicU32::new(u32::MAX / 2),
         }
     }
@@ -82,7 +82,7 @@ impl Connects for Core {
 
 /// Has what waits for `linger_ms` sent, when the loop is through with the tasks that are ready now: of a thousand
 /// deliveries that are awaited together the first does not go alone.
-pub fn hurry(port: &Arc<Port>, core: &Arc<Core>) {
+pub fn hurry(port: &Arc<LoopWaker>, core: &Arc<Core>) {
     // Another loop may have stopped before it came to it.
     if core.aio.hurrying.swap(port.id, Ordering::Relaxed) == port.id {
         return;
@@ -97,7 +97,7 @@ struct Push {
 
 impl Call for Push {
     fn run(&self, _py: Python<'_>) -> PyResult<()> {
-        self.core.aio.hurrying.store(Port::NONE, Ordering::Relaxed);
+        self.core.aio.hurrying.store(LoopWaker::NONE, Ordering::Relaxed);
         self.core.producer.hurry();
         Ok(())
     }
