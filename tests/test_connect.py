@@ -9,6 +9,7 @@ import pytest
 
 from kjson import Consumer, KafkaConnectionError, Producer
 
+from .children import run_program
 from .connections import established_to
 from .kafka import Broker
 from .listeners import refusing_address, silent_address
@@ -144,3 +145,19 @@ def test_a_failed_constructor_leaves_no_connection_or_thread_behind(connect: Con
             connect(address, connect_timeout=0.5)
         wait_until(lambda: not established_to(port), "the connection to be closed")
         wait_until(lambda: threads() <= before, "the client's threads to end")
+
+
+def test_a_producer_for_which_no_thread_can_be_started_is_not_made() -> None:
+    program = """
+        import kjson
+        from kjson.testing import MockCluster
+        with MockCluster() as cluster:
+            try:
+                kjson.Producer(cluster.bootstrap_servers)
+            except kjson.KafkaError as error:
+                print(error)
+    """
+    # Stacks larger than the address space, for the threads that Rust starts.
+    done = run_program(program, environment={**os.environ, "RUST_MIN_STACK": str(1 << 60)})
+    assert done.status == 0, done.stderr
+    assert done.stdout.startswith("cannot make a producer: no thread can be started")

@@ -1,44 +1,50 @@
-//! Destroys clients away from the thread that let them go: `rd_kafka_destroy` waits for broker threads without a bound.
+//! Threads for work that may block longer than its caller can wait: `rd_kafka_destroy` waits for broker threads without a
+//! bound.
 
-use std::sync::mpsc;
+use std::sync::{mpsc, Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::error::Error;
 use super::wait::{check, Deadline, Interrupt, TICK};
+use crate::librdkafka::code::Code;
 use crate::os::thread::spawn;
 
-/// Runs `work` on a thread of its own; the receiver hears when it is done. Without a thread to be had it runs here.
-pub fn run(work: impl FnOnce() + Send + 'static) -> mpsc::Receiver<()> {
-    let (done, heard) = mpsc::channel();
-    let shared = std::sync::Arc::new(std::sync::Mutex::new(Some(work)));
-    let theirs = shared.clone();
-    let take =
-        |shared: &std::sync::Mutex<Option<_>>| shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-    let started = spawn("kjson-close", {
-        let done = done.clone();
-        move || {
-            if let Some(work) = take(&theirs) {
-                work();
-            }
-            let _ = done.send(());
-        }
+/// Runs `work` on a new thread; an error if none can be started. The receiver is disconnected when the work has ended.
+pub fn start(operation: &str, name: &str, work: impl FnOnce() + Send + 'static) -> Result<mpsc::Receiver<()>, Error> {
+    let (running, ended) = mpsc::channel();
+    let started = spawn(name, move || {
+        work();
+        drop(running);
     });
-    if started.is_err() {
-        if let Some(work) = take(&shared) {
-            work();
-        }
-        let _ = done.send(());
-    }
-    heard
+    started.map(|()| ended).map_err(|cause| {
+        let text = format!("no thread can be started: {cause}. Raise this process's limits of threads and memory");
+        Error::failed(operation, Code::FAIL, &text)
+    })
 }
 
-/// Waits for `run` up to the deadline. Not an error if it takes longer: the thread goes on by itself.
-pub fn wait(
-    done: &mpsc::Receiver<()>,
-    deadline: Deadline,
-    interrupt: Interrupt<'_>,
-) -> Result<(), crate::kafka::Error> {
+/// Runs `work`, which must be done and ends, on a new thread, or on this one if none can be started.
+pub fn run(name: &str, work: impl FnOnce() + Send + 'static) -> mpsc::Receiver<()> {
+    // Whichever thread takes it runs it.
+    let work = Arc::new(Mutex::new(Some(work)));
+    let take = |work: &Mutex<Option<_>>| work.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let theirs = work.clone();
+    let started = start("", name, move || {
+        if let Some(work) = take(&theirs) {
+            work();
+        }
+    });
+    started.unwrap_or_else(|_| {
+        if let Some(work) = take(&work) {
+            work();
+        }
+        mpsc::channel().1
+    })
+}
+
+/// Waits for the end of `work` up to the deadline. Not an error if it takes longer: the thread continues.
+pub fn wait(ended: &mpsc::Receiver<()>, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
     while let Err(mpsc::RecvTimeoutError::Timeout) =
-        done.recv_timeout(deadline.step(TICK).max(Duration::from_millis(1)))
+        ended.recv_timeout(deadline.step(TICK).max(Duration::from_millis(1)))
     {
         check(interrupt)?;
         if deadline.passed() {

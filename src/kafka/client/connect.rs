@@ -75,7 +75,7 @@ pub fn ask<T: Send + 'static>(
     let deadline = Deadline::after(Some(timeout));
     let abandoned = Arc::new(AtomicBool::new(false));
     let (answer, heard) = mpsc::channel();
-    drop(background::run({
+    background::start(operation, "kjson-request", {
         let abandoned = abandoned.clone();
         move || loop {
             let result = question(deadline.step(timeout));
@@ -87,7 +87,7 @@ pub fn ask<T: Send + 'static>(
             // A refused connection answers at once: no spinning.
             std::thread::sleep(Duration::from_millis(20));
         }
-    }));
+    })?;
     loop {
         match heard.recv_timeout(TICK) {
             Ok(Ok(answer)) => {

@@ -54,7 +54,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         self.control().forget_all();
         *self.lock(&self.aside) = Deferred::default();
         self.shared.quiet.store(true, Ordering::Relaxed);
-        let ended = background::run({
+        let ended = background::run("kjson-close", {
             let shared = self.shared.clone();
             let under_way = unfinished::begin(LEAVING, || None);
             move || {
@@ -199,7 +199,7 @@ impl<H: ConsumerHooks> Drop for Consumer<H> {
             let loss = "1 consumer dropped without close has not committed what is done, nor left its group";
             unfinished::begin(DROPPED, move || Some(loss.to_owned()))
         });
-        drop(background::run(move || {
+        drop(background::run("kjson-close", move || {
             // We cannot know whether the message that was handed out last has been processed.
             rest.abandon();
             if let Err(error) = rest.close(Deadline::after(Some(DROPPED)), &|| false) {

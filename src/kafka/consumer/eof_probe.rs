@@ -79,7 +79,7 @@ impl Drop for EofProbe {
     fn drop(&mut self) {
         let native = self.native.take();
         if self.forks == forks() {
-            drop(background::run(move || drop(native)));
+            drop(background::run("kjson-close", move || drop(native)));
         } else {
             std::mem::forget(native);
         }

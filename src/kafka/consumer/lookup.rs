@@ -5,9 +5,9 @@ use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::kafka::client::background;
 use crate::librdkafka::code::Code;
 use crate::librdkafka::consumer::NativeConsumer;
+use crate::os::thread::spawn;
 
 /// How long one answer is waited for. Longer than any broker needs that reading makes sense with.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -38,7 +38,7 @@ impl Lookup {
         let abandoned = Arc::new(AtomicBool::new(false));
         let (tell, heard) = channel();
         let asking = (native.clone(), abandoned.clone());
-        drop(background::run(move || {
+        let started = spawn("kjson-lookup", move || {
             let (native, abandoned) = asking;
             for topic in topics {
                 if abandoned.load(Ordering::Relaxed) {
@@ -49,8 +49,8 @@ impl Lookup {
                     return;
                 }
             }
-        }));
-        Lookup { heard, abandoned, again, answered: true }
+        });
+        Lookup { heard, abandoned, again, answered: started.is_ok() }
     }
 
     /// The next answer, waited for so long.

@@ -57,7 +57,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         native.subscribe(&topics).map_err(failed)?;
         if reading.stopped.has_topics() {
             let asked = native.clone();
-            drop(background::run(move || asked.client().refresh_topics(REFRESHED)));
+            drop(background::run("kjson-refresh", move || asked.client().refresh_topics(REFRESHED)));
         }
         self.regain(&native, &reading);
         *self.lock(&self.subscribed) = topics;

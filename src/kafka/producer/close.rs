@@ -164,7 +164,7 @@ impl<H: ProducerHooks> Drop for Producer<H> {
             move || shared.unconfirmed("producer dropped without close")
         };
         let under_way = unfinished::begin(DROPPED, loss);
-        drop(background::run(move || {
+        drop(background::run("kjson-close", move || {
             open.native.flush(deadline.step(DROPPED));
             // The report thread takes the last reports and runs their callbacks.
             let _ = shared.progress.wait(deadline, &|| false, || shared.pending() == 0);

@@ -134,10 +134,10 @@ impl<H: ProducerHooks> Producer<H> {
             suggestion: None,
         })?;
         let open = Arc::new(Open { topics: RwLock::default(), native: NativeProducer::new(client) });
-        let ended = background::run({
+        let ended = background::start("cannot make a producer", "kjson-report", {
             let (shared, open) = (shared.clone(), open.clone());
             move || shared.take_reports(open)
-        });
+        })?;
         Ok(Producer {
             shared,
             open: RwLock::new(Some(open)),

@@ -81,7 +81,7 @@ impl<H: ProducerHooks> Producer<H> {
         const OPERATION: &str = "cannot send offsets to the transaction";
         let open = self.current().ok_or(Error::Closed { operation: OPERATION, object: "producer" })?;
         let (answer, heard) = mpsc::channel();
-        drop(background::run(move || {
+        background::start(OPERATION, "kjson-offsets", move || {
             let list = PartitionList::of(offsets.iter().map(|(partition, offset)| (partition, *offset)));
             loop {
                 let step = deadline.step(Duration::from_secs(10));
@@ -92,15 +92,12 @@ impl<H: ProducerHooks> Producer<H> {
                     result => return drop(answer.send(result)),
                 }
             }
-        }));
+        })?;
         loop {
-            match heard.recv_timeout(TICK) {
-                Ok(result) => return result.map_err(|problem| self.transaction_error(OPERATION, problem)),
-                Err(mpsc::RecvTimeoutError::Timeout) => check(interrupt)?,
-                Err(mpsc::RecvTimeoutError::Disconnected) => {
-                    return Err(Error::Misuse(format!("{OPERATION}: no thread could be started for it")));
-                }
+            if let Ok(result) = heard.recv_timeout(TICK) {
+                return result.map_err(|problem| self.transaction_error(OPERATION, problem));
             }
+            check(interrupt)?;
         }
     }
 
