@@ -1,4 +1,4 @@
-"""The layers of `src/`: what each may import, and that the files which the documents name exist."""
+"""The layers of `src/`: what each may import, and where `unsafe` may stand."""
 
 import re
 from pathlib import Path
@@ -15,14 +15,18 @@ FORBIDDEN: Dict[str, List[str]] = {
     "librdkafka": ["pyo3", "crate::json", "crate::kafka", "crate::python"],
     "os": ["pyo3", "rdkafka", "crate::json", "crate::kafka", "crate::librdkafka", "crate::python"],
     "kafka": ["pyo3", "rdkafka::", "crate::json", "crate::python"],
-    "kafka/client": ["crate::kafka::consumer", "crate::kafka::producer", "super::super::consumer", "super::super::producer"],
+    "kafka/client": [
+        "crate::kafka::consumer",
+        "crate::kafka::producer",
+        "super::super::consumer",
+        "super::super::producer",
+    ],
     "kafka/consumer": ["crate::kafka::producer", "super::super::producer"],
     "kafka/producer": ["crate::kafka::consumer", "super::super::consumer"],
     "python": ["rdkafka::", "crate::librdkafka"],
 }
 # Where `unsafe` may stand. Such a file, or its folder's `mod.rs`, opens with what it is for.
 UNSAFE = ("json/", "librdkafka/", "os/", "allocator.rs", "python/aio/method.rs")
-DOCUMENTS = ["ARCHITECTURE.md", "CONTRIBUTING.md", "build.rs"]
 
 
 def code(path: Path) -> Iterator[str]:
@@ -51,10 +55,3 @@ def test_unsafe_code_is_where_it_may_be() -> None:
         if any(re.search(r"\bunsafe\b(?!_)", line) for line in code(path))
     }
     assert sorted(name for name in found if not name.startswith(UNSAFE)) == []
-
-
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_the_files_that_a_document_names_exist(document: str) -> None:
-    text = (ROOT / document).read_text(encoding="utf-8")
-    named = re.findall(r"`((?:src|python|tests)/[\w/.-]+\.\w+)`", text)
-    assert [name for name in named if "NAME" not in name and not (ROOT / name).exists()] == []
