@@ -54,9 +54,9 @@ lint: $(VENV)/tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-.PHONY: stubtest ## hold the type stub against the compiled module
+.PHONY: stubtest ## compare the types with the package, the stub with the compiled module
 stubtest: $(VENV)/installed
-	$(BIN)/python -m mypy.stubtest kjson._kjson
+	$(BIN)/python -m mypy.stubtest kjson
 
 .PHONY: format ## put the Rust and the Python code in order
 format: $(VENV)/tools

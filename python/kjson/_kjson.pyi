@@ -1,4 +1,4 @@
-"""The compiled half of kjson. This file is its documentation of record; stubtest holds it against the module."""
+"""The compiled part of kjson. This file is its reference documentation; stubtest compares it with the module."""
 
 from asyncio import AbstractEventLoop
 from contextvars import Context
@@ -71,24 +71,21 @@ _OnCommit = Callable[[Optional[CommitError], List["TopicPartition"]], object]
 _Nan = Literal["error", "null", "allow"]
 
 def dumps(obj: object, *, default: Optional[Callable[[Any], Any]] = None, nan: _Nan = "error") -> bytes:
-    """Encode an object as compact UTF-8 JSON.
-
-    The same code that `Producer.send` uses.
+    """Encode an object as compact UTF-8 JSON, with the encoder of `Producer.send`.
 
     Args:
         obj: Anything that `json.dumps` takes, and dates, UUID, Decimal, Enum, dataclasses, mappings and sequences.
-        default: Called with each object that has no JSON form; what it returns is encoded instead.
-        nan: What NaN and the infinities become: "error" refuses them, "null" writes null, "allow" writes `NaN`, `Infinity`
-            and `-Infinity` as `json.dumps` does, which is not JSON.
+        default: Called with each object that has no JSON form; its result is encoded instead.
+        nan: How NaN and the infinities are encoded: "error" refuses them, "null" writes null, "allow" writes `NaN`,
+            `Infinity` and `-Infinity` as `json.dumps` does, which is not JSON.
 
     Raises:
-        EncodeError: A value has no JSON form, holds itself, or is nested deeper than 512 levels. `path` says where.
+        EncodeError: A value has no JSON form, contains itself, or is nested deeper than 512 levels. `path` says where.
+        ConfigError: `nan` is none of the three.
     """
 
 def loads(data: Union[bytes, bytearray, memoryview, str], *, parse_float: Optional[Callable[[str], Any]] = None) -> Any:
-    """Decode JSON into Python objects, as `json.loads` does.
-
-    The same code that makes `Message.value`.
+    """Decode JSON into Python objects, as `json.loads` does, with the decoder of `Message.value`.
 
     Args:
         data: UTF-8 bytes, or a str.
@@ -98,18 +95,19 @@ def loads(data: Union[bytes, bytearray, memoryview, str], *, parse_float: Option
         DecodeError: The data is not JSON, or nested deeper than 512 levels. `line`, `column`, `byte_offset` say where.
     """
 
-# For the tests: the codec's reference implementation, on pythonize and serde_json.
+# For the tests: the codec's reference implementation, with pythonize and serde_json.
 def _reference_dumps(obj: object) -> bytes: ...
 def _reference_loads(data: bytes) -> Any: ...
 
-# For `kjson._clients`: calls run `native`, and what looks at the method sees `function`.
+# For `kjson._clients`: a call runs `native`, introspection sees `function`.
 def _coroutine_method(native: Any, function: Callable[..., Any]) -> Any: ...
 
 @disjoint_base
 class Producer:
     """Sends Python objects as JSON to Kafka. Thread-safe: one producer serves a whole program.
 
-    The constructor returns when a broker has answered. A thread of kjson takes the delivery reports; nobody has to poll.
+    The constructor returns when a broker has answered. A thread of kjson takes the delivery reports; the program need
+    not poll.
 
     Args:
         bootstrap_servers: Addresses as "host:port", several in a list or separated by commas. librdkafka:
@@ -153,8 +151,11 @@ class Producer:
             CONFIGURATION.md.
 
     Raises:
-        KafkaConnectionError: No broker could be reached (`TlsError`, `AuthenticationError` where that was the cause).
-        ConfigError: An option is unknown, was given twice with different values, or has a value that it cannot have.
+        KafkaConnectionError: No broker could be reached; `TlsError` or `AuthenticationError` if that was the cause.
+        ConfigError: An option is unknown, was given twice with different values, or has an invalid value.
+        FencedError, TransactionError: The `transactional_id` could not be initialized.
+
+    Blocks for up to `connect_timeout`; Ctrl-C ends the wait.
     """
 
     def __init__(
@@ -202,25 +203,26 @@ class Producer:
         timestamp: Union[SupportsIndex, datetime, None] = None,
         on_delivery: Optional[_OnDelivery] = None,
     ) -> Delivery:
-        """Hand one message over for sending, and return at once unless the queue is full.
+        """Enqueue one message and return its `Delivery`. Blocks only while the queue is full.
 
         Args:
+            topic: The topic's name.
             value: Sent as JSON; None is a tombstone.
-            key: str and bytes are sent as they are, anything else as JSON. Messages of one key keep their order.
+            key: str and bytes are sent as they are, anything else as JSON. Messages with the same key keep their order.
             headers: A mapping, or pairs; values are str (sent as UTF-8), bytes or None.
-            partition: Chosen by the partitioner if not given.
+            partition: The partition's number. Default: the partitioner chooses.
             timestamp: Milliseconds since 1970, or an aware datetime. Default: now.
-            on_delivery: Called as `on_delivery(error, metadata)` on a thread of kjson when the outcome is known. What it
-                raises goes to `sys.unraisablehook`.
+            on_delivery: Called as `on_delivery(error, metadata)` on a thread of kjson when the message is acknowledged
+                or has failed; one of the two is None. An exception that it raises goes to `sys.unraisablehook`.
 
         Raises:
             EncodeError: The value or the key has no JSON form; nothing was sent.
-            QueueFullError: There was no room for `max_block_ms`.
-            MessageTooLargeError: Larger than `message.max.bytes` (1,000,000).
-            UnknownTopicError: The topic is known and has no such partition.
-            ClosedError, ForkError: The producer is closed, or of another process.
+            QueueFullError: The queue stayed full for `max_block_ms`; nothing was sent.
+            MessageTooLargeError: The message is larger than `message.max.bytes` (1,000,000 bytes).
+            UnknownTopicError: The topic has no such partition.
+            ClosedError, ForkError: The producer is closed, or belongs to another process.
 
-        Blocks only while the queue is full, without the GIL; Ctrl-C breaks that off, and the message is not sent.
+        A full queue blocks without the GIL. Ctrl-C ends that wait, and the message is not sent. `rd_kafka_producev`.
         """
 
     def send_and_wait(
@@ -235,7 +237,22 @@ class Producer:
         timestamp: Union[SupportsIndex, datetime, None] = None,
         on_delivery: Optional[_OnDelivery] = None,
     ) -> RecordMetadata:
-        """`send` and `Delivery.result(timeout)` in one: returns where the message lies. Does not sit out `linger_ms`."""
+        """Send a message and wait until it is acknowledged. Not delayed by `linger_ms`.
+
+        Takes what `send` takes.
+
+        Args:
+            timeout: Seconds to wait for the acknowledgement. None: no limit but `delivery_timeout_ms`.
+
+        Returns:
+            The partition, offset and timestamp of the message.
+
+        Raises:
+            DeliveryError: The message was not delivered.
+            KafkaTimeoutError: `timeout` has passed; the message is still in flight.
+
+        Raises what `send` raises, too. Ctrl-C ends the wait; the message stays in flight.
+        """
 
     def send_many(
         self,
@@ -246,63 +263,78 @@ class Producer:
         headers: Optional[_Headers] = None,
         partition: Optional[int] = None,
     ) -> DeliveryBatch:
-        """Hand many messages over in one call, with less work for each than `send`.
+        """Enqueue many messages in one call, at less cost for each than `send`.
 
         Args:
-            values: Each is sent as JSON; None is a tombstone. An iterable that takes its time keeps none back: what it has given
-                is sent while it makes `send_many` wait, and `flush`, `close` and the end of a transaction include that.
+            topic: The topic's name.
+            values: Each is sent as JSON; None is a tombstone. A slow iterable delays nothing: the values that it has
+                returned are sent while `send_many` waits for the next one, and `flush`, `close` and the end of a
+                transaction include them.
             key: Called with each value for its key.
             headers: The same for all messages.
-            partition: The same for all messages.
+            partition: The same for all messages. Default: the partitioner chooses for each.
 
         Raises:
-            EncodeError: A value or a key has no JSON form. As for whatever the iterable itself or `key` raises, the values
-                before it are sent, and a note on the exception (`__notes__`, PEP 678) has the index that it came to.
-            QueueFullError: There was no room for `max_block_ms`, counted from the last message that was taken.
-            ClosedError, ForkError: The producer is closed, or of another process.
+            EncodeError: A value or a key has no JSON form. As with any exception of the iterable or of `key`, the
+                values before it are sent, and a note on the exception (`__notes__`, PEP 678) has the index of the
+                value.
+            QueueFullError: The queue stayed full for `max_block_ms` since the last message that was enqueued.
+            ClosedError, ForkError: The producer is closed, or belongs to another process.
 
-        A message that cannot be taken because of itself, one larger than `message.max.bytes` for instance, is a failure of
-        the batch like one that the broker refused. Blocks while the queue is full; Ctrl-C breaks that off.
+        A message that cannot be enqueued for a reason of its own, such as one larger than `message.max.bytes`, is a
+        failure of the batch like one that the broker refused. Blocks while the queue is full; Ctrl-C ends that wait.
         """
 
     def metrics(self) -> Dict[str, Any]:
-        """Counts since the producer was made, without asking a broker.
+        """Counts since the producer was created, without asking a broker.
 
-        "sent", "delivered", "failed", "pending" (messages), "delivered_bytes" (keys and values), and "last_error", the last
-        broker error that no success has followed, or None.
+        "sent", "delivered", "failed" and "pending" count messages, "delivered_bytes" keys and values. "last_error" is
+        the last error of a broker since a request succeeded, or None.
         """
 
     def transaction(self) -> Transaction:
-        """`with producer.transaction():` begins, and commits at the end, or aborts if an exception leaves the block.
+        """A transaction as a `with` block: commits at its end, or aborts if an exception leaves it.
 
-        Needs a `transactional_id`, whose constructor fences any producer that had it before (KIP-98). A commit that fails
-        in an abortable way is aborted, and the error raised. After `FencedError`, or an error whose `fatal` is true, only
-        `close` is left to do.
+        Needs a `transactional_id`; the constructor fences any other producer that uses it (KIP-98). A commit that fails
+        with an abortable error is aborted, and the error raised. After `FencedError`, or an error whose `fatal` is
+        true, close the producer and create another.
         """
 
     def begin_transaction(self) -> None:
-        """Begin a transaction. Raises `TransactionError` if one is open.
+        """Begin a transaction.
 
-        `rd_kafka_begin_transaction`. Blocks only where the constructor did not connect (`connect_timeout=None`): then the
-        `transactional_id` is taken over now, within `max_block_ms`.
+        Blocks only if the constructor did not connect (`connect_timeout=None`): then the `transactional_id` is
+        initialized now, within `max_block_ms`. `rd_kafka_begin_transaction`.
+
+        Raises:
+            TransactionError: A transaction is open already.
+            KafkaError: The producer has no `transactional_id`.
         """
 
     def commit_transaction(self, timeout: Optional[float] = 60.0) -> None:
-        """Flush and commit. Readers with `isolation_level="read_committed"` see all of it from now on.
+        """Flush and commit: consumers with `isolation_level="read_committed"` see all of it from now on.
+
+        Args:
+            timeout: Seconds. None: no limit.
 
         Raises:
-            TransactionError: `abortable` says whether `abort_transaction` puts the producer in order again.
-            FencedError: Another producer has the `transactional_id` now.
+            TransactionError: No transaction is open, or the commit failed. If `abortable` is true, call
+                `abort_transaction`; if `retriable` is true, as after `timeout`, call this again.
+            FencedError: Another producer uses the `transactional_id` now.
 
-        Blocks for up to `timeout` seconds. After a timeout or Ctrl-C the outcome is open: call it again to go on.
+        Blocks. After a timeout or Ctrl-C the commit may or may not have been made: call it again to find out.
         `rd_kafka_commit_transaction`.
         """
 
     def abort_transaction(self, timeout: Optional[float] = 60.0) -> None:
-        """Give up the open transaction: none of its messages will be seen.
+        """Abort the open transaction: `read_committed` consumers see none of its messages.
 
-        Their failures are no longer raised by `flush` or `close`. Blocks for up to `timeout` seconds; after a timeout or
-        Ctrl-C call it again to go on. `rd_kafka_abort_transaction`.
+        `flush` and `close` no longer raise its failures. Takes `timeout` in seconds and blocks like
+        `commit_transaction`; after a timeout or Ctrl-C call it again. `rd_kafka_abort_transaction`.
+
+        Raises:
+            TransactionError: No transaction is open, or the abort failed.
+            FencedError: Another producer uses the `transactional_id` now.
         """
 
     def send_offsets_to_transaction(
@@ -315,57 +347,75 @@ class Producer:
         """Commit a consumer's offsets with the transaction: exactly once from topic to topic (KIP-98, KIP-447).
 
         Args:
-            offsets: Messages that were worked on, or partitions with the next offset to read.
+            offsets: Messages that were processed, or partitions with the next offset to read.
             group_metadata: From `Consumer.group_metadata()`. That consumer has `enable_auto_commit=False`.
+            timeout: Seconds to wait for the brokers. None: no limit.
 
         Raises:
-            TransactionError: No transaction is open, or the group refused the offsets because it has been shared out anew
+            TransactionError: No transaction is open, or the group refused the offsets because of a rebalance
                 (`abortable`): abort, and read again.
-            FencedError: Another producer has the `transactional_id` now.
+            FencedError: Another producer uses the `transactional_id` now.
 
-        Blocks for up to `timeout` seconds. `rd_kafka_send_offsets_to_transaction`.
+        Blocks. `rd_kafka_send_offsets_to_transaction`.
         """
 
     def flush(self, timeout: Optional[float] = None) -> None:
-        """Wait until every message is confirmed or has failed, its callbacks included.
+        """Wait until every message is acknowledged or has failed, and its callbacks have returned.
+
+        Args:
+            timeout: Seconds. None: no limit.
 
         Raises:
-            DeliveryError: Messages failed and nobody looked at them: no callback, no `result()`. `failures` has each one,
-                up to 10,000; each is raised once.
-            FlushTimeoutError: `timeout` seconds were not enough. The messages stay on their way.
+            DeliveryError: Messages failed and the program has not seen it: they have no callback, and nobody called
+                `result()`. `failures` has each one, up to 10,000; each is raised once.
+            FlushTimeoutError: `timeout` has passed. The messages stay in flight.
 
-        Ctrl-C ends the wait; the messages stay on their way.
+        Blocks; Ctrl-C ends the wait, and the messages stay in flight. `rd_kafka_flush`.
         """
 
     def close(self, timeout: Optional[float] = 30.0) -> None:
-        """Flush, and end the client. Raises what `flush` raises. Closing again does nothing.
+        """Flush, and close the client. Closing again does nothing.
 
-        Messages that `timeout` seconds, or Ctrl-C, leave unconfirmed are given up: each delivery fails, and their number is
-        logged as an error.
+        Args:
+            timeout: Seconds. None: no limit but `delivery_timeout_ms`.
+
+        Messages that are not acknowledged within `timeout`, or before Ctrl-C, are abandoned: each delivery fails, and
+        their number is logged as an error. Raises what `flush` raises.
         """
 
     def ping(self, timeout: float = 5.0) -> None:
-        """Ask a broker for an answer, or raise `KafkaConnectionError`.
+        """Ask a broker for an answer, for up to `timeout` seconds.
 
-        Blocks for up to `timeout` seconds.
+        Raises:
+            KafkaConnectionError: No broker answered; `AuthenticationError` or `TlsError` if that was the cause.
+
+        Blocks; Ctrl-C ends the wait.
         """
 
     def partitions_for(self, topic: str, *, timeout: float = 5.0) -> List[int]:
-        """The partition numbers of a topic. Raises `UnknownTopicError` if there is no such topic."""
+        """The partition numbers of a topic, asked of a broker for up to `timeout` seconds.
+
+        Raises:
+            UnknownTopicError: There is no such topic. A broker may create it for this request
+                (`auto.create.topics.enable`).
+            KafkaConnectionError: No broker answered.
+
+        Blocks; Ctrl-C ends the wait. `rd_kafka_metadata`.
+        """
 
     @property
     def pending(self) -> int:
-        """How many messages are neither confirmed nor failed."""
+        """The number of messages that are neither acknowledged nor failed yet."""
 
     def __enter__(self) -> Self: ...
     def __exit__(self, kind: object, _value: object, _traceback: object) -> None: ...
 
 @final
 class Operation(Coroutine[Any, Any, _T_co]):
-    """What an asynchronous method returns: await it, or make a task of it. Once.
+    """The awaitable that an asynchronous method returns. Await it, or make it a task; once.
 
-    A coroutine for asyncio and uvloop, though not one that Python code made. Apart from `AsyncProducer.send`, which has done
-    its work when there is room, an operation begins when it is awaited. One that nobody awaits is a `RuntimeWarning`.
+    A coroutine to asyncio and uvloop. An operation starts when it is awaited, except `AsyncProducer.send`, which
+    enqueues the message in the call if the queue has space. One that is never awaited is a `RuntimeWarning`.
 
     Cancelling ends the wait at once and nothing else, unless the method says more.
     """
@@ -396,17 +446,18 @@ class Operation(Coroutine[Any, Any, _T_co]):
 class AsyncProducer:
     """Sends Python objects as JSON to Kafka, on an event loop.
 
-    The methods, options, guarantees and errors of `Producer`, whose documentation holds here: only the waits differ. It
-    works on asyncio and uvloop, and may serve one loop after another.
+    The methods, options, guarantees and errors of `Producer`, whose documentation applies here: only the waits differ.
+    It works on asyncio and uvloop, and may serve one loop after another.
 
         async with AsyncProducer("localhost:9092") as producer:
             delivery = await producer.send("orders", {"id": 1})
             metadata = await delivery
 
-    The constructor takes what `Producer` takes, raises `ConfigError` for it, and waits for nothing: `async with`, `start`, or
-    the first call that needs a broker connects. One that is open when the interpreter ends flushes, as a `Producer` does.
+    The constructor takes the options of `Producer`, raises `ConfigError` for them, and does not block. `async with`,
+    `start`, or the first call that needs a broker connects. At interpreter exit an open one flushes, as a `Producer`
+    does.
 
-    A task that sends without a pause gives the loop a turn every millisecond.
+    A task that sends without a pause yields to the loop every millisecond.
     """
 
     def __init__(
@@ -444,11 +495,13 @@ class AsyncProducer:
         **options: _Option,
     ) -> None: ...
     def start(self) -> Operation[None]:
-        """Connect, or raise `KafkaConnectionError`. Sending does it by itself, and `async with` too.
+        """Connect. `async with` and the first send do it, too.
 
-        Once connected it returns at once. One that failed may be called again.
+        Returns at once if it is connected; may be called again after a failure. Cancelling does not stop the attempt:
+        the next call waits for it.
 
-        Cancelling leaves the attempt under way, for the next call to wait for.
+        Raises:
+            KafkaConnectionError: No broker could be reached within `connect_timeout`.
         """
 
     def send(
@@ -462,12 +515,12 @@ class AsyncProducer:
         timestamp: Union[SupportsIndex, datetime, None] = None,
         on_delivery: Optional[_OnDelivery] = None,
     ) -> Operation[Delivery]:
-        """Hand one message over for sending; waits only while the queue is full. Returns a `Delivery`, to be awaited or not.
+        """Enqueue one message and return its `Delivery`, which may be awaited. Waits only while the queue is full.
 
-        As `Producer.send`. The message is encoded by the call, and handed over by it where there is room. The errors are
-        raised when the result is awaited. `on_delivery` is called on a thread of kjson.
+        Takes what `Producer.send` takes. The call itself encodes the message, and enqueues it if the queue has space;
+        the errors are raised when the result is awaited. `on_delivery` is called on a thread of kjson.
 
-        Cancelling while it waits for room, up to `max_block_ms`, means that the message is not sent.
+        Cancelling while the queue is full, for up to `max_block_ms`, means that the message is not sent.
         """
 
     def send_and_wait(
@@ -482,9 +535,10 @@ class AsyncProducer:
         timestamp: Union[SupportsIndex, datetime, None] = None,
         on_delivery: Optional[_OnDelivery] = None,
     ) -> Operation[RecordMetadata]:
-        """`send`, and wait for the confirmation: returns where the message lies. Does not sit out `linger_ms`.
+        """Send a message and wait until it is acknowledged. Not delayed by `linger_ms`.
 
-        Cancelling does not unsend the message: it stays under way.
+        Takes, returns and raises what `Producer.send_and_wait` does. Cancelling ends the wait; the message stays in
+        flight.
         """
 
     def send_many(
@@ -496,39 +550,44 @@ class AsyncProducer:
         headers: Optional[_Headers] = None,
         partition: Optional[int] = None,
     ) -> Operation[DeliveryBatch]:
-        """Hand many messages over in one call, with less work for each than `send`, letting the loop run in between.
+        """Enqueue many messages in one call, at less cost for each than `send`.
 
-        As `Producer.send_many`. `values` and `key` are called on the loop's thread, and may not block it.
+        As `Producer.send_many`, yielding to the loop in between. `values` and `key` are called on the loop's thread and
+        must not block it.
 
-        Cancelling leaves what was handed over under way; `flush` waits for it and raises its failures.
+        Cancelling stops it; the messages that were enqueued stay in flight, and `flush` waits for them and raises their
+        failures.
         """
 
     def metrics(self) -> Dict[str, Any]:
-        """Counts since the producer was made, without asking a broker.
+        """Counts since the producer was created, without asking a broker.
 
-        The names of `Producer.metrics`.
+        The keys of `Producer.metrics`. Not awaited.
         """
 
     def transaction(self) -> AsyncTransaction:
-        """`async with producer.transaction():` begins, and commits at the end, or aborts if an exception leaves the block.
+        """A transaction as an `async with` block: commits at its end, or aborts if an exception leaves it.
 
-        A task that is cancelled inside the block aborts.
+        As `Producer.transaction`. A task that is cancelled inside the block aborts.
         """
 
     def begin_transaction(self) -> Operation[None]:
-        """Begin a transaction. Raises `TransactionError` if one is open."""
+        """Begin a transaction.
+
+        As `Producer.begin_transaction`.
+        """
 
     def commit_transaction(self, timeout: Optional[float] = 60.0) -> Operation[None]:
-        """Flush and commit. Readers with `isolation_level="read_committed"` see all of it from now on.
+        """Flush and commit: consumers with `isolation_level="read_committed"` see all of it from now on.
 
-        Raises what `Producer.commit_transaction` raises. Cancelling leaves the commit under way: the next step of the
-        producer's transactions waits for it, and committing again tells its outcome.
+        As `Producer.commit_transaction`. Cancelling leaves the commit in progress: the next transactional call waits
+        for it, and committing again returns its outcome.
         """
 
     def abort_transaction(self, timeout: Optional[float] = 60.0) -> Operation[None]:
-        """Give up the open transaction: none of its messages will be seen.
+        """Abort the open transaction: `read_committed` consumers see none of its messages.
 
-        Cancelling leaves the abort under way.
+        As `Producer.abort_transaction`. Cancelling leaves the abort in progress.
         """
 
     def send_offsets_to_transaction(
@@ -540,31 +599,37 @@ class AsyncProducer:
     ) -> Operation[None]:
         """Commit a consumer's offsets with the transaction: exactly once from topic to topic (KIP-98, KIP-447).
 
-        As `Producer.send_offsets_to_transaction`.
+        As `Producer.send_offsets_to_transaction`. Cancelling leaves the request in progress.
         """
 
     def flush(self, timeout: Optional[float] = None) -> Operation[None]:
-        """Wait until every message is confirmed or has failed, its callbacks included.
+        """Wait until every message is acknowledged or has failed, and its callbacks have returned.
 
-        Raises what `Producer.flush` raises. Cancelling leaves the messages on their way.
+        As `Producer.flush`. Cancelling ends the wait; the messages stay in flight.
         """
 
     def close(self, timeout: Optional[float] = 30.0) -> Operation[None]:
-        """Flush, and end the client. Raises what `flush` raises. Closing again does nothing.
+        """Flush, and close the client. Closing again does nothing.
 
-        Cancelling ends the client all the same: messages that are not confirmed by then are given up, each delivery fails,
-        and their number is logged as an error.
+        As `Producer.close`. Cancelling closes the client all the same: messages that are not acknowledged by then are
+        abandoned, each delivery fails, and their number is logged as an error.
         """
 
     def ping(self, timeout: float = 5.0) -> Operation[None]:
-        """Ask a broker for an answer, or raise `KafkaConnectionError`."""
+        """Ask a broker for an answer, for up to `timeout` seconds.
+
+        As `Producer.ping`.
+        """
 
     def partitions_for(self, topic: str, *, timeout: float = 5.0) -> Operation[List[int]]:
-        """The partition numbers of a topic. Raises `UnknownTopicError` if there is no such topic."""
+        """The partition numbers of a topic, asked of a broker for up to `timeout` seconds.
+
+        As `Producer.partitions_for`.
+        """
 
     @property
     def pending(self) -> int:
-        """How many messages are neither confirmed nor failed."""
+        """The number of messages that are neither acknowledged nor failed yet."""
 
     def __aenter__(self) -> Operation[Self]: ...
     def __aexit__(self, kind: object, _value: object, _traceback: object) -> Operation[None]: ...
@@ -578,47 +643,54 @@ class AsyncTransaction:
 
 @final
 class Delivery:
-    """What becomes of one message. Keep it, or let it go: a failure that nobody looks at is raised by `flush` or `close`.
+    """The future result of one message. It need not be kept: `flush` and `close` raise failures that were not seen.
 
-    It can be awaited, by several tasks and as often as wanted: `metadata = await delivery`. Cancelling such a wait ends no
-    other, and does not unsend the message. `linger_ms` is not sat out.
+    It can be awaited, by several tasks and any number of times: `metadata = await delivery`. Cancelling one wait ends
+    no other and does not stop the message. Not delayed by `linger_ms`.
 
-    That of an `AsyncProducer` is taken for a future by `asyncio.gather`, `wait`, `wait_for` and `shield`, which then need no
-    task for it; where a loop runs, `result` and `exception` raise `asyncio.InvalidStateError` before the outcome is known.
+    One of an `AsyncProducer` is a future to `asyncio.gather`, `wait`, `wait_for` and `shield`, which need no task for
+    it. On a running loop `result` and `exception` do not block: before the outcome is known they raise
+    `asyncio.InvalidStateError`.
     """
 
     def __await__(self) -> Generator[Any, None, RecordMetadata]: ...
     def result(self, timeout: Optional[float] = None) -> RecordMetadata:
-        """Wait for the confirmation and return where the message lies.
+        """Wait for the acknowledgement and return the message's partition, offset and timestamp.
+
+        Args:
+            timeout: Seconds. None: no limit but `delivery_timeout_ms`.
 
         Raises:
-            DeliveryError: It was not delivered.
-            KafkaTimeoutError: `timeout` seconds have passed; the message is still under way.
+            DeliveryError: The message was not delivered.
+            KafkaTimeoutError: `timeout` has passed; the message is still in flight.
+
+        Blocks; Ctrl-C ends the wait.
         """
 
     def exception(self, timeout: Optional[float] = None) -> Optional[DeliveryError]:
-        """As `result`, but returns the error, or None for a confirmed message."""
+        """As `result`, but return the `DeliveryError`, or None for an acknowledged message."""
 
     def done(self) -> bool:
-        """Whether the outcome is known."""
+        """Whether the message is acknowledged or has failed. Does not block."""
 
     def add_done_callback(self, callback: Callable[[Delivery], object], *, context: Optional[Context] = None) -> None:
-        """Have `callback(delivery)` called on a thread of kjson when the outcome is known, or here if it is already.
+        """Call `callback(delivery)` when the outcome is known, on a thread of kjson, or now if it is known already.
 
-        Of an `AsyncProducer`, where a loop runs: on that loop, in `context` or a copy of the current one, and never here.
+        For a delivery of an `AsyncProducer` on a running loop: on that loop, in `context` or a copy of the current one,
+        and always later.
         """
 
     def remove_done_callback(self, callback: Callable[[Delivery], object]) -> int:
-        """For asyncio: forget a callback of `add_done_callback`."""
+        """For asyncio: remove a callback of `add_done_callback`, and return how often it was there."""
 
     def cancel(self, msg: Optional[str] = None) -> bool:
-        """For asyncio: end the waits by callback, such as that of `asyncio.gather`. The message stays under way."""
+        """For asyncio: end the waits by callback, such as that of `asyncio.gather`. The message stays in flight."""
 
     def cancelled(self) -> bool:
-        """For asyncio: whether `cancel` ended a wait, and nobody waited since."""
+        """For asyncio: whether `cancel` ended a wait, with no wait since."""
 
     def get_loop(self) -> AbstractEventLoop:
-        """For asyncio: the loop that runs."""
+        """For asyncio: the running loop."""
 
     @property
     def _asyncio_future_blocking(self) -> Optional[bool]: ...
@@ -628,34 +700,35 @@ class Delivery:
 
 @final
 class DeliveryBatch:
-    """What becomes of the messages of one `send_many`.
+    """The future results of the messages of one `send_many`.
 
-    It can be awaited, as a `Delivery` can: `places = await batch`.
+    It can be awaited, as a `Delivery` can: `metadata = await batch`.
     """
 
     def __await__(self) -> Generator[Any, None, List[RecordMetadata]]: ...
     def result(self, timeout: Optional[float] = None) -> List[RecordMetadata]:
-        """Wait for all confirmations and return where each message lies, in the order of `values`.
+        """Wait for all acknowledgements and return each message's metadata, in the order of `values`.
+
+        Args:
+            timeout: Seconds. None: no limit but `delivery_timeout_ms`.
 
         Raises:
             DeliveryError: Messages were not delivered; `failures` has each one.
-            KafkaTimeoutError: `timeout` seconds have passed; the messages are still under way.
+            KafkaTimeoutError: `timeout` has passed; the messages are still in flight.
         """
 
     def exception(self, timeout: Optional[float] = None) -> Optional[DeliveryError]:
-        """As `result`, but returns the error, or None if all are confirmed."""
+        """As `result`, but return the `DeliveryError`, or None if all messages are acknowledged."""
 
     def done(self) -> bool:
-        """Whether the outcome of every message is known."""
+        """Whether every message is acknowledged or has failed. Does not block."""
 
     @property
     def failed(self) -> Tuple[FailedRecord, ...]:
         """The messages that have failed so far.
 
-        As many as are kept: those that nobody looked at have 64 MiB, of all messages of a producer together. The others are
-        counted, in the error and in the repr.
-
-        `flush` and `close` do not raise for those that were seen here.
+        Failures that the program has not seen are kept up to 64 MiB for each producer; beyond that they are counted, in
+        the error and in the repr. `flush` and `close` do not raise for those that were read here.
         """
 
     def __len__(self) -> int: ...
@@ -669,11 +742,11 @@ class Transaction:
 
 @final
 class GroupMetadata:
-    """Who consumes, as `Consumer.group_metadata()` tells `Producer.send_offsets_to_transaction()`."""
+    """A consumer's group membership, for `send_offsets_to_transaction`."""
 
 @final
 class RecordMetadata:
-    """Where a confirmed message lies."""
+    """The topic, partition, offset and timestamp of an acknowledged message."""
 
     def __new__(cls, topic: str, partition: int, offset: int, timestamp_ms: Optional[int] = None) -> Self: ...
     @property
@@ -684,11 +757,11 @@ class RecordMetadata:
     def offset(self) -> int: ...
     @property
     def timestamp_ms(self) -> Optional[int]:
-        """Milliseconds since 1970, as the broker stored it."""
+        """Milliseconds since 1970, as the broker stored it, or None."""
 
     @property
     def timestamp(self) -> Optional[datetime]:
-        """The same as an aware datetime in UTC."""
+        """`timestamp_ms` as an aware datetime in UTC."""
 
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
@@ -697,12 +770,12 @@ class RecordMetadata:
 class Consumer(Generic[_T]):
     """Reads JSON from Kafka as Python objects, at least once. For one thread at a time.
 
-    The offset of a message is committed when the next one is asked for, or by `close`; a loop body that raises leaves its
-    message uncommitted, and it comes again. A message that is not JSON raises `DecodeError`, and the next call goes on
-    behind it.
+    A message counts as processed when the next one is asked for, or by `close`, and its offset is committed then; a loop
+    body that raises leaves its message uncommitted, and it is read again. A message that cannot be decoded raises
+    `DecodeError`, and the next call returns the message after it.
 
-    Close it, or use `with`. One that is dropped leaves its group, too, unless it is part of a reference cycle, such as by a
-    callback that is a method of its owner: Python's collector does not find those.
+    Close it, or use `with`. A consumer that is dropped leaves its group, too, unless it is part of a reference cycle, such
+    as through a callback that is a method of its owner: Python's collector does not find those.
 
     Args:
         topics: What to subscribe to; may come later, by `subscribe`.
@@ -749,13 +822,15 @@ class Consumer(Generic[_T]):
             ones and those with `asynchronous=True`; `error` is None or a `CommitError`. Without it failures are logged.
         on_error, on_stats, config, options: As for `Producer`, and so are the ssl_ and sasl_ options.
 
-    `on_assign`, `on_revoke`, `on_lost` and `on_commit` run on the thread that reads, inside the read or the `close`. There they
-    may call everything but the reading methods and `close`. What one raises comes out of that read, and the change of the
+    `on_assign`, `on_revoke`, `on_lost` and `on_commit` run on the thread that reads, inside the read or the `close`, and
+    may call everything but the reading methods and `close`. An exception that one raises is raised by that read; the new
     assignment stands.
 
     Raises:
-        KafkaConnectionError: No broker could be reached.
-        ConfigError: An option is unknown, was given twice with different values, or has a value that it cannot have.
+        KafkaConnectionError: No broker could be reached; `TlsError` or `AuthenticationError` if that was the cause.
+        ConfigError: An option is unknown, was given twice with different values, or has an invalid value.
+
+    Blocks for up to `connect_timeout`; Ctrl-C ends the wait.
     """
 
     def __init__(
@@ -800,72 +875,86 @@ class Consumer(Generic[_T]):
     ) -> None: ...
     def __class_getitem__(cls, item: Any) -> Any: ...
     def subscribe(self, topics: Union[str, Iterable[str], None] = None, *, pattern: Optional[str] = None) -> None:
-        """Read these topics from now on, or those whose names match a regular expression (with a group only).
+        """Subscribe to topics, or, with a group, to all topics whose names match a regular expression.
 
         A pattern matches from the beginning of a name, as `re.match` does: `pattern="orders"` reads "orders-1" and not
-        "old-orders", `r"orders-\\d+$"` nothing after the digits. It means the same under both group protocols, and is made of
-        what their engines share: literals, `.`, `[a-z]`, `[^a-z]`, `(a|b)`, `*`, `+`, `?`, `{2,5}`, `^`, `$`, `\\d`, `\\w`,
-        `\\.`. For anything else (lookaround, backreferences, flags, lazy repetitions, `\\b`), and for characters that no topic
-        name contains, a `ConfigError` says what to write instead. New topics that match are found within
-        `topic_metadata_refresh_interval_ms` (5 minutes).
+        "old-orders", `r"orders-\\d+$"` nothing after the digits. It means the same under both group protocols, and may
+        contain what both engines support: literals, `.`, `[a-z]`, `[^a-z]`, `(a|b)`, `*`, `+`, `?`, `{2,5}`, `^`, `$`,
+        `\\d`, `\\w`, `\\.`. New topics that match are found within `topic_metadata_refresh_interval_ms` (5 minutes).
 
-        A topic that does not exist is warned of once, in the log, and waited for. A name that no topic can have raises
-        `ConfigError`.
+        Replaces the subscription or the assignment, as `assign` does. A topic that does not exist is logged once, as a
+        warning, and read when it is created. Does not wait for the group. `rd_kafka_subscribe`.
+
+        Raises:
+            ConfigError: No topic can have such a name, or the pattern contains anything else (lookaround,
+                backreferences, flags, lazy repetitions, `\\b`); the error says what to write instead.
         """
 
     def unsubscribe(self) -> None:
-        """Read nothing any more, until the next `subscribe`.
+        """Unsubscribe from all topics, and end an assignment. Reads nothing until the next `subscribe` or `assign`.
 
-        Leaves the group as `assign` does, and ends an assignment, too.
+        Leaves the group as `assign` does. `rd_kafka_unsubscribe`.
         """
 
     def subscription(self) -> List[str]:
-        """The topics that were asked for."""
+        """The topics, or the pattern, that were subscribed to. Does not block."""
 
     def assignment(self) -> List[TopicPartition]:
-        """The partitions that are being read now."""
+        """The partitions that are assigned to this consumer now. Does not block. `rd_kafka_assignment`."""
 
     def assign(self, partitions: _Partitions) -> None:
-        """Read these partitions and no others, from their offsets if they have some, without sharing them with a group.
+        """Read these partitions and no others, from their offsets if given, without sharing them with a group.
 
-        Takes the place of a subscription, or of what was assigned before (the Java client raises IllegalStateException
-        where this replaces a subscription): the consumer leaves its group, what was handed out is done and is committed, and
-        what was fetched is dropped. `on_revoke` runs before this returns; if the group is rebalancing, in a later read. A
-        `subscribe` or `unsubscribe` replaces it likewise, and all of them may be called in `on_assign` and `on_revoke`.
+        Replaces a subscription or an earlier assignment (the Java client raises IllegalStateException instead of
+        replacing a subscription): the consumer leaves its group, the messages returned so far count as processed and
+        are committed, and prefetched ones are dropped. `on_revoke` runs before this returns, or in a later read if the
+        group is rebalancing. A `subscribe` or `unsubscribe` replaces an assignment likewise, and all of them may be
+        called in `on_assign` and `on_revoke`.
 
-        Without an offset a partition begins where the group has committed, or without a group where `auto_offset_reset`
-        says. Offsets are committed to the group as long as it has no members; otherwise commits raise `CommitError`
+        Without an offset a partition starts at the group's committed offset, or without a group as `auto_offset_reset`
+        says. Offsets are committed to the group while it has no members; otherwise commits raise `CommitError`
         (UNKNOWN_MEMBER_ID). An empty list reads nothing. `rd_kafka_assign`.
         """
 
     def poll(self, timeout: Optional[float] = 1.0) -> Optional[Message[_T]]:
-        """The next message, or None when there was none for `timeout` seconds. None waits for ever.
+        """Return the next message, or None if there is none within `timeout` seconds.
+
+        Args:
+            timeout: Seconds. None: no limit.
 
         Raises:
-            DecodeError: The message is not JSON. The next call goes on behind it.
-            KafkaConnectionError: No broker for `unreachable_timeout`. The next call goes on waiting.
-            AuthorizationError: The topic or the group is forbidden.
-            ClosedError, ForkError: The consumer is closed, or of another process.
+            DecodeError: The message cannot be decoded. The next call returns the message after it.
+            KafkaConnectionError: No broker for `unreachable_timeout`. The next call waits again.
+            UnknownTopicError, AuthorizationError: The topic or the group does not exist or may not be read.
+            ClosedError, ForkError: The consumer is closed, or belongs to another process.
+
+        The messages returned before count as processed. Blocks without the GIL; Ctrl-C ends the wait and loses no
+        message.
         """
 
     def consume(self, max_messages: int = 500, timeout: Optional[float] = 1.0) -> List[Message[_T]]:
-        """Up to `max_messages`: waits for the first, and takes what is there. Asking again means that all are worked on.
+        """Return up to `max_messages`: wait for the first, and take those that are fetched already.
 
-        A call takes no more than 1 MiB of keys and values beyond the first message: as objects they are 5 to 10 times as large.
-        Raises what `poll` raises. Good messages before one that is not JSON are returned first; the next call raises.
+        Args:
+            max_messages: At least 1.
+            timeout: Seconds to wait for the first message; then the list is empty. None: no limit.
+
+        A call takes no more than 1 MiB of keys and values after the first message; as objects they are 5 to 10 times as
+        large. Raises what `poll` raises. Messages before one that cannot be decoded are returned first; the next call
+        raises. Asking again means that all messages returned before are processed.
         """
 
     def __iter__(self) -> Iterator[Message[_T]]: ...
     def __next__(self) -> Message[_T]: ...
     def until_end(self, *, timeout: float = 30.0) -> Iterator[Message[_T]]:
-        """Iterate over the messages up to the end that each partition has now.
+        """Iterate over the messages up to the current end of each partition, and stop.
 
-        Waits up to `timeout` seconds for the partitions to be shared out. Of a partition that another member gets meanwhile
-        the rest is left to that member. What arrives later is left for the next read. With
-        `isolation_level="read_committed"` the end is the last stable offset.
+        Waits up to `timeout` seconds for an assignment. If a partition goes to another member meanwhile, that member
+        reads the rest. Later messages are left for the next read. With `isolation_level="read_committed"` the end is
+        the last stable offset.
 
-        Ends too where nothing is left before the end, because it was aborted or deleted: about a second after the last
-        message, since that takes a look by a client of its own. A paused partition is waited for.
+        It stops, too, if aborted transactions or deletions left no message before the end: about a second after the
+        last message, since that takes a second, short-lived client. A paused partition is waited for.
 
         Raises what `poll` raises, and `KafkaTimeoutError` if no partitions were assigned in time.
         """
@@ -880,15 +969,18 @@ class Consumer(Generic[_T]):
         timeout: float = 10.0,
         **options: Any,
     ) -> List[Message[Any]]:
-        """The newest `n` messages of a topic, in the order of their timestamps. Joins no group, commits nothing, and ends.
+        """Return the newest `n` messages of a topic, ordered by timestamp. Joins no group and commits nothing.
 
-        Looks at the end that each partition has now, and as far back as needed for `n` messages of it; so a call reads up to
-        `n` messages of every partition, and more only where transactions or compaction left gaps.
+        Reads up to `n` messages back from the current end of every partition, and more only where transactions or
+        compaction left gaps.
 
         Args:
+            topic: The topic's name.
+            n: How many messages.
+            bootstrap_servers: As for `Consumer`.
             timeout: Seconds for each step: connecting, asking for the offsets, and a read without a broker.
-            options: Any of the constructor's, but no group. `on_decode_error` is "yield" unless given: a message that cannot be
-                decoded is among the others, with its `error`.
+            options: Any of the constructor's, but no group. `on_decode_error` is "yield" unless given: a message that
+                cannot be decoded is among the others, with its `error`.
 
         Raises:
             UnknownTopicError: There is no such topic.
@@ -896,24 +988,25 @@ class Consumer(Generic[_T]):
         """
 
     def values(self) -> Iterator[_T]:
-        """Iterate over the values alone."""
+        """Iterate over the values alone. Raises what `poll` raises."""
 
     def commit(
         self, what: Optional[_Partitions] = None, *, asynchronous: bool = False, timeout: Optional[float] = 10.0
     ) -> None:
-        """Commit what was handed out so far, or the messages or offsets given, and wait for the broker's answer.
+        """Commit the messages returned so far, or the given messages or offsets, and wait for the answer.
 
         Args:
-            what: A message is committed with the offset behind it; a `TopicPartition` with its own, the next one to read.
-                Without it, the markers of transactions that were read past are committed, too, so that no lag is left.
-            asynchronous: Do not wait: the answer goes to `on_commit` in a later read. `rd_kafka_commit`.
-            timeout: Seconds.
+            what: A message commits the offset after it; a `TopicPartition` its own offset, the next one to read.
+                Without it, transaction markers after the last message are committed, too, so that no lag is left.
+            asynchronous: Do not wait: the answer goes to `on_commit` in a later read.
+            timeout: Seconds. None: no limit.
 
         Raises:
-            CommitError: It was refused, or `timeout` seconds were not enough.
+            CommitError: The commit was refused, or not answered within `timeout`.
+            KafkaError: The consumer has no group.
 
-        While a cooperative group is shared out anew the answer waits for the other members, a heartbeat interval (3 s) or more.
-        Ctrl-C ends the wait; whether the commit was made is open then.
+        Blocks. While a cooperative group rebalances, the answer waits for the other members, a heartbeat interval (3 s)
+        or more. Ctrl-C ends the wait; the commit may or may not have been made. `rd_kafka_commit_queue`.
         """
 
     @overload
@@ -922,11 +1015,17 @@ class Consumer(Generic[_T]):
     def committed(
         self, partitions: Optional[Iterable[TopicPartition]] = None, *, timeout: float = 10.0
     ) -> Dict[TopicPartition, Optional[int]]:
-        """What the group has committed: the next offset to read, or None. For one partition, or a dict for more.
+        """The group's committed offset, which is the next to read, or None: of one partition, or a dict of several.
 
         Args:
             partitions: Default: all that are assigned.
-            timeout: Seconds; then `KafkaTimeoutError` or `KafkaConnectionError`.
+            timeout: Seconds.
+
+        Raises:
+            KafkaConnectionError, KafkaTimeoutError: Not answered within `timeout`.
+            KafkaError: The consumer has no group.
+
+        Asks the group's coordinator, and blocks. `rd_kafka_committed`.
         """
 
     @overload
@@ -935,103 +1034,152 @@ class Consumer(Generic[_T]):
     def position(
         self, partitions: Optional[Iterable[TopicPartition]] = None, *, timeout: float = 10.0
     ) -> Dict[TopicPartition, int]:
-        """The offset of the next message to be handed out. For one partition, or a dict for more.
+        """The offset of the next message to be returned: of one partition, or a dict of several.
 
-        What is not known here, because nothing was read yet, is asked of the group and the brokers: that blocks for up to
-        `timeout` seconds.
+        Args:
+            partitions: Default: all that are assigned.
+            timeout: Seconds.
+
+        Raises:
+            KafkaConnectionError, KafkaTimeoutError: Not answered within `timeout`.
+
+        Blocks only for partitions that were not read yet: their position is asked of the group and the brokers.
+        `rd_kafka_position`.
         """
 
     def seek(
         self, partition: Union[TopicPartition, Message[Any]], offset: Optional[int] = None, *, timeout: float = 10.0
     ) -> None:
-        """Go on at an offset: the next message of that partition is the one there.
+        """Seek a partition to an offset: the next message returned from it is the one at that offset.
 
         Args:
-            partition: Assigned to this consumer. A message stands for its own place: it comes again.
-            offset: Default: that of the `TopicPartition`. One that does not exist any more, or not yet, leads where
+            partition: Assigned to this consumer. A `Message` stands for its own offset: it is returned again.
+            offset: Default: that of the `TopicPartition`. One that does not exist, or not yet, leads to where
                 `auto_offset_reset` says.
             timeout: Seconds.
 
-        Raises `KafkaError` for a partition that is not assigned. What is committed next is this offset, as in the Java
-        client. `rd_kafka_seek_partitions`.
+        Raises:
+            KafkaError: The partition is not assigned, or the seek was not made within `timeout`.
+
+        Blocks. The offset is the next to be committed, as in the Java client. `rd_kafka_seek_partitions`.
         """
 
     def seek_to_beginning(self, *partitions: TopicPartition, timeout: float = 10.0) -> None:
-        """Go on at the first message there is, of the partitions given or of all that are assigned."""
+        """Seek to the first message of the given partitions, or of all assigned ones.
+
+        Asks the brokers for the offsets, and blocks for up to `timeout` seconds for that and for the seek. Raises what
+        `beginning_offsets` and `seek` raise.
+        """
 
     def seek_to_end(self, *partitions: TopicPartition, timeout: float = 10.0) -> None:
-        """Go on behind the last message there is now, of the partitions given or of all that are assigned."""
+        """Seek to the current end of the given partitions, or of all assigned ones.
+
+        Asks the brokers for the offsets, and blocks for up to `timeout` seconds for that and for the seek. Raises what
+        `end_offsets` and `seek` raise.
+        """
 
     def pause(self, *partitions: TopicPartition) -> None:
-        """Hand out nothing of these partitions, or of all that are assigned, until `resume`.
+        """Return no messages of the given partitions, or of all assigned ones, until `resume`.
 
-        Messages that were fetched already wait; none is lost. Does not block. A partition that goes and comes back in a
-        rebalance is not paused any more. `rd_kafka_pause_partitions`.
+        Prefetched messages are kept. Does not block. A partition that is revoked and assigned again is no longer
+        paused. `rd_kafka_pause_partitions`.
+
+        Raises:
+            KafkaError: A partition is not assigned.
         """
 
     def resume(self, *partitions: TopicPartition) -> None:
-        """Go on with partitions that were paused.
+        """Resume the given partitions, or all paused ones. Does not block.
 
-        Without arguments: with all of them.
+        `rd_kafka_resume_partitions`.
+
+        Raises:
+            KafkaError: A partition is not assigned.
         """
 
     def paused(self) -> List[TopicPartition]:
-        """The partitions that are paused."""
+        """The paused partitions. Does not block."""
 
     def beginning_offsets(
         self, partitions: Optional[_Partitions] = None, *, timeout: float = 10.0
     ) -> Dict[TopicPartition, int]:
-        """The offset of the first message that each partition has.
+        """The offset of the first message of each partition.
 
-        One request to each broker, for the partitions given or all that are assigned, which blocks for up to `timeout`
-        seconds. Raises `UnknownTopicError` if there is no such partition. `rd_kafka_ListOffsets`.
+        Args:
+            partitions: Default: all that are assigned.
+            timeout: Seconds.
+
+        Raises:
+            UnknownTopicError: There is no such partition.
+            KafkaConnectionError: Not answered within `timeout`.
+
+        One request to each broker. Blocks. `rd_kafka_ListOffsets`.
         """
 
     def end_offsets(
         self, partitions: Optional[_Partitions] = None, *, timeout: float = 10.0
     ) -> Dict[TopicPartition, int]:
-        """The offset behind the last message that each partition has.
+        """The offset after the last message of each partition.
 
-        With `isolation_level="read_committed"`, the default, that is the last stable offset. As `beginning_offsets`.
+        With `isolation_level="read_committed"`, the default, that is the last stable offset. Arguments, errors and
+        blocking as for `beginning_offsets`.
         """
 
     def offsets_for_times(
         self, times: Dict[TopicPartition, Union[int, datetime]], *, timeout: float = 10.0
     ) -> Dict[TopicPartition, Optional[int]]:
-        """The offset of each partition's first message that is not older than the time given for it, or None.
+        """The offset of the first message at or after a time, for each partition, or None if there is none.
 
         Args:
-            times: Milliseconds since 1970, or aware datetimes.
+            times: For each partition milliseconds since 1970, or an aware datetime.
             timeout: Seconds.
+
+        Errors and blocking as for `beginning_offsets`.
         """
 
     def lag(self, *, timeout: float = 10.0) -> Dict[TopicPartition, int]:
-        """How many messages each assigned partition has between the next one to be handed out and its end.
+        """The number of offsets between each assigned partition's position and its end.
 
-        Offsets that compaction or markers of transactions left empty count too. Blocks for up to `timeout` seconds.
+        Offsets without a message, of transaction markers or after compaction, count too. Asks the brokers, and blocks
+        for up to `timeout` seconds. Raises what `position` and `end_offsets` raise.
         """
 
     def metrics(self) -> Dict[str, Any]:
-        """Counts since the consumer was made, without asking a broker.
+        """Counts since the consumer was created, without asking a broker.
 
-        "received" and "received_bytes" (fetched, keys and values), "buffered" (fetched and not handed out), "rebalances", and
-        "last_error", the last broker error that no success has followed, or None.
+        "received" and "received_bytes" (fetched messages, keys and values), "buffered" (fetched and not returned yet),
+        "rebalances", "decode_errors" (messages that could not be decoded), "skipped" and "dead_lettered" (what
+        `on_decode_error` made of them). "last_error" is the last error of a broker since a request succeeded, or None.
         """
 
     def group_metadata(self) -> GroupMetadata:
-        """For `Producer.send_offsets_to_transaction`."""
+        """The group membership, for `Producer.send_offsets_to_transaction`. Does not block.
+
+        Raises `KafkaError` if the consumer has no group. `rd_kafka_consumer_group_metadata`.
+        """
 
     def ping(self, timeout: float = 5.0) -> None:
-        """Ask a broker for an answer, or raise `KafkaConnectionError`."""
-
-    def close(self, timeout: Optional[float] = 10.0) -> None:
-        """Commit what is done, leave the group, and end the client. Closing again does nothing.
-
-        Inside an `except` or `finally` that handles an exception, the message handed out last counts as not done, unless that
-        exception was handled already when the message was asked for.
+        """Ask a broker for an answer, for up to `timeout` seconds.
 
         Raises:
-            CommitError: The last offsets could not be committed; their messages come again.
+            KafkaConnectionError: No broker answered; `AuthenticationError` or `TlsError` if that was the cause.
+
+        Blocks; Ctrl-C ends the wait.
+        """
+
+    def close(self, timeout: Optional[float] = 10.0) -> None:
+        """Commit processed messages, leave the group, and close the client. Closing again does nothing.
+
+        Inside an `except` or `finally` that handles an exception, the last message counts as not processed, unless that
+        exception was being handled already when the message was read.
+
+        Args:
+            timeout: Seconds. None: no limit.
+
+        Raises:
+            CommitError: The last offsets could not be committed; their messages are read again.
+
+        Blocks, and runs `on_revoke`. Ctrl-C ends the wait and closes the client. `rd_kafka_consumer_close`.
         """
 
     def __enter__(self) -> Self: ...
@@ -1041,24 +1189,24 @@ class Consumer(Generic[_T]):
 class AsyncConsumer(Generic[_T]):
     """Reads JSON from Kafka as Python objects, at least once, on an event loop. For one task at a time.
 
-    The methods, options, guarantees and errors of `Consumer`, whose documentation holds here: only the waits differ. It works
-    on asyncio and uvloop.
+    The methods, options, guarantees and errors of `Consumer`, whose documentation applies here: only the waits differ.
+    It works on asyncio and uvloop.
 
         async with AsyncConsumer("orders", group_id="billing") as consumer:
             async for message in consumer:
                 print(message.value)
 
-    The constructor takes what `Consumer` takes, raises `ConfigError` for it, and waits for nothing: `async with`, `start`, or
-    the first call that needs a broker connects and subscribes. A thread of kjson fetches; a message that is there is handed
-    out without a wait. A task that reads without a pause gives the loop a turn every millisecond.
+    The constructor takes the options of `Consumer`, raises `ConfigError` for them, and does not block. `async with`,
+    `start`, or the first call that needs a broker connects and subscribes. A thread of kjson fetches; a message that is
+    fetched is returned without a wait. A task that reads without a pause yields to the loop every millisecond.
 
-    Cancelling a read loses no message: the next read gets it. A loop body that is cancelled, like one that raises, leaves
-    its message uncommitted when the `async with` block is left.
+    Cancelling a read loses no message: the next read returns it. A loop body that is cancelled, like one that raises,
+    leaves its message uncommitted when the `async with` block is left.
 
-    `on_assign`, `on_revoke`, `on_lost` and `on_commit` are called on the loop, by the read or the `close`, and may be `async
-    def`: the rebalance waits for their end. There they may await everything but the reading methods and `close`. The
-    callable of `on_decode_error` and the `handler` of a `DeadLetter` are called on the loop too; as nobody awaits them, an `async
-    def` is refused.
+    `on_assign`, `on_revoke`, `on_lost` and `on_commit` are called on the loop, by the read or the `close`, and may be
+    `async def`: the rebalance waits for them. They may await everything but the reading methods and `close`. The
+    callable of `on_decode_error` and the `handler` of a `DeadLetter` are called on the loop, too; nothing awaits them,
+    so an `async def` is refused.
     """
 
     def __init__(
@@ -1103,52 +1251,63 @@ class AsyncConsumer(Generic[_T]):
     ) -> None: ...
     def __class_getitem__(cls, item: Any) -> Any: ...
     def start(self) -> Operation[None]:
-        """Connect and subscribe, or raise `KafkaConnectionError`. Reading does it by itself, and `async with` too.
+        """Connect and subscribe. `async with` and the first read do it, too.
 
-        Once connected it returns at once. One that failed may be called again.
+        Returns at once if it is connected; may be called again after a failure. Cancelling does not stop the attempt:
+        the next call waits for it.
 
-        Cancelling leaves the attempt under way, for the next call to wait for.
+        Raises:
+            KafkaConnectionError: No broker could be reached within `connect_timeout`.
         """
 
     def subscribe(
         self, topics: Union[str, Iterable[str], None] = None, *, pattern: Optional[str] = None
     ) -> Operation[None]:
-        """Read these topics from now on, or those whose names match a regular expression (with a group only).
+        """Subscribe to topics, or, with a group, to all topics whose names match a regular expression.
 
-        `Consumer.subscribe` says what a pattern is made of.
+        As `Consumer.subscribe`, which says what a pattern may contain.
         """
 
     def unsubscribe(self) -> Operation[None]:
-        """Read nothing any more, until the next `subscribe`."""
+        """Unsubscribe from all topics, and end an assignment. Reads nothing until the next `subscribe` or `assign`.
+
+        As `Consumer.unsubscribe`.
+        """
 
     def subscription(self) -> List[str]:
-        """The topics that were asked for."""
+        """The topics, or the pattern, that were subscribed to. Does not block.
+
+        Not awaited.
+        """
 
     def assignment(self) -> List[TopicPartition]:
-        """The partitions that are being read now."""
+        """The partitions that are assigned to this consumer now. Does not block. `rd_kafka_assignment`.
+
+        Not awaited.
+        """
 
     def assign(self, partitions: _Partitions) -> Operation[None]:
-        """Read these partitions and no others, from their offsets if they have some, without sharing them with a group.
+        """Read these partitions and no others, from their offsets if given, without sharing them with a group.
 
         As `Consumer.assign`.
         """
 
     def poll(self, timeout: Optional[float] = 1.0) -> Operation[Optional[Message[_T]]]:
-        """The next message, or None when there was none for `timeout` seconds. None waits for ever.
+        """Return the next message, or None if there is none within `timeout` seconds.
 
-        Raises what `Consumer.poll` raises. Cancelling loses no message.
+        As `Consumer.poll`. Cancelling loses no message.
         """
 
     def consume(self, max_messages: int = 500, timeout: Optional[float] = 1.0) -> Operation[List[Message[_T]]]:
-        """Up to `max_messages`: waits for the first, and takes what is there. Asking again means that all are worked on.
+        """Return up to `max_messages`: wait for the first, and take those that are fetched already.
 
-        As `Consumer.consume`. Cancelling loses no message; dead letters that were sent by then may come twice.
+        As `Consumer.consume`. Cancelling loses no message; dead letters that were sent by then may be sent twice.
         """
 
     def __aiter__(self) -> AsyncIterator[Message[_T]]: ...
     def __anext__(self) -> Operation[Message[_T]]: ...
     def until_end(self, *, timeout: float = 30.0) -> AsyncIterator[Message[_T]]:
-        """Iterate over the messages up to the end that each partition has when the first is asked for.
+        """Iterate over the messages up to the end that each partition has at the first read, and stop.
 
         As `Consumer.until_end`.
         """
@@ -1163,20 +1322,20 @@ class AsyncConsumer(Generic[_T]):
         timeout: float = 10.0,
         **options: Any,
     ) -> Operation[List[Message[Any]]]:
-        """The newest `n` messages of a topic, in the order of their timestamps. Joins no group, commits nothing, and ends.
+        """Return the newest `n` messages of a topic, ordered by timestamp. Joins no group and commits nothing.
 
-        As `Consumer.peek`. Cancelling leaves nothing behind.
+        As `Consumer.peek`. Cancelling closes the client that reads.
         """
 
     def values(self) -> AsyncIterator[_T]:
-        """Iterate over the values alone."""
+        """Iterate over the values alone. Raises what `poll` raises."""
 
     def commit(
         self, what: Optional[_Partitions] = None, *, asynchronous: bool = False, timeout: Optional[float] = 10.0
     ) -> Operation[None]:
-        """Commit what was handed out so far, or the messages or offsets given, and wait for the broker's answer.
+        """Commit the messages returned so far, or the given messages or offsets, and wait for the answer.
 
-        As `Consumer.commit`. Cancelling leaves it open whether the commit is made.
+        As `Consumer.commit`. After cancelling, the commit may or may not be made.
         """
 
     @overload
@@ -1185,7 +1344,10 @@ class AsyncConsumer(Generic[_T]):
     def committed(
         self, partitions: Optional[Iterable[TopicPartition]] = None, *, timeout: float = 10.0
     ) -> Operation[Dict[TopicPartition, Optional[int]]]:
-        """What the group has committed: the next offset to read, or None. For one partition, or a dict for more."""
+        """The group's committed offset, which is the next to read, or None: of one partition, or a dict of several.
+
+        As `Consumer.committed`.
+        """
 
     @overload
     def position(self, partitions: TopicPartition, *, timeout: float = 10.0) -> Operation[int]: ...
@@ -1193,65 +1355,98 @@ class AsyncConsumer(Generic[_T]):
     def position(
         self, partitions: Optional[Iterable[TopicPartition]] = None, *, timeout: float = 10.0
     ) -> Operation[Dict[TopicPartition, int]]:
-        """The offset of the next message to be handed out. For one partition, or a dict for more."""
+        """The offset of the next message to be returned: of one partition, or a dict of several.
+
+        As `Consumer.position`.
+        """
 
     def seek(
         self, partition: Union[TopicPartition, Message[Any]], offset: Optional[int] = None, *, timeout: float = 10.0
     ) -> Operation[None]:
-        """Go on at an offset: the next message of that partition is the one there.
+        """Seek a partition to an offset: the next message returned from it is the one at that offset.
 
-        As `Consumer.seek`. Cancelling leaves it open whether the seek is made.
+        As `Consumer.seek`. After cancelling, the seek may or may not be made.
         """
 
     def seek_to_beginning(self, *partitions: TopicPartition, timeout: float = 10.0) -> Operation[None]:
-        """Go on at the first message there is, of the partitions given or of all that are assigned."""
+        """Seek to the first message of the given partitions, or of all assigned ones.
+
+        As `Consumer.seek_to_beginning`. After cancelling, the seek may or may not be made.
+        """
 
     def seek_to_end(self, *partitions: TopicPartition, timeout: float = 10.0) -> Operation[None]:
-        """Go on behind the last message there is now, of the partitions given or of all that are assigned."""
+        """Seek to the current end of the given partitions, or of all assigned ones.
+
+        As `Consumer.seek_to_end`. After cancelling, the seek may or may not be made.
+        """
 
     def pause(self, *partitions: TopicPartition) -> Operation[None]:
-        """Hand out nothing of these partitions, or of all that are assigned, until `resume`."""
+        """Return no messages of the given partitions, or of all assigned ones, until `resume`.
+
+        As `Consumer.pause`.
+        """
 
     def resume(self, *partitions: TopicPartition) -> Operation[None]:
-        """Go on with partitions that were paused."""
+        """Resume the given partitions, or all paused ones. Does not block.
+
+        As `Consumer.resume`.
+        """
 
     def paused(self) -> Operation[List[TopicPartition]]:
-        """The partitions that are paused."""
+        """The paused partitions. Does not block."""
 
     def beginning_offsets(
         self, partitions: Optional[_Partitions] = None, *, timeout: float = 10.0
     ) -> Operation[Dict[TopicPartition, int]]:
-        """The offset of the first message that each partition has."""
+        """The offset of the first message of each partition.
+
+        As `Consumer.beginning_offsets`.
+        """
 
     def end_offsets(
         self, partitions: Optional[_Partitions] = None, *, timeout: float = 10.0
     ) -> Operation[Dict[TopicPartition, int]]:
-        """The offset behind the last message that each partition has."""
+        """The offset after the last message of each partition.
+
+        As `Consumer.end_offsets`.
+        """
 
     def offsets_for_times(
         self, times: Dict[TopicPartition, Union[int, datetime]], *, timeout: float = 10.0
     ) -> Operation[Dict[TopicPartition, Optional[int]]]:
-        """The offset of each partition's first message that is not older than the time given for it, or None."""
+        """The offset of the first message at or after a time, for each partition, or None if there is none.
+
+        As `Consumer.offsets_for_times`.
+        """
 
     def lag(self, *, timeout: float = 10.0) -> Operation[Dict[TopicPartition, int]]:
-        """How many messages each assigned partition has between the next one to be handed out and its end."""
+        """The number of offsets between each assigned partition's position and its end.
+
+        As `Consumer.lag`.
+        """
 
     def metrics(self) -> Dict[str, Any]:
-        """Counts since the consumer was made, without asking a broker."""
+        """Counts since the consumer was created, without asking a broker.
+
+        The keys of `Consumer.metrics`. Not awaited.
+        """
 
     def group_metadata(self) -> GroupMetadata:
-        """For `AsyncProducer.send_offsets_to_transaction`."""
+        """The group membership, for `AsyncProducer.send_offsets_to_transaction`. Does not block.
+
+        As `Consumer.group_metadata`. Not awaited.
+        """
 
     def ping(self, timeout: float = 5.0) -> Operation[None]:
-        """Ask a broker for an answer, or raise `KafkaConnectionError`."""
+        """Ask a broker for an answer, for up to `timeout` seconds.
+
+        As `Consumer.ping`.
+        """
 
     def close(self, timeout: Optional[float] = 10.0) -> Operation[None]:
-        """Commit what is done, leave the group, and end the client. Closing again does nothing.
+        """Commit processed messages, leave the group, and close the client. Closing again does nothing.
 
-        Called inside an `except` or `finally` that handles an exception, the message handed out last counts as not done, unless
-        that exception was handled already when the message was asked for.
-
-        Raises what `Consumer.close` raises. Cancelling ends the client all the same: what was not committed comes again.
+        As `Consumer.close`. Cancelling closes the client all the same: what was not committed is read again.
         """
 
     def __aenter__(self) -> Operation[Self]: ...
@@ -1259,28 +1454,28 @@ class AsyncConsumer(Generic[_T]):
 
 @final
 class DeadLetter:
-    """`on_decode_error=DeadLetter("orders.dlq")`: send what cannot be decoded to another topic, and go on behind it.
+    """`on_decode_error=DeadLetter("orders.dlq")`: send what cannot be decoded to a dead letter topic, and read on.
 
-    The dead letter has the original key and value, byte for byte, the original headers, and behind them
+    The dead letter has the original key and value, byte for byte, the original headers, and after them
     `kjson-dlt-original-topic`, `-original-partition`, `-original-offset`, `-original-timestamp` (decimal milliseconds),
-    `-consumer-group`, `-error-class` and `-error-message`; what does not apply is left out. Its partition follows from its key.
-    A read waits until the dead letter is confirmed, even beyond its own timeout; `consume` sends all of a batch first. If
-    it cannot be delivered, the read raises why, with the `DecodeError` as the cause, and the message comes again. So
-    nothing is lost, and a dead letter may come twice.
+    `-consumer-group`, `-error-class` and `-error-message`; those that do not apply are left out. Its partition follows
+    from its key. A read waits until the dead letter is acknowledged, even beyond its own timeout; `consume` sends all
+    of a batch first. If it cannot be delivered, the read raises the reason, with the `DecodeError` as its cause, and
+    the message is read again. So nothing is lost, and a dead letter may be sent twice.
 
     Args:
-        topic: Where to. "{topic}" in it is replaced by the original topic's name. A bad message that is read from its own
-            dead letter topic stays there: its `DecodeError` is raised.
-        producer: Used and not closed. Without it the consumer makes one when it needs it, from its own connection
-            options, with acks=all, and closes it.
-        handler: Called with the `DecodeError` first. What it returns is the message's value, and None skips the message; if it
-            raises, the message is a dead letter with that exception's class and text.
+        topic: The dead letter topic. "{topic}" in it stands for the original topic's name. A bad message that is read
+            from its own dead letter topic stays there: its `DecodeError` is raised.
+        producer: The producer to use, which is not closed. Without it the consumer creates one when it needs it, from
+            its own connection options, with acks=all, and closes it.
+        handler: Called with the `DecodeError` first. Its result is the message's value, and None skips the message; if
+            it raises, the message is a dead letter with that exception's class and text.
         retries: How many times a handler that raised is called again. The read waits meanwhile.
-        retry_backoff_ms: The pause before each of them.
-        timeout: Seconds that a broker has to confirm, and to answer at the first dead letter.
+        retry_backoff_ms: Milliseconds before each retry.
+        timeout: Seconds to wait for the acknowledgement, and for a connection at the first dead letter.
 
     Raises:
-        ValueError, TypeError: An argument is not of these.
+        ValueError, TypeError: An argument has a wrong value or type.
     """
 
     def __new__(
@@ -1308,7 +1503,7 @@ class DeadLetter:
 
 @final
 class Message(Generic[_T]):
-    """One message. Does not change, outlives its consumer, and pickles."""
+    """One message. Immutable, outlives its consumer, and pickles."""
 
     def __new__(
         cls,
@@ -1324,7 +1519,7 @@ class Message(Generic[_T]):
         raw_value: Optional[bytes] = None,
         error: Optional[DecodeError] = None,
     ) -> Self:
-        """For tests of code that takes messages. Raw bytes that are not given are made from key and value, as by `send`."""
+        """For tests of code that takes messages. The raw bytes default to what `send` makes of key and value."""
 
     def __class_getitem__(cls, item: Any) -> Any: ...
     @property
@@ -1335,11 +1530,11 @@ class Message(Generic[_T]):
     def offset(self) -> int: ...
     @property
     def timestamp_ms(self) -> Optional[int]:
-        """Milliseconds since 1970."""
+        """Milliseconds since 1970, or None."""
 
     @property
     def timestamp(self) -> Optional[datetime]:
-        """The same as an aware datetime in UTC."""
+        """`timestamp_ms` as an aware datetime in UTC."""
 
     @property
     def key(self) -> Any: ...
@@ -1355,7 +1550,7 @@ class Message(Generic[_T]):
     def raw_value(self) -> Optional[bytes]: ...
     @property
     def is_tombstone(self) -> bool:
-        """Whether the message has no value, which a compacted topic takes as "forget this key"."""
+        """Whether the message has no value, which deletes its key in a compacted topic."""
 
     @property
     def error(self) -> Optional[DecodeError]: ...
@@ -1364,7 +1559,7 @@ class Message(Generic[_T]):
 
 @final
 class TopicPartition:
-    """A partition of a topic, with an offset where one is meant."""
+    """A partition of a topic, with an offset where one applies. Immutable and ordered."""
 
     def __new__(cls, topic: str, partition: int, offset: Optional[int] = None) -> Self: ...
     @property
@@ -1382,20 +1577,20 @@ class TopicPartition:
 
 @disjoint_base
 class MockCluster:
-    """Kafka brokers in this process, on loopback ports of their own: librdkafka's mock cluster.
+    """Kafka brokers in this process, each on a loopback port: librdkafka's mock cluster.
 
     For tests, demos and notebooks. Real sockets and real groups, with these limits (docs/testing.md says more):
 
-    - A partition keeps at most 5 MiB and drops the oldest messages without a word; nothing else expires or is compacted.
-    - Topics that are not made are made with 4 partitions when a producer writes to them or asks for their partitions. They have
-      no options, and cannot grow or be deleted. Requests of admin clients go unanswered.
-    - No TLS, no SASL, no ACLs. No replicas: `acks="all"` is confirmed by one broker.
-    - Confirmations carry the timestamp 1234, and `offsets_for_times` finds nothing.
-    - `read_committed` hides no messages of open or aborted transactions. Transactions neither fence nor time out, and the offsets
-      sent with them are not stored. Static members do not fence each other either.
-    - Where a member comes or goes, a group takes nobody in for the session timeout less one second, after a clean close, too:
-      kjson's own consumers take 2 s for it on a cluster of their process. A former member's longer session timeout counts as
-      well; a member whose own is shorter may then wait for a minute and more.
+    - A partition keeps at most 5 MiB and silently drops the oldest messages; nothing else expires or is compacted.
+    - A topic is created with 4 partitions when a producer writes to it or asks for its partitions. Topics have no
+      options, and cannot grow or be deleted. Requests of admin clients go unanswered.
+    - No TLS, no SASL, no ACLs. No replicas: `acks="all"` waits for one broker.
+    - Acknowledgements have the timestamp 1234, and `offsets_for_times` finds nothing.
+    - `read_committed` hides no messages of open or aborted transactions. Transactions neither fence nor time out, and
+      the offsets sent with them are not stored. Static members do not fence each other either.
+    - When a member joins or leaves, a group admits nobody for the session timeout less one second, after a clean close,
+      too: kjson's own consumers use 2 s for it on a cluster of their process. A former member's longer session timeout
+      counts as well; a member whose own is shorter may then wait for more than a minute.
     - A consumer that calls `assign` after it was a member of its group commits nothing from then on.
 
     Args:
@@ -1406,48 +1601,49 @@ class MockCluster:
     def __init__(self, brokers: int = 1, topics: Union[Mapping[str, int], Iterable[str], None] = None) -> None: ...
     @property
     def bootstrap_servers(self) -> str:
-        """What `Producer` and `Consumer` take: "127.0.0.1:40001,127.0.0.1:40002"."""
+        """The brokers' addresses, for `Producer` and `Consumer`: "127.0.0.1:40001,127.0.0.1:40002"."""
 
     def create_topic(self, name: str, partitions: int = 1) -> None:
-        """Make a topic."""
+        """Create a topic."""
 
     def broker_down(self, broker: int) -> None:
         """Close a broker's connections and refuse new ones."""
 
     def broker_up(self, broker: int) -> None:
-        """Take connections again."""
+        """Accept connections again."""
 
     def round_trip_time(self, ms: int, broker: Optional[int] = None) -> None:
-        """Delay each answer by `ms`, of one broker or of all."""
+        """Delay every answer of a broker, or of all brokers, by `ms` milliseconds."""
 
     def move_coordinator(self, name: str, broker: int) -> None:
-        """Have another broker coordinate a group, or a transactional id.
+        """Make a broker the coordinator of a group or a transactional id.
 
-        Clients learn of it when the one that they ask says NOT_COORDINATOR. Before, the name decides which broker it is.
+        Clients learn of it when the one that they ask answers NOT_COORDINATOR. Until then the name decides which broker
+        it is.
 
         Args:
             name: The group id or transactional id.
-            broker: Its id.
+            broker: The broker's id.
 
         Raises:
             KafkaError: There is no such broker.
         """
 
     def fail_requests(self, api: str, error: Union[str, int], times: int = 1) -> None:
-        """Answer the next requests of a kind with an error.
+        """Answer the next requests of one kind with an error.
 
         Args:
             api: The protocol's name of the request: "Produce", "Fetch", "Metadata", "JoinGroup", "OffsetCommit"...
-            error: The protocol's name of the error, such as "NOT_LEADER_FOR_PARTITION", or its number; "_TRANSPORT" closes
-                the connection.
+            error: The protocol's name of the error, such as "NOT_LEADER_FOR_PARTITION", or its number; "_TRANSPORT"
+                closes the connection.
             times: For how many requests.
         """
 
     def clear_failures(self) -> None:
-        """Take back what `fail_requests` has not used up."""
+        """Remove the errors of `fail_requests` that are still to come."""
 
     def close(self) -> None:
-        """End the brokers. Closing again does nothing."""
+        """Shut the brokers down. Closing again does nothing."""
 
     def __enter__(self) -> Self: ...
     def __exit__(self, _kind: object, _value: object, _traceback: object) -> None: ...

@@ -16,15 +16,17 @@ static BUFFER: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 /// A larger buffer is given back after use: one large message must not hold on to memory for ever.
 const KEPT: usize = 1 << 20;
 
-/// Encode an object as compact UTF-8 JSON.
+/// Encode an object as compact UTF-8 JSON, with the encoder of `Producer.send`.
 ///
 /// Args:
-///     obj: Anything that `json.dumps` takes, dates, UUID, Decimal, Enum, dataclasses, mappings and sequences.
-///     default: Called with each object that has no JSON form; what it returns is encoded instead.
-///     nan: What NaN and the infinities become: "error" (the default), "null", or "allow" to write them as `json` does.
+///     obj: Anything that `json.dumps` takes, and dates, UUID, Decimal, Enum, dataclasses, mappings and sequences.
+///     default: Called with each object that has no JSON form; its result is encoded instead.
+///     nan: How NaN and the infinities are encoded: "error" refuses them, "null" writes null, "allow" writes `NaN`,
+///         `Infinity` and `-Infinity` as `json.dumps` does, which is not JSON.
 ///
 /// Raises:
-///     EncodeError: A value has no JSON form. `path` says where it is.
+///     EncodeError: A value has no JSON form, contains itself, or is nested deeper than 512 levels. `path` says where.
+///     ConfigError: `nan` is none of the three.
 #[pyfunction]
 #[pyo3(signature = (obj, *, default=None, nan="error"))]
 pub fn dumps<'py>(obj: &Bound<'py, PyAny>, default: Option<Py<PyAny>>, nan: &str) -> PyResult<Bound<'py, PyBytes>> {
@@ -46,14 +48,14 @@ pub fn dumps<'py>(obj: &Bound<'py, PyAny>, default: Option<Py<PyAny>>, nan: &str
     Ok(bytes)
 }
 
-/// Decode JSON into Python objects, as `json.loads` does.
+/// Decode JSON into Python objects, as `json.loads` does, with the decoder of `Message.value`.
 ///
 /// Args:
 ///     data: UTF-8 bytes, or a str.
 ///     parse_float: Called with the text of each number that has a fraction or an exponent, such as `decimal.Decimal`.
 ///
 /// Raises:
-///     DecodeError: The data is not JSON. `line`, `column` and `byte_offset` say where.
+///     DecodeError: The data is not JSON, or nested deeper than 512 levels. `line`, `column`, `byte_offset` say where.
 #[pyfunction]
 #[pyo3(signature = (data, *, parse_float=None))]
 pub fn loads<'py>(data: &Bound<'py, PyAny>, parse_float: Option<Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {

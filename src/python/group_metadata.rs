@@ -4,6 +4,6 @@ use pyo3::prelude::*;
 
 use crate::kafka;
 
-/// Who consumes, as `Consumer.group_metadata()` tells `Producer.send_offsets_to_transaction()`.
+/// A consumer's group membership, for `send_offsets_to_transaction`.
 #[pyclass(module = "kjson", frozen, name = "GroupMetadata")]
 pub struct GroupMetadata(pub kafka::GroupMetadata);

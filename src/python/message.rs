@@ -19,7 +19,7 @@ pub enum KeyType {
     Json,
 }
 
-/// One message. Does not change, outlives its consumer, and pickles.
+/// One message. Immutable, outlives its consumer, and pickles.
 #[pyclass(module = "kjson", frozen)]
 pub struct Message {
     #[pyo3(get)]
@@ -28,7 +28,7 @@ pub struct Message {
     partition: i32,
     #[pyo3(get)]
     offset: i64,
-    /// Milliseconds since 1970.
+    /// Milliseconds since 1970, or None.
     #[pyo3(get)]
     timestamp_ms: Option<i64>,
     #[pyo3(get)]
@@ -181,7 +181,7 @@ impl Message {
         })
     }
 
-    /// The same as an aware datetime in UTC.
+    /// `timestamp_ms` as an aware datetime in UTC.
     #[getter]
     fn timestamp<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.timestamp_ms.map(|millis| message_parts::datetime_of(py, millis)).transpose()
@@ -202,7 +202,7 @@ impl Message {
         Ok(made.bind(py).clone())
     }
 
-    /// Whether the message has no value, which a compacted topic takes as "forget this key".
+    /// Whether the message has no value, which deletes its key in a compacted topic.
     #[getter]
     fn is_tombstone(&self) -> bool {
         self.raw_value.is_none()

@@ -35,20 +35,25 @@ const REQUESTS: &[(&str, i16)] = &[
     ("ConsumerGroupHeartbeat", 68),
 ];
 
-/// Kafka brokers in this process, on loopback ports of their own: librdkafka's mock cluster.
+/// Kafka brokers in this process, each on a loopback port: librdkafka's mock cluster.
 ///
 /// For tests, demos and notebooks. Real sockets and real groups, with these limits (docs/testing.md says more):
 ///
-/// - A partition keeps at most 5 MiB and drops the oldest messages without a word; nothing else expires or is compacted.
-/// - Topics that are not made are made with 4 partitions when a producer writes to them or asks for their partitions. They have
-///   no options, and cannot grow or be deleted. Requests of admin clients go unanswered.
-/// - No TLS, no SASL, no ACLs. No replicas: `acks="all"` is confirmed by one broker.
-/// - Confirmations carry the timestamp 1234, and `offsets_for_times` finds nothing.
-/// - `read_committed` hides no messages of open or aborted transactions. Transactions neither fence nor time out, and the offsets
-///   sent with them are not stored. Static members do not fence each other either.
-/// - Where a member comes or goes, a group takes nobody in for the session timeout less one second, after a clean close, too:
-///   kjson's own consumers take 2 s for it on a cluster of their process. A former member's longer session timeout counts as
-///   well; a member whose own is shorter may then wait for a minute and more.
+/// - A partition keeps at most 5 MiB and silently drops the oldest messages; nothing else expires or is compacted.
+/// - A topic is created with 4 partitions when a producer writes to it or asks for its partitions. Topics have no
+///   options, and cannot grow or be deleted. Requests of admin clients go unanswered.
+/// - No TLS, no SASL, no ACLs. No replicas: `acks="all"` waits for one broker.
+/// - Acknowledgements have the timestamp 1234, and `offsets_for_times` finds nothing.
+/// - `read_committed` hides no messages of open or aborted transactions. Transactions neither fence nor time out, and
+///   the offsets sent with them are not stored. Static members do not fence each other either.
+/// - When a member joins or leaves, a group admits nobody for the session timeout less one second, after a clean close,
+///   too: kjson's own consumers use 2 s for it on a cluster of their process. A former member's longer session timeout
+///   counts as well; a member whose own is shorter may then wait for more than a minute.
+/// - A consumer that calls `assign` after it was a member of its group commits nothing from then on.
+///
+/// Args:
+///     brokers: How many, 1 to 100. Their ids count from 1.
+///     topics: Names with their partition counts, or names alone, for one partition each.
 #[pyclass(module = "kjson.testing", frozen, subclass)]
 pub struct MockCluster {
     cluster: Made<Arc<kafka::MockCluster>>,
@@ -89,13 +94,13 @@ impl MockCluster {
         self.cluster.by_init(|| Self::make(arguments, options))
     }
 
-    /// What `Producer` and `Consumer` take: "127.0.0.1:40001,127.0.0.1:40002".
+    /// The brokers' addresses, for `Producer` and `Consumer`: "127.0.0.1:40001,127.0.0.1:40002".
     #[getter]
     fn bootstrap_servers(&self) -> PyResult<String> {
         Ok(self.usable()?.bootstrap_servers().map_err(Error::from)?)
     }
 
-    /// Make a topic.
+    /// Create a topic.
     #[pyo3(signature = (name, partitions=1))]
     fn create_topic(&self, py: Python<'_>, name: &str, partitions: i32) -> PyResult<()> {
         let cluster = self.usable()?;
@@ -108,13 +113,13 @@ impl MockCluster {
         Ok(py.detach(|| cluster.set_broker_up(broker, false)).map_err(Error::from)?)
     }
 
-    /// Take connections again.
+    /// Accept connections again.
     fn broker_up(&self, py: Python<'_>, broker: i32) -> PyResult<()> {
         let cluster = self.usable()?;
         Ok(py.detach(|| cluster.set_broker_up(broker, true)).map_err(Error::from)?)
     }
 
-    /// Delay each answer by `ms`, of one broker or of all.
+    /// Delay every answer of a broker, or of all brokers, by `ms` milliseconds.
     #[pyo3(signature = (ms, broker=None))]
     fn round_trip_time(&self, py: Python<'_>, ms: u16, broker: Option<i32>) -> PyResult<()> {
         let cluster = self.usable()?;
@@ -123,13 +128,13 @@ impl MockCluster {
         Ok(py.detach(set).map_err(Error::from)?)
     }
 
-    /// Have another broker coordinate a group, or a transactional id.
+    /// Make a broker the coordinator of a group or a transactional id.
     fn move_coordinator(&self, py: Python<'_>, name: &str, broker: i32) -> PyResult<()> {
         let cluster = self.usable()?;
         Ok(py.detach(|| cluster.move_coordinator(name, broker)).map_err(Error::from)?)
     }
 
-    /// Answer the next requests of a kind with an error.
+    /// Answer the next requests of one kind with an error.
     #[pyo3(signature = (api, error, times=1))]
     fn fail_requests(&self, py: Python<'_>, api: &str, error: &Bound<'_, PyAny>, times: usize) -> PyResult<()> {
         let cluster = self.usable()?;
@@ -137,14 +142,14 @@ impl MockCluster {
         Ok(py.detach(|| cluster.fail_requests(key, code, times)).map_err(Error::from)?)
     }
 
-    /// Take back what `fail_requests` has not used up.
+    /// Remove the errors of `fail_requests` that are still to come.
     fn clear_failures(&self, py: Python<'_>) -> PyResult<()> {
         let cluster = self.usable()?;
         let clear = || cluster.clear_failures(REQUESTS.iter().map(|(_, key)| *key));
         Ok(py.detach(clear).map_err(Error::from)?)
     }
 
-    /// End the brokers. Closing again does nothing.
+    /// Shut the brokers down. Closing again does nothing.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let cluster = self.usable()?;
         py.detach(|| cluster.close());

@@ -12,7 +12,7 @@ use crate::kafka::{self, Partition};
 use super::message::Message;
 use super::message_parts::utf8;
 
-/// A partition of a topic, with an offset where one is meant.
+/// A partition of a topic, with an offset where one applies. Immutable and ordered.
 #[pyclass(module = "kjson", frozen, eq, ord, hash, get_all)]
 #[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicPartition {

@@ -31,7 +31,7 @@ enum State {
     Over,
 }
 
-/// What an asynchronous method returns: await it, or make a task of it. Once.
+/// The awaitable that an asynchronous method returns. Await it, or make it a task; once.
 #[pyclass(module = "kjson", frozen)]
 pub struct Operation {
     name: &'static str,

@@ -19,7 +19,7 @@ const REASON_BYTES: usize = 4096;
 /// Where the original topic's name goes.
 const PLACEHOLDER: &str = "{topic}";
 
-/// `on_decode_error=DeadLetter("orders.dlq")`: send what cannot be decoded to another topic, and go on behind it.
+/// `on_decode_error=DeadLetter("orders.dlq")`: send what cannot be decoded to a dead letter topic, and read on.
 #[pyclass(module = "kjson", frozen)]
 pub struct DeadLetter {
     #[pyo3(get)]

@@ -63,7 +63,7 @@ impl Consumer {
         self.core.by_init(|| Self::make(arguments, options))
     }
 
-    /// Read these topics from now on, or those whose names match a regular expression (with a group only).
+    /// Subscribe to topics, or, with a group, to all topics whose names match a regular expression.
     #[pyo3(signature = (topics=None, *, pattern=None))]
     fn subscribe(
         &self,
@@ -74,41 +74,41 @@ impl Consumer {
         calls::subscribe(self.core()?, topics, pattern)?.now(py, self.core()?)
     }
 
-    /// Read nothing any more, until the next `subscribe`.
+    /// Unsubscribe from all topics, and end an assignment. Reads nothing until the next `subscribe` or `assign`.
     fn unsubscribe(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         let core = slf.get().core()?;
         calls::unsubscribe(core)?.acting(slf, core)
     }
 
-    /// The topics that were asked for.
+    /// The topics, or the pattern, that were subscribed to. Does not block.
     fn subscription(&self) -> PyResult<Vec<String>> {
         Ok(self.core()?.consumer.subscription())
     }
 
-    /// The partitions that are being read now.
+    /// The partitions that are assigned to this consumer now. Does not block. `rd_kafka_assignment`.
     fn assignment<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         self.core()?.usable()?;
         list_of(py, &self.core()?.consumer.assignment().map_err(Error::from)?)
     }
 
-    /// Read these partitions and no others, from their offsets if they have some, without sharing them with a group.
+    /// Read these partitions and no others, from their offsets if given, without sharing them with a group.
     fn assign(slf: &Bound<'_, Self>, partitions: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let core = slf.get().core()?;
         calls::assign(core, partitions)?.acting(slf, core)
     }
 
-    /// Counts since the consumer was made, without asking a broker.
+    /// Counts since the consumer was created, without asking a broker.
     fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         self.core()?.metrics(py)
     }
 
-    /// Ask a broker for an answer, or raise `KafkaConnectionError`.
+    /// Ask a broker for an answer, for up to `timeout` seconds.
     #[pyo3(signature = (timeout=5.0))]
     fn ping(&self, py: Python<'_>, timeout: f64) -> PyResult<Py<PyAny>> {
         calls::ping(self.core()?, timeout)?.now(py, self.core()?)
     }
 
-    /// Commit what is done, leave the group, and end the client. Closing again does nothing.
+    /// Commit processed messages, leave the group, and close the client. Closing again does nothing.
     #[pyo3(signature = (timeout=Some(CLOSE_TIMEOUT)), text_signature = "($self, timeout=10.0)")]
     fn close(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<()> {
         let deadline = deadline(timeout)?;

@@ -12,7 +12,7 @@ use super::Consumer;
 
 #[pymethods]
 impl Consumer {
-    /// Commit what was handed out so far, or the messages or offsets given, and wait for the broker's answer.
+    /// Commit the messages returned so far, or the given messages or offsets, and wait for the answer.
     #[pyo3(
         signature = (what=None, *, asynchronous=false, timeout=Some(TIMEOUT)),
         text_signature = "($self, what=None, *, asynchronous=False, timeout=10.0)"
@@ -27,19 +27,19 @@ impl Consumer {
         calls::commit(self.core()?, what, asynchronous, timeout)?.now(py, self.core()?)
     }
 
-    /// What the group has committed: the next offset to read, or None. For one partition, or a dict for more.
+    /// The group's committed offset, which is the next to read, or None: of one partition, or a dict of several.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
     fn committed(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Py<PyAny>> {
         calls::committed(self.core()?, partitions, timeout)?.now(py, self.core()?)
     }
 
-    /// The offset of the next message to be handed out. For one partition, or a dict for more.
+    /// The offset of the next message to be returned: of one partition, or a dict of several.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
     fn position(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Py<PyAny>> {
         calls::position(self.core()?, partitions, timeout)?.now(py, self.core()?)
     }
 
-    /// Go on at an offset: the next message of that partition is the one there.
+    /// Seek a partition to an offset: the next message returned from it is the one at that offset.
     #[pyo3(
         signature = (partition, offset=None, *, timeout=TIMEOUT),
         text_signature = "($self, partition, offset=None, *, timeout=10.0)"
@@ -54,36 +54,36 @@ impl Consumer {
         calls::seek(self.core()?, partition, offset, timeout)?.now(py, self.core()?)
     }
 
-    /// Go on at the first message there is, of the partitions given or of all that are assigned.
+    /// Seek to the first message of the given partitions, or of all assigned ones.
     #[pyo3(signature = (*partitions, timeout=TIMEOUT), text_signature = "($self, *partitions, timeout=10.0)")]
     fn seek_to_beginning(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>, timeout: f64) -> PyResult<Py<PyAny>> {
         calls::seek_all(self.core()?, partitions, OffsetSpec::Beginning, timeout)?.now(py, self.core()?)
     }
 
-    /// Go on behind the last message there is now, of the partitions given or of all that are assigned.
+    /// Seek to the current end of the given partitions, or of all assigned ones.
     #[pyo3(signature = (*partitions, timeout=TIMEOUT), text_signature = "($self, *partitions, timeout=10.0)")]
     fn seek_to_end(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>, timeout: f64) -> PyResult<Py<PyAny>> {
         calls::seek_all(self.core()?, partitions, OffsetSpec::End, timeout)?.now(py, self.core()?)
     }
 
-    /// Hand out nothing of these partitions, or of all that are assigned, until `resume`.
+    /// Return no messages of the given partitions, or of all assigned ones, until `resume`.
     #[pyo3(signature = (*partitions))]
     fn pause(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
         calls::pause(self.core()?, partitions)?.now(py, self.core()?)
     }
 
-    /// Go on with partitions that were paused.
+    /// Resume the given partitions, or all paused ones. Does not block.
     #[pyo3(signature = (*partitions))]
     fn resume(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
         calls::resume(self.core()?, partitions)?.now(py, self.core()?)
     }
 
-    /// The partitions that are paused.
+    /// The paused partitions. Does not block.
     fn paused(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         calls::paused(self.core()?)?.now(py, self.core()?)
     }
 
-    /// The offset of the first message that each partition has.
+    /// The offset of the first message of each partition.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
     fn beginning_offsets(
         &self,
@@ -95,25 +95,25 @@ impl Consumer {
             .now(py, self.core()?)
     }
 
-    /// The offset behind the last message that each partition has.
+    /// The offset after the last message of each partition.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
     fn end_offsets(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Py<PyAny>> {
         calls::watermarks(self.core()?, "end_offsets", partitions, OffsetSpec::End, timeout)?.now(py, self.core()?)
     }
 
-    /// The offset of each partition's first message that is not older than the time given for it, or None.
+    /// The offset of the first message at or after a time, for each partition, or None if there is none.
     #[pyo3(signature = (times, *, timeout=TIMEOUT), text_signature = "($self, times, *, timeout=10.0)")]
     fn offsets_for_times(&self, py: Python<'_>, times: &Bound<'_, PyDict>, timeout: f64) -> PyResult<Py<PyAny>> {
         calls::offsets_for_times(self.core()?, times, timeout)?.now(py, self.core()?)
     }
 
-    /// How many messages each assigned partition has between the next one to be handed out and its end.
+    /// The number of offsets between each assigned partition's position and its end.
     #[pyo3(signature = (*, timeout=TIMEOUT), text_signature = "($self, *, timeout=10.0)")]
     fn lag(&self, py: Python<'_>, timeout: f64) -> PyResult<Py<PyAny>> {
         calls::lag(self.core()?, timeout)?.now(py, self.core()?)
     }
 
-    /// For `Producer.send_offsets_to_transaction`.
+    /// The group membership, for `Producer.send_offsets_to_transaction`. Does not block.
     fn group_metadata(&self) -> PyResult<GroupMetadata> {
         self.core()?.usable()?;
         Ok(GroupMetadata(self.core()?.consumer.group_metadata().map_err(Error::from)?))

@@ -18,14 +18,14 @@ use super::Consumer;
 
 #[pymethods]
 impl Consumer {
-    /// The next message, or None when there was none for `timeout` seconds. None waits for ever.
+    /// Return the next message, or None if there is none within `timeout` seconds.
     #[pyo3(signature = (timeout=Some(1.0)), text_signature = "($self, timeout=1.0)")]
     fn poll(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Option<Py<Message>>> {
         let deadline = deadline(timeout)?;
         slf.get().core()?.next_message(slf, || deadline, Py::new)
     }
 
-    /// Up to `max_messages`: waits for the first, and takes what is there. Asking again means that all are worked on.
+    /// Return up to `max_messages`: wait for the first, and take those that are fetched already.
     #[pyo3(signature = (max_messages=500, timeout=Some(1.0)), text_signature = "($self, max_messages=500, timeout=1.0)")]
     fn consume(slf: &Bound<'_, Self>, max_messages: isize, timeout: Option<f64>) -> PyResult<Py<PyList>> {
         let max_messages = at_least_one(max_messages)?;
@@ -62,13 +62,13 @@ impl Consumer {
         core.next_message(slf, || Deadline::after(core.idle), Py::new)
     }
 
-    /// Iterate over the messages up to the end that each partition has now.
+    /// Iterate over the messages up to the current end of each partition, and stop.
     #[pyo3(signature = (*, timeout=30.0))]
     fn until_end(slf: &Bound<'_, Self>, timeout: f64) -> PyResult<MessagesUntilEnd> {
         Self::until_end_within(slf, seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX))
     }
 
-    /// Iterate over the values alone.
+    /// Iterate over the values alone. Raises what `poll` raises.
     fn values(slf: Bound<'_, Self>) -> Values {
         Values { consumer: slf.unbind() }
     }

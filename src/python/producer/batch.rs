@@ -15,7 +15,7 @@ use super::delivery::RecordMetadata;
 use super::events::ProducerEvents;
 use super::handle::Handle;
 
-/// What becomes of the messages of one `send_many`.
+/// The future results of the messages of one `send_many`.
 #[pyclass(module = "kjson", frozen)]
 pub struct DeliveryBatch {
     pub batch: Arc<Batch>,
@@ -68,20 +68,20 @@ impl DeliveryBatch {
 
 #[pymethods]
 impl DeliveryBatch {
-    /// Wait for all confirmations and return where each message lies, in the order of `values`.
+    /// Wait for all acknowledgements and return each message's metadata, in the order of `values`.
     #[pyo3(signature = (timeout=None))]
     fn result<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyList>> {
         self.wait(py, timeout)??;
         self.places(py)
     }
 
-    /// As `result`, but returns the error, or None if all are confirmed.
+    /// As `result`, but return the `DeliveryError`, or None if all messages are acknowledged.
     #[pyo3(signature = (timeout=None))]
     fn exception(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Py<PyAny>>> {
         Ok(self.wait(py, timeout)?.err().map(|error| PyErr::from(error).into_value(py).into_any()))
     }
 
-    /// Whether the outcome of every message is known.
+    /// Whether every message is acknowledged or has failed. Does not block.
     fn done(&self) -> bool {
         self.batch.done()
     }

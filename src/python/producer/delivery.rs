@@ -59,7 +59,7 @@ fn failed(failure: &Failure) -> PyErr {
     delivery_error(&failure.message, std::slice::from_ref(failure))
 }
 
-/// What becomes of one message. Keep it, or let it go: a failure that nobody looks at is raised by `flush` or `close`.
+/// The future result of one message. It need not be kept: `flush` and `close` raise failures that were not seen.
 #[pyclass(module = "kjson", frozen)]
 pub struct Delivery {
     pub report: Arc<DeliveryState<Callback>>,
@@ -115,24 +115,24 @@ impl Delivery {
 
 #[pymethods]
 impl Delivery {
-    /// Wait for the confirmation and return where the message lies.
+    /// Wait for the acknowledgement and return the message's partition, offset and timestamp.
     #[pyo3(signature = (timeout=None))]
     pub fn result(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<RecordMetadata> {
         self.wait(py, timeout)?
     }
 
-    /// As `result`, but returns the error, or None for a confirmed message.
+    /// As `result`, but return the `DeliveryError`, or None for an acknowledged message.
     #[pyo3(signature = (timeout=None))]
     fn exception(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Py<PyAny>>> {
         Ok(self.wait(py, timeout)?.err().map(|error| error.into_value(py).into_any()))
     }
 
-    /// Whether the outcome is known.
+    /// Whether the message is acknowledged or has failed. Does not block.
     fn done(&self) -> bool {
         self.report.completion().is_some()
     }
 
-    /// Have `callback(delivery)` called on a thread of kjson when the outcome is known, or here if it is already.
+    /// Call `callback(delivery)` when the outcome is known, on a thread of kjson, or now if it is known already.
     // Of an `AsyncProducer`, in a running loop: on that loop.
     #[pyo3(signature = (callback, *, context=None))]
     fn add_done_callback(slf: &Bound<'_, Self>, callback: Py<PyAny>, context: Option<Py<PyAny>>) -> PyResult<()> {
@@ -160,14 +160,14 @@ impl Delivery {
     }
 }
 
-/// Where a confirmed message lies.
+/// The topic, partition, offset and timestamp of an acknowledged message.
 #[pyclass(module = "kjson", frozen, eq, hash, get_all)]
 #[derive(PartialEq, Eq, Hash)]
 pub struct RecordMetadata {
     topic: String,
     partition: i32,
     offset: i64,
-    /// Milliseconds since 1970, as the broker stored it.
+    /// Milliseconds since 1970, as the broker stored it, or None.
     timestamp_ms: Option<i64>,
 }
 
@@ -186,7 +186,7 @@ impl RecordMetadata {
         RecordMetadata { topic, partition, offset, timestamp_ms }
     }
 
-    /// The same as an aware datetime in UTC.
+    /// `timestamp_ms` as an aware datetime in UTC.
     #[getter]
     fn timestamp<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.timestamp_ms.map(|millis| datetime_of(py, millis)).transpose()

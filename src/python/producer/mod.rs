@@ -61,7 +61,7 @@ impl Producer {
         self.handle.by_init(|| Self::make(arguments, options))
     }
 
-    /// Hand one message over for sending, and return at once unless the queue is full.
+    /// Enqueue one message and return its `Delivery`. Blocks only while the queue is full.
     #[pyo3(signature = (topic, value, *, key=None, headers=None, partition=None, timestamp=None, on_delivery=None))]
     #[allow(clippy::too_many_arguments)]
     fn send(
@@ -79,7 +79,7 @@ impl Producer {
         Ok(Delivery::new(handle.get().enqueue(slf.py(), &parts)?, handle.clone_ref(slf.py())))
     }
 
-    /// `send` and `Delivery.result(timeout)` in one: returns where the message lies. Does not sit out `linger_ms`.
+    /// Send a message and wait until it is acknowledged. Not delayed by `linger_ms`.
     #[pyo3(signature = (
         topic, value, *, timeout=None, key=None, headers=None, partition=None, timestamp=None, on_delivery=None
     ))]
@@ -100,7 +100,7 @@ impl Producer {
         delivery.result(slf.py(), timeout)
     }
 
-    /// Hand many messages over in one call, with less work for each than `send`.
+    /// Enqueue many messages in one call, at less cost for each than `send`.
     #[pyo3(signature = (topic, values, *, key=None, headers=None, partition=None))]
     fn send_many(
         slf: &Bound<'_, Self>,
@@ -113,13 +113,13 @@ impl Producer {
         send_many::send_many(slf.py(), slf.get().handle()?, topic, values, key, headers, partition)
     }
 
-    /// Counts since the producer was made, without asking a broker.
+    /// Counts since the producer was created, without asking a broker.
     fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let core = self.core()?;
         core.metrics(py)
     }
 
-    /// Wait until every message is confirmed or has failed, its callbacks included.
+    /// Wait until every message is acknowledged or has failed, and its callbacks have returned.
     #[pyo3(signature = (timeout=None))]
     fn flush(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
         let core = self.core()?;
@@ -128,31 +128,31 @@ impl Producer {
         Ok(detached(py, |interrupt| core.producer.flush(deadline, interrupt))?)
     }
 
-    /// Flush, and end the client. Raises what `flush` raises. Closing again does nothing.
+    /// Flush, and close the client. Closing again does nothing.
     #[pyo3(signature = (timeout=Some(CLOSE_TIMEOUT)), text_signature = "($self, timeout=30.0)")]
     fn close(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
         let core = self.core()?;
         Ok(core.close(py, deadline(timeout)?)?)
     }
 
-    /// `with producer.transaction():` begins, and commits at the end, or aborts if an exception leaves the block.
+    /// A transaction as a `with` block: commits at its end, or aborts if an exception leaves it.
     fn transaction(&self) -> PyResult<Transaction> {
         Ok(Transaction { core: self.core()?.clone() })
     }
 
-    /// Begin a transaction. Raises `TransactionError` if one is open.
+    /// Begin a transaction.
     fn begin_transaction(&self, py: Python<'_>) -> PyResult<()> {
         Ok(transaction::begin(py, self.core()?)?)
     }
 
-    /// Flush and commit. Readers with `isolation_level="read_committed"` see all of it from now on.
+    /// Flush and commit: consumers with `isolation_level="read_committed"` see all of it from now on.
     #[pyo3(signature = (timeout=Some(transaction::TIMEOUT)), text_signature = "($self, timeout=60.0)")]
     fn commit_transaction(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
         let core = self.core()?;
         Ok(transaction::commit(py, core, timeout)?)
     }
 
-    /// Give up the open transaction: none of its messages will be seen.
+    /// Abort the open transaction: `read_committed` consumers see none of its messages.
     #[pyo3(signature = (timeout=Some(transaction::TIMEOUT)), text_signature = "($self, timeout=60.0)")]
     fn abort_transaction(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
         let core = self.core()?;
@@ -175,7 +175,7 @@ impl Producer {
         transaction::send_offsets(py, core, offsets, group_metadata, timeout)
     }
 
-    /// Ask a broker for an answer, or raise `KafkaConnectionError`.
+    /// Ask a broker for an answer, for up to `timeout` seconds.
     #[pyo3(signature = (timeout=5.0))]
     fn ping(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
         let core = self.core()?;
@@ -184,7 +184,7 @@ impl Producer {
         Ok(detached(py, |interrupt| core.producer.ping(timeout, interrupt))?)
     }
 
-    /// The partition numbers of a topic. Raises `UnknownTopicError` if there is no such topic.
+    /// The partition numbers of a topic, asked of a broker for up to `timeout` seconds.
     #[pyo3(signature = (topic, *, timeout=5.0))]
     fn partitions_for(&self, py: Python<'_>, topic: &str, timeout: f64) -> PyResult<Vec<i32>> {
         let core = self.core()?;
@@ -194,7 +194,7 @@ impl Producer {
         Ok((0..i32::try_from(count).unwrap_or(i32::MAX)).collect())
     }
 
-    /// How many messages are neither confirmed nor failed.
+    /// The number of messages that are neither acknowledged nor failed yet.
     #[getter]
     fn pending(&self) -> PyResult<usize> {
         Ok(self.core()?.producer.pending())

@@ -132,7 +132,7 @@ impl AsyncConsumer {
         self.core.by_init(|| Self::make(arguments, options))
     }
 
-    /// Connect and subscribe, or raise `KafkaConnectionError`. Reading does it by itself, and `async with` too.
+    /// Connect and subscribe. `async with` and the first read do it, too.
     fn start(&self) -> PyResult<Operation> {
         let core = self.core()?.clone();
         Ok(Operation::working("AsyncConsumer.start", async move {
@@ -141,7 +141,7 @@ impl AsyncConsumer {
         }))
     }
 
-    /// The topics that were asked for.
+    /// The topics, or the pattern, that were subscribed to. Does not block.
     fn subscription(&self) -> PyResult<Vec<String>> {
         let core = self.core()?;
         let subscribed = core.consumer.subscription();
@@ -151,13 +151,13 @@ impl AsyncConsumer {
         Ok(subscribed)
     }
 
-    /// The partitions that are being read now.
+    /// The partitions that are assigned to this consumer now. Does not block. `rd_kafka_assignment`.
     fn assignment<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         self.core()?.usable()?;
         list_of(py, &self.core()?.consumer.assignment().map_err(Error::from)?)
     }
 
-    /// The next message, or None when there was none for `timeout` seconds. None waits for ever.
+    /// Return the next message, or None if there is none within `timeout` seconds.
     #[pyo3(signature = (timeout=Some(1.0)), text_signature = "($self, timeout=1.0)")]
     fn poll(slf: &Bound<'_, Self>, timeout: Option<f64>) -> Operation {
         const NAME: &str = "AsyncConsumer.poll";
@@ -167,7 +167,7 @@ impl AsyncConsumer {
         }
     }
 
-    /// Up to `max_messages`: waits for the first, and takes what is there. Asking again means that all are worked on.
+    /// Return up to `max_messages`: wait for the first, and take those that are fetched already.
     #[pyo3(signature = (max_messages=500, timeout=Some(1.0)), text_signature = "($self, max_messages=500, timeout=1.0)")]
     fn consume(slf: &Bound<'_, Self>, max_messages: isize, timeout: Option<f64>) -> Operation {
         let consumer = slf.clone().unbind();
@@ -186,24 +186,24 @@ impl AsyncConsumer {
         Ok(Operation::trying("AsyncConsumer.__anext__", next))
     }
 
-    /// Iterate over the messages up to the end that each partition has when the first is asked for.
+    /// Iterate over the messages up to the end that each partition has at the first read, and stop.
     #[pyo3(signature = (*, timeout=30.0))]
     fn until_end(slf: &Bound<'_, Self>, timeout: f64) -> PyResult<AsyncMessagesUntilEnd> {
         let patience = seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX);
         Ok(AsyncMessagesUntilEnd::new(slf.clone().unbind(), patience))
     }
 
-    /// Iterate over the values alone.
+    /// Iterate over the values alone. Raises what `poll` raises.
     fn values(slf: &Bound<'_, Self>) -> AsyncValues {
         AsyncValues::new(slf.clone().unbind())
     }
 
-    /// Counts since the consumer was made, without asking a broker.
+    /// Counts since the consumer was created, without asking a broker.
     fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         self.core()?.metrics(py)
     }
 
-    /// Commit what is done, leave the group, and end the client. Closing again does nothing.
+    /// Commit processed messages, leave the group, and close the client. Closing again does nothing.
     #[pyo3(signature = (timeout=Some(CLOSE_TIMEOUT)), text_signature = "($self, timeout=10.0)")]
     fn close(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Operation> {
         // Asked for here, where the exception is that a `finally` block handles.

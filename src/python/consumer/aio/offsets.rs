@@ -13,7 +13,7 @@ use super::AsyncConsumer;
 
 #[pymethods]
 impl AsyncConsumer {
-    /// Read these topics from now on, or those whose names match a regular expression (with a group only).
+    /// Subscribe to topics, or, with a group, to all topics whose names match a regular expression.
     #[pyo3(signature = (topics=None, *, pattern=None))]
     fn subscribe(
         &self,
@@ -24,23 +24,23 @@ impl AsyncConsumer {
         self.later(py, "AsyncConsumer.subscribe", calls::subscribe(self.core()?, topics, pattern))
     }
 
-    /// Read nothing any more, until the next `subscribe`.
+    /// Unsubscribe from all topics, and end an assignment. Reads nothing until the next `subscribe` or `assign`.
     fn unsubscribe(slf: &Bound<'_, Self>) -> PyResult<Operation> {
         Self::later_acting(slf, "AsyncConsumer.unsubscribe", calls::unsubscribe(slf.get().core()?))
     }
 
-    /// Read these partitions and no others, from their offsets if they have some, without sharing them with a group.
+    /// Read these partitions and no others, from their offsets if given, without sharing them with a group.
     fn assign(slf: &Bound<'_, Self>, partitions: &Bound<'_, PyAny>) -> PyResult<Operation> {
         Self::later_acting(slf, "AsyncConsumer.assign", calls::assign(slf.get().core()?, partitions))
     }
 
-    /// Ask a broker for an answer, or raise `KafkaConnectionError`.
+    /// Ask a broker for an answer, for up to `timeout` seconds.
     #[pyo3(signature = (timeout=5.0))]
     fn ping(&self, py: Python<'_>, timeout: f64) -> PyResult<Operation> {
         self.later(py, "AsyncConsumer.ping", calls::ping(self.core()?, timeout))
     }
 
-    /// Commit what was handed out so far, or the messages or offsets given, and wait for the broker's answer.
+    /// Commit the messages returned so far, or the given messages or offsets, and wait for the answer.
     #[pyo3(
         signature = (what=None, *, asynchronous=false, timeout=Some(TIMEOUT)),
         text_signature = "($self, what=None, *, asynchronous=False, timeout=10.0)"
@@ -55,19 +55,19 @@ impl AsyncConsumer {
         self.later(py, "AsyncConsumer.commit", calls::commit(self.core()?, what, asynchronous, timeout))
     }
 
-    /// What the group has committed: the next offset to read, or None. For one partition, or a dict for more.
+    /// The group's committed offset, which is the next to read, or None: of one partition, or a dict of several.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
     fn committed(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Operation> {
         self.later(py, "AsyncConsumer.committed", calls::committed(self.core()?, partitions, timeout))
     }
 
-    /// The offset of the next message to be handed out. For one partition, or a dict for more.
+    /// The offset of the next message to be returned: of one partition, or a dict of several.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
     fn position(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Operation> {
         self.later(py, "AsyncConsumer.position", calls::position(self.core()?, partitions, timeout))
     }
 
-    /// Go on at an offset: the next message of that partition is the one there.
+    /// Seek a partition to an offset: the next message returned from it is the one at that offset.
     #[pyo3(
         signature = (partition, offset=None, *, timeout=TIMEOUT),
         text_signature = "($self, partition, offset=None, *, timeout=10.0)"
@@ -82,7 +82,7 @@ impl AsyncConsumer {
         self.later(py, "AsyncConsumer.seek", calls::seek(self.core()?, partition, offset, timeout))
     }
 
-    /// Go on at the first message there is, of the partitions given or of all that are assigned.
+    /// Seek to the first message of the given partitions, or of all assigned ones.
     #[pyo3(signature = (*partitions, timeout=TIMEOUT), text_signature = "($self, *partitions, timeout=10.0)")]
     fn seek_to_beginning(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>, timeout: f64) -> PyResult<Operation> {
         self.later(
@@ -92,30 +92,30 @@ impl AsyncConsumer {
         )
     }
 
-    /// Go on behind the last message there is now, of the partitions given or of all that are assigned.
+    /// Seek to the current end of the given partitions, or of all assigned ones.
     #[pyo3(signature = (*partitions, timeout=TIMEOUT), text_signature = "($self, *partitions, timeout=10.0)")]
     fn seek_to_end(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>, timeout: f64) -> PyResult<Operation> {
         self.later(py, "AsyncConsumer.seek_to_end", calls::seek_all(self.core()?, partitions, OffsetSpec::End, timeout))
     }
 
-    /// Hand out nothing of these partitions, or of all that are assigned, until `resume`.
+    /// Return no messages of the given partitions, or of all assigned ones, until `resume`.
     #[pyo3(signature = (*partitions))]
     fn pause(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>) -> PyResult<Operation> {
         self.later(py, "AsyncConsumer.pause", calls::pause(self.core()?, partitions))
     }
 
-    /// Go on with partitions that were paused.
+    /// Resume the given partitions, or all paused ones. Does not block.
     #[pyo3(signature = (*partitions))]
     fn resume(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>) -> PyResult<Operation> {
         self.later(py, "AsyncConsumer.resume", calls::resume(self.core()?, partitions))
     }
 
-    /// The partitions that are paused.
+    /// The paused partitions. Does not block.
     fn paused(&self, py: Python<'_>) -> PyResult<Operation> {
         self.later(py, "AsyncConsumer.paused", calls::paused(self.core()?))
     }
 
-    /// The offset of the first message that each partition has.
+    /// The offset of the first message of each partition.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
     fn beginning_offsets(
         &self,
@@ -130,7 +130,7 @@ impl AsyncConsumer {
         )
     }
 
-    /// The offset behind the last message that each partition has.
+    /// The offset after the last message of each partition.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
     fn end_offsets(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Operation> {
         self.later(
@@ -140,19 +140,19 @@ impl AsyncConsumer {
         )
     }
 
-    /// The offset of each partition's first message that is not older than the time given for it, or None.
+    /// The offset of the first message at or after a time, for each partition, or None if there is none.
     #[pyo3(signature = (times, *, timeout=TIMEOUT), text_signature = "($self, times, *, timeout=10.0)")]
     fn offsets_for_times(&self, py: Python<'_>, times: &Bound<'_, PyDict>, timeout: f64) -> PyResult<Operation> {
         self.later(py, "AsyncConsumer.offsets_for_times", calls::offsets_for_times(self.core()?, times, timeout))
     }
 
-    /// How many messages each assigned partition has between the next one to be handed out and its end.
+    /// The number of offsets between each assigned partition's position and its end.
     #[pyo3(signature = (*, timeout=TIMEOUT), text_signature = "($self, *, timeout=10.0)")]
     fn lag(&self, py: Python<'_>, timeout: f64) -> PyResult<Operation> {
         self.later(py, "AsyncConsumer.lag", calls::lag(self.core()?, timeout))
     }
 
-    /// For `AsyncProducer.send_offsets_to_transaction`.
+    /// The group membership, for `AsyncProducer.send_offsets_to_transaction`. Does not block.
     fn group_metadata(&self) -> PyResult<GroupMetadata> {
         self.core()?.usable()?;
         Ok(GroupMetadata(self.core()?.consumer.group_metadata().map_err(Error::from)?))

@@ -20,7 +20,7 @@ use super::{raised, AsyncConsumer};
 
 #[pymethods]
 impl AsyncConsumer {
-    /// The newest `n` messages of a topic, in the order of their timestamps. Joins no group, commits nothing, and ends.
+    /// Return the newest `n` messages of a topic, ordered by timestamp. Joins no group and commits nothing.
     #[classmethod]
     #[pyo3(
         signature = (topic, n=5, *, bootstrap_servers=None, timeout=10.0, **options),

@@ -133,7 +133,7 @@ impl AsyncProducer {
         self.handle.by_init(|| Self::make(arguments, options))
     }
 
-    /// Connect, or raise `KafkaConnectionError`. Sending does it by itself, and `async with` too.
+    /// Connect. `async with` and the first send do it, too.
     fn start(&self) -> PyResult<Operation> {
         let core = self.core()?.clone();
         Ok(Operation::working("AsyncProducer.start", async move {
@@ -142,7 +142,7 @@ impl AsyncProducer {
         }))
     }
 
-    /// Hand one message over for sending; waits only while the queue is full. Returns a `Delivery`, to be awaited or not.
+    /// Enqueue one message and return its `Delivery`, which may be awaited. Waits only while the queue is full.
     #[pyo3(signature = (topic, value, *, key=None, headers=None, partition=None, timestamp=None, on_delivery=None))]
     #[allow(clippy::too_many_arguments)]
     fn send(
@@ -163,7 +163,7 @@ impl AsyncProducer {
         self.send_parts(py, NAME, &parts, then, later)
     }
 
-    /// `send`, and wait for the confirmation: returns where the message lies. Does not sit out `linger_ms`.
+    /// Send a message and wait until it is acknowledged. Not delayed by `linger_ms`.
     #[pyo3(signature = (
         topic, value, *, timeout=None, key=None, headers=None, partition=None, timestamp=None, on_delivery=None
     ))]
@@ -194,7 +194,7 @@ impl AsyncProducer {
         self.send_parts(py, NAME, &parts, then, wait)
     }
 
-    /// Hand many messages over in one call, with less work for each than `send`, letting the loop run in between.
+    /// Enqueue many messages in one call, at less cost for each than `send`.
     #[pyo3(signature = (topic, values, *, key=None, headers=None, partition=None))]
     fn send_many(
         &self,
@@ -219,12 +219,12 @@ impl AsyncProducer {
         })
     }
 
-    /// Counts since the producer was made, without asking a broker.
+    /// Counts since the producer was created, without asking a broker.
     fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         self.core()?.metrics(py)
     }
 
-    /// Wait until every message is confirmed or has failed, its callbacks included.
+    /// Wait until every message is acknowledged or has failed, and its callbacks have returned.
     #[pyo3(signature = (timeout=None))]
     fn flush(&self, timeout: Option<f64>) -> PyResult<Operation> {
         self.offloaded(
@@ -234,7 +234,7 @@ impl AsyncProducer {
         )
     }
 
-    /// Flush, and end the client. Raises what `flush` raises. Closing again does nothing.
+    /// Flush, and close the client. Closing again does nothing.
     #[pyo3(signature = (timeout=Some(CLOSE_TIMEOUT)), text_signature = "($self, timeout=30.0)")]
     fn close(&self, timeout: Option<f64>) -> PyResult<Operation> {
         self.offloaded(
@@ -244,18 +244,18 @@ impl AsyncProducer {
         )
     }
 
-    /// `async with producer.transaction():` begins, and commits at the end, or aborts if an exception leaves the block.
+    /// A transaction as an `async with` block: commits at its end, or aborts if an exception leaves it.
     fn transaction(&self) -> PyResult<AsyncTransaction> {
         Ok(AsyncTransaction { core: self.core()?.clone() })
     }
 
-    /// Begin a transaction. Raises `TransactionError` if one is open.
+    /// Begin a transaction.
     fn begin_transaction(&self) -> PyResult<Operation> {
         let core = self.core()?.clone();
         Ok(Operation::working("AsyncProducer.begin_transaction", async move { Ok(transaction::begin(&core).await?) }))
     }
 
-    /// Flush and commit. Readers with `isolation_level="read_committed"` see all of it from now on.
+    /// Flush and commit: consumers with `isolation_level="read_committed"` see all of it from now on.
     #[pyo3(signature = (timeout=Some(TIMEOUT)), text_signature = "($self, timeout=60.0)")]
     fn commit_transaction(&self, timeout: Option<f64>) -> PyResult<Operation> {
         let core = self.core()?.clone();
@@ -264,7 +264,7 @@ impl AsyncProducer {
         }))
     }
 
-    /// Give up the open transaction: none of its messages will be seen.
+    /// Abort the open transaction: `read_committed` consumers see none of its messages.
     #[pyo3(signature = (timeout=Some(TIMEOUT)), text_signature = "($self, timeout=60.0)")]
     fn abort_transaction(&self, timeout: Option<f64>) -> PyResult<Operation> {
         let core = self.core()?.clone();
@@ -301,7 +301,7 @@ impl AsyncProducer {
         }))
     }
 
-    /// Ask a broker for an answer, or raise `KafkaConnectionError`.
+    /// Ask a broker for an answer, for up to `timeout` seconds.
     #[pyo3(signature = (timeout=5.0))]
     fn ping(&self, timeout: f64) -> PyResult<Operation> {
         self.offloaded(
@@ -311,7 +311,7 @@ impl AsyncProducer {
         )
     }
 
-    /// The partition numbers of a topic. Raises `UnknownTopicError` if there is no such topic.
+    /// The partition numbers of a topic, asked of a broker for up to `timeout` seconds.
     #[pyo3(signature = (topic, *, timeout=5.0))]
     fn partitions_for(&self, topic: String, timeout: f64) -> PyResult<Operation> {
         self.offloaded(
@@ -324,7 +324,7 @@ impl AsyncProducer {
         )
     }
 
-    /// How many messages are neither confirmed nor failed.
+    /// The number of messages that are neither acknowledged nor failed yet.
     #[getter]
     fn pending(&self) -> PyResult<usize> {
         Ok(self.core()?.producer.pending())

@@ -148,14 +148,14 @@ impl Delivery {
         self.core().aio.asynchronous.then_some(false)
     }
 
-    /// For asyncio: the loop that runs.
+    /// For asyncio: the running loop.
     fn get_loop<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let running = running_loop(slf.py())?;
         ASKED.set((slf.as_ptr() as usize, Arc::downgrade(&LoopWaker::of(&running)?)));
         Ok(running)
     }
 
-    /// For asyncio: end the waits by callback, such as that of `asyncio.gather`. The message stays under way.
+    /// For asyncio: end the waits by callback, such as that of `asyncio.gather`. The message stays in flight.
     #[pyo3(signature = (msg=None))]
     fn cancel(&self, msg: Option<&Bound<'_, PyAny>>) -> bool {
         let _ = msg;
@@ -172,12 +172,12 @@ impl Delivery {
         true
     }
 
-    /// For asyncio: whether `cancel` ended a wait, and nobody waited since.
+    /// For asyncio: whether `cancel` ended a wait, with no wait since.
     fn cancelled(&self) -> bool {
         self.report.completion().is_none() && self.cancelled.load(Ordering::Relaxed)
     }
 
-    /// For asyncio: forget a callback of `add_done_callback`.
+    /// For asyncio: remove a callback of `add_done_callback`, and return how often it was there.
     fn remove_done_callback(&self, py: Python<'_>, callback: &Bound<'_, PyAny>) -> PyResult<usize> {
         let mut removed = 0;
         // Comparing runs Python code: not under the lock.
