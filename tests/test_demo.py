@@ -24,7 +24,7 @@ COMMANDS = {
 
 
 def assert_reports_everything(output: str) -> None:
-    assert re.search(r"sent +1,707 records, 1,707 confirmed", output)
+    assert re.search(r"sent +1,707 records, 1,707 acknowledged", output)
     assert re.search(r"received +1,707 records", output)
     assert re.search(r"\d a second", output)
     assert re.search(r"checked +1,707 records: each equals what was sent", output)

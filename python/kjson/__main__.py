@@ -1,4 +1,4 @@
-"""`python -m kjson` is the `kjson` command."""
+"""Runs the `kjson` command as `python -m kjson`."""
 
 import sys
 

@@ -1,10 +1,10 @@
 """The clients that users import: Python's own subclasses of the compiled classes.
 
-They add a `__dict__`, which `unittest.mock.patch.object(producer, "send")` needs, and weak references. Compiled classes that
-work from Python 3.8 on cannot have them. A call of an inherited method costs the same: types cache what they look up.
+They add a `__dict__`, which `unittest.mock.patch.object(producer, "send")` needs, and weak references: classes compiled
+for the stable ABI of Python 3.8 cannot have them. A call of an inherited method costs the same, since types cache lookups.
 
-The methods that are awaited are coroutine functions to `inspect`, `unittest.mock` and web frameworks, and the compiled
-methods to who calls them.
+To `inspect`, `unittest.mock` and web frameworks the awaited methods are coroutine functions; a call runs the compiled
+method.
 """
 
 import functools
@@ -18,7 +18,7 @@ _C = TypeVar("_C", bound=type)
 
 
 def _coroutines(names: str) -> Callable[[_C], _C]:
-    """Have these methods seen as the `async def` functions that they stand for."""
+    """Make these methods coroutine functions to introspection."""
 
     def decorate(client: _C) -> _C:
         for name in names.split():

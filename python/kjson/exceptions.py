@@ -1,4 +1,4 @@
-"""Every exception that kjson raises, one tree under `KafkaError`.
+"""The exceptions that kjson raises: one tree under `KafkaError`.
 
 Each class also derives from the built-in exception that Python programmers already catch (`ConnectionError`,
 `TimeoutError`, `ValueError`, ...). All of them pickle with their attributes, and none carries a secret.
@@ -36,13 +36,13 @@ class KafkaError(Exception):
     """Base class of all errors that kjson raises."""
 
     code: Optional[int] = None
-    """librdkafka's or the broker's error code (`rd_kafka_resp_err_t`), or None where no code applies."""
+    """The error code of librdkafka or the broker (`rd_kafka_resp_err_t`), or None if there is none."""
     name: Optional[str] = None
     """The code's name, such as "MSG_SIZE_TOO_LARGE"; names of client-side errors start with "_"."""
     retriable: bool = False
-    """Whether the same call may succeed when it is made again."""
+    """Whether the same call may succeed if it is repeated."""
     fatal: bool = False
-    """Whether the client object is of no more use and has to be made anew."""
+    """Whether the client cannot be used any more: close it and create another."""
 
     def __init__(self, message: str = "", **attributes: Any) -> None:
         super().__init__(message)
@@ -62,7 +62,7 @@ def _rebuild(cls: type, args: Tuple[Any, ...], attributes: Dict[str, Any]) -> Ka
 
 
 class KafkaConnectionError(KafkaError, ConnectionError):
-    """No broker could be reached, or none any more."""
+    """No broker can be reached."""
 
     servers: Tuple[str, ...] = ()
     """The addresses that were tried, as "host:port"."""
@@ -79,14 +79,14 @@ class TlsError(KafkaConnectionError):
 
 
 class KafkaTimeoutError(KafkaError, TimeoutError):
-    """An operation did not end in the time that it was given."""
+    """An operation did not finish within its timeout."""
 
 
 class FlushTimeoutError(KafkaTimeoutError):
-    """`flush` or `close` ran out of time with messages still undelivered."""
+    """`flush` or `close` timed out before all messages were delivered."""
 
     remaining: int = 0
-    """How many messages had neither been confirmed nor failed."""
+    """The number of messages that were neither acknowledged nor failed."""
 
 
 class QueueFullError(KafkaError, BufferError):
@@ -94,7 +94,7 @@ class QueueFullError(KafkaError, BufferError):
 
 
 class FailedRecord(NamedTuple):
-    """One message that was not delivered, as it was handed to librdkafka."""
+    """One message that was not delivered, as it was passed to librdkafka."""
 
     topic: str
     partition: Optional[int]
@@ -104,25 +104,25 @@ class FailedRecord(NamedTuple):
 
 
 class DeliveryError(KafkaError):
-    """One message, or several, could not be delivered."""
+    """One or more messages could not be delivered."""
 
     failures: Tuple[FailedRecord, ...] = ()
     """The messages that failed, each with its own error."""
 
 
 class SerializationError(KafkaError, ValueError):
-    """A Python object could not become a message, or a message no Python object."""
+    """A message could not be encoded or decoded."""
 
 
 class EncodeError(SerializationError, TypeError):
     """A Python object has no JSON form."""
 
     path: str = "$"
-    """Where in the object: `$.orders[3].ts`."""
+    """The path of the value in the object, such as `$.orders[3].ts`."""
 
 
 class DecodeError(SerializationError):
-    """Bytes are not JSON. The consumer stands behind the message already: the next call goes on."""
+    """Bytes are not JSON, or do not fit `value_type`. The consumer's next read returns the message after it."""
 
     line: Optional[int] = None
     """The line of the error in the text, counted from 1."""
@@ -133,7 +133,7 @@ class DecodeError(SerializationError):
     topic: Optional[str] = None
     partition: Optional[int] = None
     offset: Optional[int] = None
-    """The message's offset in its partition (see `byte_offset` for the place in the text)."""
+    """The message's offset in its partition. The position in the text is `byte_offset`."""
     timestamp_ms: Optional[int] = None
     headers: Tuple[Tuple[str, Optional[bytes]], ...] = ()
     raw_key: Optional[bytes] = None
@@ -141,11 +141,11 @@ class DecodeError(SerializationError):
 
 
 class ConfigError(KafkaError, ValueError):
-    """An option is unknown, was given twice, or has a value that it cannot have."""
+    """An option is unknown, was given twice, or has an invalid value."""
 
     option: Optional[str] = None
     suggestion: Optional[str] = None
-    """The nearest option that does exist, if one is near."""
+    """The existing option with the most similar name, if one is similar."""
 
 
 class UnknownTopicError(KafkaError):
@@ -153,11 +153,11 @@ class UnknownTopicError(KafkaError):
 
 
 class AuthorizationError(KafkaError):
-    """The broker knows who is asking and refuses."""
+    """The broker authenticated the client and denies it access."""
 
 
 class MessageTooLargeError(KafkaError):
-    """The message is larger than `message.max.bytes` or than the broker takes."""
+    """The message is larger than `message.max.bytes`, or than the broker accepts."""
 
 
 class CommitError(KafkaError):
@@ -168,11 +168,11 @@ class TransactionError(KafkaError):
     """A transactional operation failed."""
 
     abortable: bool = False
-    """Whether `abort_transaction` puts the producer in order again; otherwise it has to be made anew."""
+    """Whether the producer can be used again after `abort_transaction`."""
 
 
 class FencedError(TransactionError):
-    """Another producer with the same `transactional_id`, or consumer with the same `group_instance_id`, took over."""
+    """Another producer with the same `transactional_id`, or consumer with the same `group_instance_id`, replaced this one."""
 
 
 class ClosedError(KafkaError, RuntimeError):
@@ -180,4 +180,4 @@ class ClosedError(KafkaError, RuntimeError):
 
 
 class ForkError(KafkaError, RuntimeError):
-    """The object was made in another process, before a fork: make a new one in the child."""
+    """The object was created in another process, before a fork. Create a new one in the child."""

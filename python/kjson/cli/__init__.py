@@ -1,7 +1,7 @@
-"""The `kjson` command: one module of this package for each subcommand, and here what they share.
+"""The `kjson` command. Each subcommand is a module of this package; this file parses arguments and reports errors.
 
 A subcommand's module has `NAME`, `HELP`, `add_arguments(parser)` and `run(arguments) -> int`, whose result is the exit
-status. What it raises as a `KafkaError`, an `OSError` or a `CommandError` becomes one line on standard error.
+status. A `KafkaError`, an `OSError` or a `CommandError` that it raises becomes one line on standard error.
 """
 
 import argparse
@@ -23,8 +23,8 @@ INTERRUPTED = 130
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Runs the command line and returns its exit status: 0 only when all of it worked."""
-    # Errors end in one line, so what librdkafka logged before them has to stay out of standard error.
+    """Runs the command and returns its exit status, which is 0 only if everything succeeded."""
+    # An error is reported in one line: keep librdkafka's log lines out of standard error.
     logging.getLogger("kjson").addHandler(logging.NullHandler())
     arguments = _parser().parse_args(argv)
     try:
@@ -34,7 +34,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output is gone (`kjson ... | head`); Python's own flush at exit must not complain again.
+        # The reader of our output has ended (`kjson ... | head`): Python's flush at exit must not raise again.
         sys.stdout = open("/dev/null", "w")  # noqa: SIM115
         return 1
     except (KafkaError, OSError, CommandError) as error:

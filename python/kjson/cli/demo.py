@@ -26,9 +26,9 @@ Quake = Dict[str, Any]
 
 BROKERS = 3
 PARTITIONS = 6
-CONFIRM_WITHIN_S = 30.0
+ACKNOWLEDGE_WITHIN_S = 30.0
 IDLE_LIMIT_S = 15.0
-"""How long the consumer may hear nothing before the demo gives up; a first join to a real group can take seconds."""
+"""How long the demo waits for the next record; the first join of a real group can take seconds."""
 STRONGEST = 5
 
 
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bootstrap-servers",
         metavar="HOST:PORT",
-        help="a real Kafka cluster to use, where the demo leaves a topic of its own behind (default: one in process)",
+        help="a real Kafka cluster to use; the demo creates a topic and leaves it there (default: one in this process)",
     )
 
 
@@ -72,39 +72,39 @@ def read_quakes() -> List[Quake]:
 
 
 def send(servers: str, topic: str, quakes: List[Quake]) -> None:
-    """Sends every event and waits for the confirmation of each."""
+    """Sends every event and waits until each is acknowledged."""
     with ProgressBar("sending", len(quakes)) as bar, Producer(servers) as producer:
         started = time.monotonic()
         deliveries = [producer.send(topic, quake, key=quake["id"]) for quake in quakes]
         for delivery in deliveries:
-            delivery.result(CONFIRM_WITHIN_S)
+            delivery.result(ACKNOWLEDGE_WITHIN_S)
             bar.advance()
         seconds = time.monotonic() - started
-    print(f"sent     {len(quakes):,} records, {len(deliveries):,} confirmed{_rate(len(deliveries), seconds)}")
+    print(f"sent     {len(quakes):,} records, {len(deliveries):,} acknowledged{_rate(len(deliveries), seconds)}")
 
 
 def receive(servers: str, topic: str, expected: int) -> List[Message]:
-    """Reads the topic through a consumer group until every record is here, and one look further for one too many."""
+    """Reads every record through a consumer group, and once more, for records that should not be there."""
     messages: List[Message] = []
     consumer = Consumer(topic, bootstrap_servers=servers, group_id=topic)
     with consumer, ProgressBar("receiving", expected) as bar:
-        started = heard = time.monotonic()
+        started = last = time.monotonic()
         while len(messages) < expected:
             batch = consumer.consume(500, timeout=0.5)
             if batch:
-                heard = time.monotonic()
-            elif time.monotonic() - heard > IDLE_LIMIT_S:
-                break  # what is missing shows in the comparison
+                last = time.monotonic()
+            elif time.monotonic() - last > IDLE_LIMIT_S:
+                break  # the comparison reports what is missing
             messages += batch
             bar.advance(len(batch))
-        seconds = heard - started
+        seconds = last - started
         messages += consumer.consume(500, timeout=0.1)
     print(f"received {len(messages):,} records through group {topic}{_rate(len(messages), seconds)}")
     return messages
 
 
 def differences(sent: List[Quake], received: List[Message]) -> List[str]:
-    """One line for each record that is missing, there twice, unknown or changed."""
+    """One line for each record that is missing, duplicated, unknown or changed."""
     lines = []
     missing = {quake["id"]: quake for quake in sent}
     for message in received:
@@ -112,7 +112,7 @@ def differences(sent: List[Quake], received: List[Message]) -> List[str]:
         quake = missing.pop(message.key, None)
         if quake is None:
             lines.append(f"{where}: key {message.key!r} was read twice or never sent")
-        # `==` takes 2 for 2.0 and does not see the order of keys; the text shows both.
+        # `==` ignores the order of keys and the difference of 2 and 2.0; the text has both.
         elif message.value != quake or json.dumps(message.value) != json.dumps(quake):
             lines.append(f"{where}: the event {message.key!r} arrived changed")
     lines += [f"the event {key!r} did not arrive" for key in missing]
@@ -120,7 +120,7 @@ def differences(sent: List[Quake], received: List[Message]) -> List[str]:
 
 
 def print_strongest(messages: List[Message]) -> None:
-    """What one gets from a topic of JSON: dicts, ready to use."""
+    """Shows the values as a program gets them: dicts."""
     print("the strongest earthquakes in the topic:")
     earthquakes = [message.value for message in messages if message.value["properties"]["mag"] is not None]
     earthquakes.sort(key=lambda quake: -quake["properties"]["mag"])

@@ -1,7 +1,7 @@
-"""The error that a subcommand raises to end with one clear line."""
+"""The error with which a subcommand ends with one line on standard error."""
 
 __all__ = ["CommandError"]
 
 
 class CommandError(Exception):
-    """The command did not do all that it was asked to do; the message is the line that the user reads."""
+    """The command failed; the message is the line that the user reads."""

@@ -1,4 +1,4 @@
-"""A progress bar on standard error for people, and nothing at all where standard error is a file."""
+"""A progress bar on standard error; silent if that is not a terminal."""
 
 import sys
 import time
@@ -9,11 +9,11 @@ __all__ = ["ProgressBar"]
 
 WIDTH = 40
 REDRAW_EVERY_S = 0.05
-"""Twenty frames a second look smooth and cost nothing next to the work."""
+"""Twenty frames a second look smooth at no noticeable cost."""
 
 
 class ProgressBar:
-    """`with ProgressBar("sending", 1707) as bar: bar.advance()`"""
+    """Use it as `with ProgressBar("sending", 1707) as bar: bar.advance()`."""
 
     def __init__(self, label: str, total: int, *, stream: Optional[TextIO] = None) -> None:
         self._label = label
@@ -24,7 +24,7 @@ class ProgressBar:
         self._next_drawing = 0.0
 
     def advance(self, count: int = 1) -> None:
-        """Counts on and redraws the bar when it is time to."""
+        """Adds to the count, and redraws the bar at most every `REDRAW_EVERY_S`."""
         self._done += count
         if self._visible and time.monotonic() >= self._next_drawing:
             self._draw()

@@ -1,4 +1,4 @@
-"""Kafka in a test or a notebook without a broker: `MockCluster`, librdkafka's mock brokers in this process."""
+"""Kafka for tests and notebooks without a broker: `MockCluster`, librdkafka's mock brokers in this process."""
 
 from .._clients import MockCluster
 
