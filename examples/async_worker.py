@@ -1,9 +1,9 @@
-"""Read orders, write their totals, on an event loop: at least once, and with many at a time.
+"""Read orders and write their totals, on an event loop: at least once, many at a time.
 
     python examples/async_worker.py [localhost:9092]
 
-Offsets are committed only when the broker has confirmed what was made of the messages; killed at any moment, the next run
-reads again what was not committed. Ctrl-C or SIGTERM ends it after the batch that it is at.
+Offsets are committed only after the broker has acknowledged the totals. If the program is killed, at any moment, the
+next run reads what was not committed. Ctrl-C or SIGTERM ends it after the current batch.
 """
 
 import argparse
@@ -35,7 +35,7 @@ async def work(servers: str, until_idle: Optional[float], stop: asyncio.Event) -
             await asyncio.wait({reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
             if not reading.done():
-                reading.cancel()  # loses nothing: what it would have got comes to the next run
+                reading.cancel()  # loses nothing: the next run reads these messages
                 break
             orders = reading.result()
             if not orders:
@@ -48,7 +48,7 @@ async def work(servers: str, until_idle: Optional[float], stop: asyncio.Event) -
 async def main() -> None:
     parser = argparse.ArgumentParser(description="Copy orders to totals, at least once.")
     parser.add_argument("servers", nargs="?", default="localhost:9092")
-    parser.add_argument("--until-idle", type=float, help="end after so many seconds without an order")
+    parser.add_argument("--until-idle", type=float, help="end after this many seconds without an order")
     arguments = parser.parse_args()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,8 +1,8 @@
-"""Read orders, write their totals: each exactly once, however often this program is killed and started again.
+"""Read orders and write their totals: each exactly once, however often this program is killed and restarted.
 
     python examples/consume_transform_produce.py [localhost:9092]
 
-What is written and how far was read are committed together, in one transaction. Whoever reads `totals` with
+The totals and the offsets of their orders are committed together, in one transaction. A consumer of `totals` with
 isolation_level="read_committed", the default, sees no total twice and misses none.
 """
 
@@ -21,12 +21,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Copy orders to totals, exactly once.")
     parser.add_argument("servers", nargs="?", default="localhost:9092")
     parser.add_argument("--batch", type=int, default=500, help="messages in one transaction")
-    parser.add_argument("--until-idle", type=float, help="end after so many seconds without an order")
+    parser.add_argument("--until-idle", type=float, help="end after this many seconds without an order")
     parser.add_argument("--pause", type=float, default=0.0, help="seconds between two transactions")
     arguments = parser.parse_args()
 
-    # The ids are the same at every start: the broker then ends the transaction that a killed predecessor left open, and
-    # gives its partitions to the successor at once (KIP-345), not when its session has timed out.
+    # The ids are the same at every start: the broker then aborts the transaction that a killed process left open, and
+    # assigns its partitions to the new process at once (KIP-345), not after the session timeout.
     producer = Producer(arguments.servers, transactional_id="totals-1", transaction_timeout_ms=10_000)
     consumer = Consumer(
         "orders",

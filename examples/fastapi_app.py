@@ -2,9 +2,9 @@
 
     uvicorn fastapi_app:app          # with KAFKA_SERVERS=host:port, or a broker at localhost:9092
 
-One producer serves all requests. The lifespan connects it before the first of them, so that a service without its broker
-does not start, and flushes it after the last. A request is answered when the broker has confirmed its event; what could not
-be confirmed is an error for the client, who may try again.
+One producer serves all requests. The lifespan connects it before the first request, so that the service does not start
+without its broker, and flushes it after the last. A request is answered when the broker has acknowledged its event;
+otherwise the client gets an error and may retry.
 """
 
 import os

@@ -1,7 +1,7 @@
 """The clients that users import: Python's own subclasses of the compiled classes.
 
 They add a `__dict__`, which `unittest.mock.patch.object(producer, "send")` needs, and weak references: classes compiled
-for the stable ABI of Python 3.8 cannot have them. A call of an inherited method costs the same, since types cache lookups.
+for the stable ABI of Python 3.8 cannot have them. A call of an inherited method costs the same: types cache lookups.
 
 To `inspect`, `unittest.mock` and web frameworks the awaited methods are coroutine functions; a call runs the compiled
 method.
@@ -58,8 +58,8 @@ class AsyncProducer(_kjson.AsyncProducer):
 
 
 @_coroutines(
-    "start subscribe unsubscribe assign poll consume commit committed position seek seek_to_beginning seek_to_end pause "
-    "resume paused beginning_offsets end_offsets offsets_for_times lag ping close __aenter__ __aexit__"
+    "start subscribe unsubscribe assign poll consume commit committed position seek seek_to_beginning seek_to_end "
+    "pause resume paused beginning_offsets end_offsets offsets_for_times lag ping close __aenter__ __aexit__"
 )
 class AsyncConsumer(_kjson.AsyncConsumer):
     __doc__ = _kjson.AsyncConsumer.__doc__

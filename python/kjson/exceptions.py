@@ -172,7 +172,7 @@ class TransactionError(KafkaError):
 
 
 class FencedError(TransactionError):
-    """Another producer with the same `transactional_id`, or consumer with the same `group_instance_id`, replaced this one."""
+    """A newer producer with this `transactional_id`, or consumer with this `group_instance_id`, has taken over."""
 
 
 class ClosedError(KafkaError, RuntimeError):
