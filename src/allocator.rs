@@ -1,12 +1,12 @@
 //! The memory of all native code in this module: mimalloc's, not the system's.
 //!
-//! A message is allocated on librdkafka's broker thread and freed on the program's, or the other way round. glibc takes the
-//! lock of the first thread's arena for each, mimalloc leaves a note: 0.1 to 0.25 us for each message that is sent or read.
-//! Python objects are not concerned; the interpreter has an allocator of its own.
+//! A message is allocated on librdkafka's broker thread and freed on the program's, or the other way round. glibc takes
+//! the lock of the first thread's arena for each, mimalloc leaves a note: 0.1 to 0.25 us for each message that is sent
+//! or read. Python objects are not concerned; the interpreter has an allocator of its own.
 //!
-//! The linker routes what librdkafka, OpenSSL and Rust ask of the C library through here (`--wrap`, see build.rs), which the
-//! linkers of Linux can do; elsewhere, the system's is used. Memory that the C library itself allocates (`strdup`, `realpath`)
-//! goes back there.
+//! The linker routes what librdkafka, OpenSSL and Rust ask of the C library through here (`--wrap`, see build.rs),
+//! which the linkers of Linux can do; elsewhere, the system's is used. Memory that the C library itself allocates
+//! (`strdup`, `realpath`) goes back there.
 //!
 //! `unsafe`: the C interface of an allocator.
 #![allow(unsafe_code)]
@@ -18,8 +18,8 @@ use libmimalloc_sys as mi;
 /// `mi_option_purge_delay` of mimalloc.h.
 const PURGE_DELAY: mi::mi_option_t = 15;
 
-/// Memory that is free for so long goes back to the system. With mimalloc's own 10 ms the buffers of fetches were unmapped and
-/// mapped anew between two calls of a program that reads at full speed: 0.1 us a message.
+/// Memory that is free for so long goes back to the system. With mimalloc's own 10 ms the buffers of fetches were
+/// unmapped and mapped anew between two calls of a program that reads at full speed: 0.1 us a message.
 const PURGE_DELAY_MS: std::os::raw::c_long = 200;
 
 /// Before anything is allocated in earnest. What the environment says (`MIMALLOC_PURGE_DELAY`) comes first.

@@ -108,7 +108,7 @@ impl From<EncodeError> for PyErr {
     fn from(error: EncodeError) -> Self {
         match error {
             EncodeError::Raised(error) => error,
-            EncodeError::Refused { path, message } => {
+            EncodeError::NoJsonForm { path, message } => {
                 raise("EncodeError", &message, |attributes| attributes.set_item("path", path))
             }
         }

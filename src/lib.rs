@@ -13,7 +13,8 @@ mod python;
 
 use pyo3::prelude::*;
 
-// Without the GIL it is not sound: the codec reads dicts and lists by pointers that are borrowed, and its caches are shared.
+// Without the GIL it is not sound: the codec reads dicts and lists by pointers that are borrowed, and its caches are
+// shared.
 #[pymodule(gil_used = true)]
 mod _kjson {
     #[pymodule_export]

@@ -1,7 +1,8 @@
 //! `Once`: a Python object that is made when it is first needed and kept for the rest of the process.
 //!
-//! Not PyO3's `PyOnceLock`, which locks while the value is made: Python code runs then, which may fork, or ask for the same
-//! value again from a finalizer. Here two threads may make it, and one of the two values is kept; nothing is ever found locked.
+//! Not PyO3's `PyOnceLock`, which locks while the value is made: Python code runs then, which may fork, or ask for the
+//! same value again from a finalizer. Here two threads may make it, and one of the two values is kept; nothing is ever
+//! found locked.
 
 use std::sync::OnceLock;
 

@@ -1,11 +1,11 @@
 //! The few CPython functions that the codec needs beyond the limited API of Python 3.8, looked up once by name.
 //!
-//! `PyUnicode_AsUTF8AndSize` is exported by every CPython since 3.3, but belongs to the limited API only from 3.10:
-//! calling it by address borrows a string's text, 1.6 ns, where the limited API makes a `bytes` object of it first. The
-//! others save a dict's growth, and a decoder's work where it is known that a text is ASCII. Where a name is missing, a
-//! slower function of the limited API takes over.
+//! Every CPython since 3.3 exports `PyUnicode_AsUTF8AndSize`, but the limited API has it only from 3.10 on: called by
+//! address it borrows a string's text in 1.6 ns, where the limited API makes a `bytes` object first. The others save
+//! the growth of a dict, and decoding where a text is known to be ASCII. Where a name is missing, a slower function of
+//! the limited API is used.
 //!
-//! `unsafe`: foreign functions called through their address, with the signatures of CPython's headers.
+//! `unsafe`: calls foreign functions by address, with the signatures of CPython's headers.
 #![allow(unsafe_code)]
 
 use std::ffi::CString;
@@ -23,7 +23,7 @@ type FromKindAndData = unsafe extern "C" fn(c_int, *const u8, Py_ssize_t) -> *mu
 type NewUnicode = unsafe extern "C" fn(Py_ssize_t, u32) -> *mut PyObject;
 type NewPresized = unsafe extern "C" fn(Py_ssize_t) -> *mut PyObject;
 
-/// Addresses of the functions that this interpreter has.
+/// The functions that this interpreter has.
 pub(super) struct CApi {
     as_utf8: Option<AsUtf8>,
     from_kind_and_data: Option<FromKindAndData>,
@@ -31,7 +31,7 @@ pub(super) struct CApi {
     new_ascii: Option<NewAscii>,
 }
 
-/// Makes a str of ASCII characters without any, and where in it these belong.
+/// Allocates a str for ASCII characters, which are to be written at `text_at`, in bytes from its address.
 #[derive(Clone, Copy)]
 struct NewAscii {
     new: NewUnicode,
@@ -40,26 +40,26 @@ struct NewAscii {
 
 static CAPI: OnceLock<CApi> = OnceLock::new();
 
-/// As `PyBytes::new`, which panics where memory runs out.
+/// As `PyBytes::new`, which panics if memory runs out.
 pub fn new_bytes<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-    // SAFETY: pointer and length are those of one slice, which is copied. The result is null with an exception set, or a new
-    // reference to a bytes object.
+    // SAFETY: pointer and length are those of one slice, which is copied. The result is null with an exception set, or
+    // a new reference to a bytes object.
     unsafe {
         let made = ffi::PyBytes_FromStringAndSize(data.as_ptr().cast(), data.len() as Py_ssize_t);
         Ok(Bound::from_owned_ptr_or_err(py, made)?.cast_into_unchecked())
     }
 }
 
-/// The int that these decimal digits mean.
+/// The int of decimal digits.
 pub(super) fn new_int<'py>(py: Python<'py>, digits: &str) -> PyResult<Bound<'py, PyAny>> {
     let digits = CString::new(digits)?;
     // SAFETY: the text is NUL-terminated and read only in the call. The result is null with an exception set, or new.
     unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyLong_FromString(digits.as_ptr(), std::ptr::null_mut(), 10)) }
 }
 
-/// As `PyList::new`, which panics where memory runs out. The items come back with the error.
+/// As `PyList::new`, which panics if memory runs out. Returns the items with the error.
 pub fn new_list<T>(py: Python<'_>, items: Vec<Py<T>>) -> Result<Bound<'_, PyList>, (PyErr, Vec<Py<T>>)> {
-    // SAFETY: as above. Each place of the new list is filled once, before anybody sees it, and takes over the reference.
+    // SAFETY: as above. Each item of the new list is set once, before other code sees it, and takes over the reference.
     unsafe {
         let list = match Bound::from_owned_ptr_or_err(py, ffi::PyList_New(items.len() as Py_ssize_t)) {
             Ok(list) => list.cast_into_unchecked::<PyList>(),
@@ -107,8 +107,8 @@ impl CApi {
         CApi { as_utf8: None, from_kind_and_data: None, new_presized: None, new_ascii: None }
     }
 
-    /// The UTF-8 text of a `str` or of a subclass, borrowed from it. None, with no exception set, where the function is
-    /// missing or fails (a lone surrogate, no memory): then `copy_utf8` has the answer or the reason.
+    /// The UTF-8 text of a `str` or a subclass, borrowed from it. None, with no exception set, where the function is
+    /// missing or fails (a lone surrogate, no memory): then `copy_utf8` has the text or the error.
     ///
     /// # Safety
     /// `text` must be a live `str` and outlive the result.
@@ -123,11 +123,11 @@ impl CApi {
             unsafe { ffi::PyErr_Clear() };
             return None;
         }
-        // SAFETY: CPython keeps the UTF-8 form, `size` bytes long, inside the str until the str goes.
+        // SAFETY: CPython keeps the UTF-8 form, `size` bytes long, as long as the str lives.
         Some(unsafe { std::slice::from_raw_parts(data.cast(), size as usize) })
     }
 
-    /// The UTF-8 text of a `str` or of a subclass as a new `bytes` object, with functions of the limited API only.
+    /// The UTF-8 text of a `str` or a subclass as a new `bytes` object, with functions of the limited API.
     ///
     /// # Safety
     /// `text` must be a live `str`.
@@ -138,7 +138,7 @@ impl CApi {
         Ok(bytes.cast_into()?)
     }
 
-    /// The same, with the three bytes of each lone surrogate, which are no UTF-8.
+    /// As `copy_utf8`, with three bytes for each lone surrogate, which are not UTF-8.
     ///
     /// # Safety
     /// `text` must be a live `str`.
@@ -155,7 +155,7 @@ impl CApi {
         Ok(bytes.cast_into()?)
     }
 
-    /// A new `str`, or NULL with an exception set if `text` is no UTF-8 or memory ran out.
+    /// A new `str`, or NULL with an exception set if `text` is not UTF-8 or memory runs out.
     #[inline(always)]
     pub(super) fn new_text(&self, text: &[u8], is_ascii: bool) -> *mut PyObject {
         if !is_ascii {
@@ -165,7 +165,7 @@ impl CApi {
         } else if let Some(object) = self.new_ascii.and_then(|ascii| ascii.text(text)) {
             return object;
         }
-        // SAFETY: reads `text`, which is as long as it says; the GIL is held wherever a CApi is used.
+        // SAFETY: pointer and length are those of one slice; the GIL is held wherever a CApi is used.
         unsafe { ffi::PyUnicode_FromStringAndSize(text.as_ptr().cast(), text.len() as Py_ssize_t) }
     }
 
@@ -178,12 +178,12 @@ impl CApi {
         })
     }
 
-    /// A new dict with room for `length` keys, or NULL with an exception set.
+    /// A new dict with capacity for `length` keys, or NULL with an exception set.
     #[inline(always)]
     pub(super) fn new_dict(&self, length: usize) -> *mut PyObject {
-        // A dict starts with room for 5 keys, and moves them each time that it doubles.
+        // A dict has capacity for 5 keys at first, and moves its keys each time that it grows.
         match self.new_presized {
-            // SAFETY: takes a length and gives a new reference or NULL.
+            // SAFETY: takes a length and returns a new reference or NULL.
             Some(new_presized) if length > 5 => unsafe { new_presized(length as Py_ssize_t) },
             // SAFETY: as above.
             _ => unsafe { ffi::PyDict_New() },
@@ -192,12 +192,12 @@ impl CApi {
 }
 
 impl NewAscii {
-    /// Finds the place on a str that has been made: a str of ASCII characters holds its text itself (PEP 393), and that is
-    /// its UTF-8 text, too.
+    /// Measures `text_at` on a new str: one of ASCII characters holds its text inside itself (PEP 393), which is its
+    /// UTF-8 text, too.
     #[cfg(unix)]
     fn look_up(as_utf8: AsUtf8, new: NewUnicode) -> Option<Self> {
         const LENGTH: usize = 32;
-        // SAFETY: the functions are CPython's, and the GIL is held; the object is given back once.
+        // SAFETY: the functions are CPython's, and the GIL is held; the object is released once.
         unsafe {
             let object = new(LENGTH as Py_ssize_t, 127);
             if object.is_null() {
@@ -208,21 +208,21 @@ impl NewAscii {
             let text = as_utf8(object, &mut size);
             let text_at = (text as usize).checked_sub(object as usize);
             ffi::Py_DECREF(object);
-            // A str is a struct of some words. Anything else is no layout that this was written for.
+            // The header of a str is a few words. Any other distance is a layout unknown to this code.
             text_at
                 .filter(|at| size == LENGTH as Py_ssize_t && (16..=128).contains(at))
                 .map(|text_at| NewAscii { new, text_at })
         }
     }
 
-    /// None for the shortest, of which Python keeps one each, and when memory runs out: then the slower way has the reason.
+    /// None for the shortest, which Python shares, and if memory runs out: then the slower function has the error.
     #[inline(always)]
     fn text(self, text: &[u8]) -> Option<*mut PyObject> {
         if text.len() < 2 {
             return None;
         }
-        // SAFETY: the new str is nobody else's yet, and has room for so many bytes at `text_at`; its end is written already.
-        // The caller knows that all are ASCII, and the GIL is held.
+        // SAFETY: no other code has the new str yet, which holds `text.len()` bytes at `text_at` and ends with a NUL
+        // already. The caller knows that all are ASCII, and the GIL is held.
         unsafe {
             let object = (self.new)(text.len() as Py_ssize_t, 127);
             if object.is_null() {

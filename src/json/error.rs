@@ -1,13 +1,13 @@
-//! Why a value could not be encoded or bytes not be decoded: plain data, turned into exceptions by the bindings.
+//! The codec's errors as plain data, from which `crate::error` makes exceptions.
 
 use pyo3::PyErr;
 
 /// Why a Python object has no JSON form.
 #[derive(Debug)]
 pub enum EncodeError {
-    /// The codec refuses the value at `path`, such as `$.orders[3].ts`.
-    Refused { path: String, message: String },
-    /// Code of the user's raised (`default=`, an overridden `items`, ...): passed on as it is.
+    /// The value at `path`, such as `$.orders[3].ts`, has none.
+    NoJsonForm { path: String, message: String },
+    /// User code raised (`default=`, an overridden `items`, ...), or Python ran out of memory or stack.
     Raised(PyErr),
 }
 
@@ -16,12 +16,12 @@ pub enum EncodeError {
 pub enum DecodeError {
     /// `line` and `column` count from 1, the column in bytes; `byte_offset` counts from 0.
     Malformed { message: String, line: usize, column: usize, byte_offset: usize },
-    /// Code of the user's raised (`parse_float=`), or Python ran out of memory: passed on as it is.
+    /// User code raised (`parse_float=`), or Python ran out of memory or stack.
     Raised(PyErr),
 }
 
 impl DecodeError {
-    /// An error at `byte_offset` of `bytes`; finding the line costs a scan that only errors pay for.
+    /// An error at `byte_offset` of `bytes`. The line is counted here, so that only errors cost a scan.
     pub(super) fn at(bytes: &[u8], byte_offset: usize, cause: &str) -> Self {
         let byte_offset = byte_offset.min(bytes.len());
         let before = &bytes[..byte_offset];

@@ -1,16 +1,16 @@
 //! The `str` objects of keys seen before. Messages of one topic repeat their keys: a hit saves the allocation, and the
-//! string's hash is computed already when the dict asks for it.
+//! string has its hash already when the dict asks for it.
 //!
-//! Each key remembers which one came after it. So the usual next key is known by one comparison, closing quote and colon
-//! included, before its end is looked for: 6 to 8 % of the time of objects.
+//! Each slot remembers the key that came after its own. So the usual next key is recognized by one comparison, closing
+//! quote and colon included, before its end is looked for: 6 to 8 % of the time to read objects.
 //!
-//! Bounded: 1,024 slots, keys of up to 48 bytes, a newcomer takes the slot. Whoever chooses keys to collide gets
+//! Bounded: 1,024 slots, keys of up to 48 bytes; a new key replaces the one in its slot. Keys chosen to collide cause
 //! misses, no more.
 //!
-//! What `get` gives is borrowed, which saves the 17 keys of a small event two calls each (3 % of its reading). So an object
-//! that the cache does not keep, or no longer, lives until `let_go`.
+//! `get` returns a borrowed reference, which saves two calls for each of the 17 keys of a small event (3 % of the time
+//! to read it). So an object that no slot keeps lives until `release_lent`.
 //!
-//! `unsafe`: owns references without a token, because it lives in a static; see `Slot`.
+//! `unsafe`: owns references without a GIL token, because it is stored in a static; see `KeySlot`.
 #![allow(unsafe_code)]
 
 use pyo3::ffi::{self, PyObject};
@@ -19,46 +19,46 @@ use super::short_key;
 
 const SLOTS: usize = 1024;
 const LONGEST: usize = 48;
-/// Room for more that is only lent is given back after use.
-const KEPT: usize = 1 << 16;
+/// A larger vector of lent objects is freed after use.
+const MAX_RETAINED: usize = 1 << 16;
 
 pub(super) struct KeyCache {
-    slots: Vec<Slot>,
+    slots: Vec<KeySlot>,
     /// The slot of the key that was read last.
     last: usize,
-    /// Given to somebody, and in no slot.
-    passing: Vec<*mut PyObject>,
+    /// Owned objects that were returned, and that no slot keeps.
+    lent: Vec<*mut PyObject>,
 }
 
-/// The text is kept beside the object, so that comparing needs no call into Python and no second cache line.
+/// Has the text beside the object, so that comparing needs no call into Python.
 #[repr(align(64))]
-struct Slot {
-    /// What a text begins with that goes on with this key: the key, its closing quote and a colon, as far as `mask` reaches.
-    /// One that is never met while the slot is free or its key too long.
+struct KeySlot {
+    /// The key, its closing quote and a colon, in the bytes that `mask` covers. Equal to no text while the slot is free
+    /// or its key is too long.
     head: u128,
     mask: u128,
     object: *mut PyObject,
     /// 0 while the slot is free.
     length: usize,
-    /// The slot of the key that came after this one the last time.
+    /// The slot of the key that last came after this one.
     next: usize,
     /// Two words of the text, which are all of it up to 16 bytes.
     ends: (u64, u64),
     text: [u8; LONGEST],
 }
 
-// SAFETY: the pointers are references that the cache owns and only touches while its user holds the GIL: every method
-// asks for that.
+// SAFETY: the pointers are references that the cache owns and uses only while its caller holds the GIL: every method
+// requires that.
 unsafe impl Send for KeyCache {}
 
-/// Quote and colon.
-const BEHIND: usize = 2;
+/// Length of the closing quote and the colon.
+const QUOTE_COLON: usize = 2;
 
-impl Slot {
-    /// No bits of a text outside the mask are compared, so this head never equals any.
+impl KeySlot {
+    /// A masked text has no bits outside the mask, so it never equals this head.
     const NEVER: (u128, u128) = (1, 0);
 
-    const FREE: Slot = Slot {
+    const FREE: KeySlot = KeySlot {
         head: Self::NEVER.0,
         mask: Self::NEVER.1,
         object: std::ptr::null_mut(),
@@ -68,30 +68,30 @@ impl Slot {
         text: [0; LONGEST],
     };
 
-    /// Gives what was there.
+    /// Returns the object that it replaces.
     fn put(&mut self, text: &[u8], ends: (u64, u64), object: *mut PyObject) -> *mut PyObject {
         self.length = text.len();
         self.ends = ends;
         self.text[..text.len()].copy_from_slice(text);
         (self.head, self.mask) = Self::NEVER;
         let mut head = [0; 16];
-        if let Some(room) = head.get_mut(..text.len() + BEHIND) {
-            room[..text.len()].copy_from_slice(text);
-            room[text.len()..].copy_from_slice(b"\":");
+        if let Some(key) = head.get_mut(..text.len() + QUOTE_COLON) {
+            key[..text.len()].copy_from_slice(text);
+            key[text.len()..].copy_from_slice(b"\":");
             self.head = u128::from_le_bytes(head);
-            self.mask = u128::MAX >> (8 * (16 - text.len() - BEHIND));
+            self.mask = u128::MAX >> (8 * (16 - text.len() - QUOTE_COLON));
         }
         std::mem::replace(&mut self.object, object)
     }
 }
 
 impl KeyCache {
-    /// A cache that remembers nothing, until `prepare`.
+    /// A cache that keeps nothing until `prepare`.
     pub(super) const fn new() -> Self {
-        KeyCache { slots: Vec::new(), last: 0, passing: Vec::new() }
+        KeyCache { slots: Vec::new(), last: 0, lent: Vec::new() }
     }
 
-    /// Makes the slots, 128 KiB, the first time.
+    /// Allocates the slots, 128 KiB, the first time.
     #[inline]
     pub(super) fn prepare(&mut self) {
         if self.slots.is_empty() {
@@ -99,8 +99,8 @@ impl KeyCache {
         }
     }
 
-    /// The key that `text` begins with, if it is the one that came after the last key the last time, and the place behind
-    /// its colon. It lives until `let_go`.
+    /// The key at the start of `text`, if it is the one that came after the last key before, and the position after its
+    /// colon. The key lives until `release_lent`.
     #[inline(always)]
     pub(super) fn guess(&mut self, text: &[u8]) -> Option<(*mut PyObject, usize)> {
         let guessed = self.slots.get(self.last)?.next;
@@ -109,10 +109,10 @@ impl KeyCache {
             return None;
         }
         self.last = guessed;
-        Some((slot.object, slot.length + BEHIND))
+        Some((slot.object, slot.length + QUOTE_COLON))
     }
 
-    /// The `str` of `text`, made by `build` if it is not known; it lives until `let_go`. NULL if `build` gives NULL.
+    /// The `str` of `text`, from `build` on a miss; it lives until `release_lent`. NULL if `build` returns NULL.
     ///
     /// # Safety
     /// The GIL must be held, and `build` must return a new reference to the `str` that `text` spells, or NULL.
@@ -123,10 +123,10 @@ impl KeyCache {
             return unsafe { self.lend(build(text)) };
         }
         let ends = short_key::ends(text);
-        let place = short_key::hash(ends, text) % SLOTS;
-        let last = std::mem::replace(&mut self.last, place);
-        self.slots[last].next = place;
-        let slot = &mut self.slots[place];
+        let index = short_key::hash(ends, text) % SLOTS;
+        let last = std::mem::replace(&mut self.last, index);
+        self.slots[last].next = index;
+        let slot = &mut self.slots[index];
         if slot.ends == ends && slot.length == text.len() && (text.len() <= 16 || slot.text[..text.len()] == *text) {
             return slot.object;
         }
@@ -139,35 +139,36 @@ impl KeyCache {
         object
     }
 
-    /// Keeps an object until `let_go`, and gives it back.
+    /// Keeps an object until `release_lent`, and returns it.
     ///
     /// # Safety
-    /// `object` is a new reference, which this takes over, or NULL.
+    /// `object` must be a new reference, which the cache takes over, or NULL.
     #[inline]
     pub(super) unsafe fn lend(&mut self, object: *mut PyObject) -> *mut PyObject {
         if !object.is_null() {
-            self.passing.push(object);
+            self.lent.push(object);
         }
         object
     }
 
-    /// Frees what was only lent.
+    /// Releases the objects that were only lent.
     ///
     /// # Safety
-    /// The GIL must be held, and nobody has what `get` and `lend` gave any more, but as a reference of his own.
+    /// The GIL must be held, and results of `get`, `guess` and `lend` must not be used any more without a new
+    /// reference.
     #[inline]
-    pub(super) unsafe fn let_go(&mut self) {
-        for object in self.passing.drain(..) {
+    pub(super) unsafe fn release_lent(&mut self) {
+        for object in self.lent.drain(..) {
             // SAFETY: owned since `lend`; freeing a str runs no Python code.
             unsafe { ffi::Py_DECREF(object) };
         }
-        if self.passing.capacity() > KEPT {
-            self.passing = Vec::new();
+        if self.lent.capacity() > MAX_RETAINED {
+            self.lent = Vec::new();
         }
     }
 
     #[cold]
     fn fill(&mut self) {
-        self.slots.resize_with(SLOTS, || Slot::FREE);
+        self.slots.resize_with(SLOTS, || KeySlot::FREE);
     }
 }

@@ -1,5 +1,5 @@
 //! The JSON codec: Python objects to bytes (`encode`) and bytes to Python objects (`decode`), as exact as the standard
-//! library's `json`. Nothing here knows about Kafka. What each type becomes is the table of docs/json.md.
+//! library's `json`. Knows nothing of Kafka. docs/json.md has the table of types.
 
 mod callback;
 mod capi;
@@ -17,22 +17,22 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 pub use capi::{new_bytes, new_list};
-pub use decode::{Series, Unseen};
+pub use decode::{Untracked, ValueDecoder};
 pub use error::{DecodeError, EncodeError};
 pub use reference::{reference_decode, reference_encode};
 
-/// How deep arrays and objects may be nested, the same in both directions: what one side writes, the other reads.
-/// `json` stops near 1,000 and serde_json at 128; 512 frames of either walk take less than 384 KiB of stack.
+/// How deep arrays and objects may be nested, the same in both directions, so that what is written can be read.
+/// `json` stops near 1,000 and serde_json at 128; 512 levels take less than 384 KiB of stack in either direction.
 pub const MAX_DEPTH: usize = 512;
 
-/// What NaN and the infinities become, none of which JSON can say.
+/// What NaN and the infinities become, which JSON has not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NanPolicy {
-    /// Refuse the value, with its path.
+    /// Raise an EncodeError with the path.
     Error,
     /// Write `null`.
     Null,
-    /// Write `NaN`, `Infinity`, `-Infinity`, as `json.dumps` does: readers that follow the RFC refuse that.
+    /// Write `NaN`, `Infinity`, `-Infinity`, as `json.dumps` does: readers that follow the RFC reject them.
     Allow,
 }
 
@@ -49,17 +49,17 @@ pub struct DecodeOptions {
     pub parse_float: Option<Py<PyAny>>,
 }
 
-/// Appends the JSON form of `value` to `out`. After an error, `out` is as long as it was before.
+/// Appends `value` as JSON to `out`, whose length is unchanged after an error.
 pub fn encode(value: &Bound<'_, PyAny>, options: &EncodeOptions, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     encode::encode(value, options, out)
 }
 
-/// Builds the Python object that `bytes` describe.
+/// Builds the Python object that `bytes` represent.
 pub fn decode<'py>(py: Python<'py>, bytes: &[u8], options: &DecodeOptions) -> Result<Bound<'py, PyAny>, DecodeError> {
     decode::decode(py, bytes, options)
 }
 
-/// The same for a `str`. A byte order mark is refused there, as `json.loads` does: it belongs to bytes.
+/// Decodes a `str`. A byte order mark is an error there, as in `json.loads`: it belongs to bytes.
 pub fn decode_text<'py>(
     text: &Bound<'py, PyString>,
     options: &DecodeOptions,

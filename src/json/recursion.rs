@@ -1,9 +1,9 @@
-//! Keeps code of the user's that calls the codec from code of the user's from running out of stack.
+//! Keeps nested calls of the codec from overflowing the stack.
 //!
-//! One walk is held to `MAX_DEPTH`. But a `default=` may call `dumps` again, and a `parse_float=` may call `loads`, each with
-//! levels of its own: 14 calls of 500 levels took all of a main thread's 8 MiB, before Python's own limit of 1,000 calls was
-//! reached. So where Python code is called from a walk, and where a walk begins inside such a call, it is looked at how much of
-//! the stack is left, and too little is a RecursionError, as it is in `json`. Walks that call nothing pay one load for this.
+//! One call is limited to `MAX_DEPTH`. But `default=` may call `dumps` again, and `parse_float=` may call `loads`, each
+//! with up to as many levels: 14 calls of 500 levels took all of a main thread's 8 MiB, before Python's limit of 1,000
+//! calls was reached. So the codec checks how much stack is left before it calls user code, and where it is called from
+//! such code; too little is a RecursionError, as in `json`. Without user code this costs one load.
 //!
 //! `unsafe`: asks the system where the thread's stack ends.
 #![allow(unsafe_code)]
@@ -16,32 +16,32 @@ use pyo3::PyErr;
 
 use super::MAX_DEPTH;
 
-/// Bytes of stack that a call into Python may need until it comes back to the codec.
+/// Bytes of stack that user code may need until it calls the codec again.
 const RESERVE: usize = 48 * 1024;
-/// Bytes of stack that one level of a walk takes at most: 700 were measured.
+/// Bytes of stack that one level takes at most: 700 were measured.
 const LEVEL: usize = 1024;
 
-/// How many calls into Python are under way from inside a walk, on all threads. Changed by who holds the GIL.
+/// Number of calls of user code in progress in the codec, on all threads. Changed only with the GIL.
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 
-/// Begins a call into Python from inside a walk: false if this thread's stack has no room for it. `leave` ends it.
+/// Begins a call of user code: false if this thread's stack is too small for it. `leave` ends it.
 ///
-/// Not a guard: that would make the frames of a walk larger. A panic leaves the count too high, and then walks
-/// look at the stack more often than they need to.
+/// Not a guard, which would make the frames of the codec larger. A panic leaves the count too high, so that the stack
+/// is checked more often than necessary.
 #[inline]
 pub(super) fn enter() -> bool {
-    let room = left() >= RESERVE;
-    if room {
+    let fits = left() >= RESERVE;
+    if fits {
         CALLS.store(CALLS.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
-    room
+    fits
 }
 
 pub(super) fn leave() {
     CALLS.store(CALLS.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
 }
 
-/// How deep a walk that begins now may go: `MAX_DEPTH`, or less inside a call with little stack left.
+/// How deep a call that begins now may go: `MAX_DEPTH`, or less inside user code with little stack left.
 #[inline(always)]
 pub(super) fn depth_left() -> usize {
     if CALLS.load(Ordering::Relaxed) == 0 {
@@ -59,7 +59,7 @@ fn levels_left() -> usize {
 #[cold]
 pub(super) fn error() -> PyErr {
     PyRecursionError::new_err(
-        "calls of the JSON codec from default=, parse_float= and the like are nested too deeply for the stack of this thread",
+        "calls of the JSON codec from default= or parse_float= are nested too deeply for the stack of this thread",
     )
 }
 
@@ -68,7 +68,7 @@ thread_local! {
     static STACK: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
 }
 
-/// Bytes of stack below this call. No limit on a stack that the system does not know, such as a coroutine's.
+/// Bytes of stack left. Unlimited on a stack that is unknown to the system, such as a coroutine's.
 #[inline]
 fn left() -> usize {
     let marker = 0u8;
@@ -104,7 +104,7 @@ fn bounds(_: usize) -> (usize, usize) {
 #[cfg(target_os = "macos")]
 #[cold]
 fn bounds(_: usize) -> (usize, usize) {
-    // SAFETY: both read what the system knows of the calling thread.
+    // SAFETY: both read properties of the calling thread.
     let (highest, size) = unsafe {
         let thread = libc::pthread_self();
         (libc::pthread_get_stackaddr_np(thread) as usize, libc::pthread_get_stacksize_np(thread))
@@ -112,7 +112,7 @@ fn bounds(_: usize) -> (usize, usize) {
     (highest.saturating_sub(size), highest)
 }
 
-/// Elsewhere so much is taken to be left where a thread first asks: half of what a main thread has on Windows.
+/// Elsewhere we assume so much where a thread first asks: half of a main thread's stack on Windows.
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 #[cold]
 fn bounds(here: usize) -> (usize, usize) {

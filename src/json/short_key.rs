@@ -1,7 +1,7 @@
-//! Short texts as two machine words: quick to compare, and to find a slot by.
+//! Short texts as two machine words, which are quick to compare and to hash.
 
-/// The first and the last bytes as two words, which overlap in short texts. Together with the length, they are the whole
-/// of a text of up to 16 bytes.
+/// The first and the last bytes as two words, which overlap in short texts. With the length, they are the whole of a
+/// text of up to 16 bytes.
 #[inline(always)]
 pub(super) fn ends(text: &[u8]) -> (u64, u64) {
     if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
@@ -14,7 +14,7 @@ pub(super) fn ends(text: &[u8]) -> (u64, u64) {
     }
 }
 
-/// Long keys often share both ends, so the middle is mixed in.
+/// Includes the middle, because long keys often share both ends.
 #[inline(always)]
 pub(super) fn hash((first, last): (u64, u64), text: &[u8]) -> usize {
     let middle = match text.len() {

@@ -1,11 +1,11 @@
-//! The `str` objects of short values seen before: states, codes, currencies, names repeat from message to message. A hit saves
-//! an allocation, its memory and its end.
+//! The `str` objects of short values seen before: states, codes, currencies, names repeat from message to message. A
+//! hit saves an object and its allocation.
 //!
-//! Kept is what came to its slot twice in a row, so that a value that does not repeat costs a look and is not kept alive.
+//! A slot keeps a value that came to it twice in succession, so that one that does not repeat is not kept alive.
 //!
 //! Bounded: 512 slots, ASCII of 2 to 16 bytes.
 //!
-//! `unsafe`: owns references without a token, because it lives in a static; see `Slot`.
+//! `unsafe`: owns references without a GIL token, because it is stored in a static; see `ValueSlot`.
 #![allow(unsafe_code)]
 
 use pyo3::ffi::{self, PyObject};
@@ -16,19 +16,20 @@ const SLOTS: usize = 512;
 const LONGEST: usize = 16;
 
 pub(super) struct ValueCache {
-    slots: Vec<Slot>,
+    slots: Vec<ValueSlot>,
 }
 
-/// Two words are the whole of a text, together with its length.
+/// The two words and the length are the whole text.
 #[derive(Clone, Copy)]
-struct Slot {
-    /// NULL, or owned.
+struct ValueSlot {
+    /// Owned, or NULL.
     object: *mut PyObject,
     length: usize,
     ends: (u64, u64),
 }
 
-// SAFETY: the pointers are references that the cache owns and only touches while its user holds the GIL: `get` asks for that.
+// SAFETY: the pointers are references that the cache owns and uses only while its caller holds the GIL: `get` requires
+// that.
 unsafe impl Send for ValueCache {}
 
 impl ValueCache {
@@ -36,7 +37,7 @@ impl ValueCache {
         ValueCache { slots: Vec::new() }
     }
 
-    /// A new reference to the `str` of `text`, which is ASCII, made by `build` if it is not known. NULL if `build` gives NULL.
+    /// A new reference to the `str` of `text`, which is ASCII, from `build` on a miss. NULL if `build` returns NULL.
     ///
     /// # Safety
     /// The GIL must be held, and `build` must return a new reference to the `str` that `text` spells, or NULL.
@@ -61,7 +62,8 @@ impl ValueCache {
             unsafe { ffi::Py_INCREF(object) };
             slot.object = object;
         } else if !seen {
-            let old = std::mem::replace(slot, Slot { object: std::ptr::null_mut(), length: text.len(), ends }).object;
+            let old =
+                std::mem::replace(slot, ValueSlot { object: std::ptr::null_mut(), length: text.len(), ends }).object;
             // SAFETY: NULL, or owned by the slot; freeing a str runs no Python code.
             unsafe { ffi::Py_XDECREF(old) };
         }
@@ -71,7 +73,7 @@ impl ValueCache {
     #[inline]
     pub(super) fn prepare(&mut self) {
         if self.slots.is_empty() {
-            self.slots.resize(SLOTS, Slot { object: std::ptr::null_mut(), length: 0, ends: (0, 0) });
+            self.slots.resize(SLOTS, ValueSlot { object: std::ptr::null_mut(), length: 0, ends: (0, 0) });
         }
     }
 }

@@ -1,16 +1,15 @@
-//! Decoding: bytes straight into Python objects. `scan` looks at bytes, `reader` follows the grammar, `stack` makes the
-//! objects, `untracked` has those of many texts until they are complete, `rare` does what is rare, `halt` and `trouble` say what
-//! is wrong.
+//! Decoding: bytes straight into Python objects. `scan` reads bytes, `parser` follows the grammar, `stack` builds the
+//! objects, `untracked` hides those of a batch from Python's cycle collector, `rare` has the rare cases, `error` the
+//! errors.
 //!
-//! `unsafe`: borrows the text of a str, and keeps room for object pointers in a static.
+//! `unsafe`: borrows the text of a str, and keeps vectors of object pointers in a static.
 #![allow(unsafe_code)]
 
-mod halt;
+mod error;
+mod parser;
 mod rare;
-mod reader;
 mod scan;
 mod stack;
-mod trouble;
 mod untracked;
 
 use std::sync::{Mutex, MutexGuard, TryLockError};
@@ -25,47 +24,47 @@ use super::key_cache::KeyCache;
 use super::value_cache::ValueCache;
 use super::{DecodeError, DecodeOptions};
 
-pub use untracked::Unseen;
+pub use untracked::Untracked;
 
-/// What calls share, so that a small message allocates nothing but its objects.
-struct Workroom {
-    keys: KeyCache,
-    values: ValueCache,
+/// Caches and buffers that calls share, so that a small message allocates nothing but its objects.
+struct Scratch {
+    key_cache: KeyCache,
+    value_cache: ValueCache,
     objects: Vec<*mut PyObject>,
-    names: Vec<*mut PyObject>,
+    keys: Vec<*mut PyObject>,
     text: Vec<u8>,
 }
 
-// SAFETY: `objects` and `names` are empty between calls, and the caches are Send.
-unsafe impl Send for Workroom {}
+// SAFETY: `objects` and `keys` are empty between calls, and the caches are Send.
+unsafe impl Send for Scratch {}
 
-impl Workroom {
+impl Scratch {
     const fn new() -> Self {
-        Workroom {
-            keys: KeyCache::new(),
-            values: ValueCache::new(),
+        Scratch {
+            key_cache: KeyCache::new(),
+            value_cache: ValueCache::new(),
             objects: Vec::new(),
-            names: Vec::new(),
+            keys: Vec::new(),
             text: Vec::new(),
         }
     }
 
-    /// Larger vectors are given back after use: one large message must not hold on to memory for ever.
-    fn tidy(&mut self) {
-        const KEPT: usize = 1 << 16;
-        if self.objects.capacity() > KEPT {
+    /// Frees large vectors, so that one large message does not keep memory for ever.
+    fn shrink(&mut self) {
+        const MAX_RETAINED: usize = 1 << 16;
+        if self.objects.capacity() > MAX_RETAINED {
             self.objects = Vec::new();
         }
-        if self.names.capacity() > KEPT {
-            self.names = Vec::new();
+        if self.keys.capacity() > MAX_RETAINED {
+            self.keys = Vec::new();
         }
-        if self.text.capacity() > KEPT {
+        if self.text.capacity() > MAX_RETAINED {
             self.text = Vec::new();
         }
     }
 }
 
-static SHARED: Mutex<Workroom> = Mutex::new(Workroom::new());
+static SHARED: Mutex<Scratch> = Mutex::new(Scratch::new());
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -74,12 +73,12 @@ pub(super) fn decode<'py>(
     bytes: &[u8],
     options: &DecodeOptions,
 ) -> Result<Bound<'py, PyAny>, DecodeError> {
-    Series::begin(py).decode(bytes, options)
+    ValueDecoder::new(py).decode(bytes, options)
 }
 
-/// `json.loads` skips the mark in bytes, and RFC 8259 lets a reader do that.
+/// Where the JSON starts: `json.loads` skips a byte order mark in bytes, which RFC 8259 allows.
 #[inline]
-fn behind_mark(bytes: &[u8]) -> usize {
+fn start_of(bytes: &[u8]) -> usize {
     if bytes.starts_with(BYTE_ORDER_MARK) {
         BYTE_ORDER_MARK.len()
     } else {
@@ -94,65 +93,64 @@ pub(super) fn decode_text<'py>(
     let py = text.py();
     // SAFETY: `text` is a str, and outlives the slice.
     if let Some(utf8) = unsafe { CApi::get(py).borrow_utf8(text.as_ptr()) } {
-        return Series::begin(py).decode_from(utf8, 0, options);
+        return ValueDecoder::new(py).decode_from(utf8, 0, options);
     }
     // SAFETY: `text` is a str.
     match unsafe { CApi::copy_utf8(py, text.as_ptr()) } {
-        Ok(copy) => Series::begin(py).decode_from(copy.as_bytes(), 0, options),
+        Ok(copy) => ValueDecoder::new(py).decode_from(copy.as_bytes(), 0, options),
         Err(error) if error.is_instance_of::<PyUnicodeEncodeError>(py) => Err(DecodeError::at(
             b"",
             0,
-            "the str holds a lone surrogate, which no UTF-8 text can: pass the bytes that it came from",
+            "the str has a lone surrogate, which UTF-8 cannot represent: pass the bytes that it came from",
         )),
         Err(error) => Err(DecodeError::Raised(error)),
     }
 }
 
-/// Texts that are decoded one after the other by one who keeps the GIL.
-pub struct Series<'py> {
+/// Decodes one text after another, while the caller keeps the GIL.
+pub struct ValueDecoder<'py> {
     py: Python<'py>,
-    room: Room,
-    unseen: Option<Unseen<'py>>,
+    scratch: ScratchRef,
+    untracked: Option<Untracked<'py>>,
 }
 
-enum Room {
-    Shared(MutexGuard<'static, Workroom>),
-    Own(Workroom),
+enum ScratchRef {
+    Shared(MutexGuard<'static, Scratch>),
+    Owned(Scratch),
 }
 
-impl<'py> Series<'py> {
-    /// A `parse_float` that calls `loads`, or another thread meanwhile, finds the room taken and does without a cache.
+impl<'py> ValueDecoder<'py> {
+    /// Without the caches if `SHARED` is in use: by another thread, or by a decoder whose `parse_float` calls `loads`.
     #[inline]
-    pub fn begin(py: Python<'py>) -> Self {
+    pub fn new(py: Python<'py>) -> Self {
         let shared = match SHARED.try_lock() {
-            Ok(room) => Some(room),
+            Ok(scratch) => Some(scratch),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         };
-        let room = match shared {
-            Some(mut room) => {
-                room.keys.prepare();
-                room.values.prepare();
-                Room::Shared(room)
+        let scratch = match shared {
+            Some(mut scratch) => {
+                scratch.key_cache.prepare();
+                scratch.value_cache.prepare();
+                ScratchRef::Shared(scratch)
             }
-            None => Room::Own(Workroom::new()),
+            None => ScratchRef::Owned(Scratch::new()),
         };
-        Series { py, room, unseen: None }
+        ValueDecoder { py, scratch, untracked: None }
     }
 
-    /// The containers of what is decoded are not seen by the collector until `end`.
-    pub fn unseen(mut self) -> Self {
-        self.unseen = Some(Unseen::new(self.py));
+    /// Hides the containers that it makes from the collector, until the result of `finish` is dropped.
+    pub fn untracked(mut self) -> Self {
+        self.untracked = Some(Untracked::new(self.py));
         self
     }
 
-    /// Leaves the room to others. What has not been seen is seen when the result is dropped.
-    pub fn end(self) -> Option<Unseen<'py>> {
-        self.unseen
+    pub fn finish(self) -> Option<Untracked<'py>> {
+        self.untracked
     }
 
     pub fn decode(&mut self, bytes: &[u8], options: &DecodeOptions) -> Result<Bound<'py, PyAny>, DecodeError> {
-        self.decode_from(bytes, behind_mark(bytes), options)
+        self.decode_from(bytes, start_of(bytes), options)
     }
 
     #[inline]
@@ -162,22 +160,22 @@ impl<'py> Series<'py> {
         start: usize,
         options: &DecodeOptions,
     ) -> Result<Bound<'py, PyAny>, DecodeError> {
-        let room = match &mut self.room {
-            Room::Shared(room) => &mut **room,
-            Room::Own(room) => room,
+        let scratch = match &mut self.scratch {
+            ScratchRef::Shared(scratch) => &mut **scratch,
+            ScratchRef::Owned(scratch) => scratch,
         };
         let stack = stack::Stack::new(
             self.py,
-            &mut room.objects,
-            &mut room.names,
-            &mut room.keys,
-            &mut room.values,
-            self.unseen.as_mut(),
+            &mut scratch.objects,
+            &mut scratch.keys,
+            &mut scratch.key_cache,
+            &mut scratch.value_cache,
+            self.untracked.as_mut(),
         );
-        let value = reader::Reader::new(bytes, start, options, stack, &mut room.text)
-            .read()
-            .map_err(|halt| halt.into_error(bytes));
-        room.tidy();
+        let value = parser::JsonParser::new(bytes, start, options, stack, &mut scratch.text)
+            .parse()
+            .map_err(|error| error.into_decode_error(bytes));
+        scratch.shrink();
         value
     }
 }

@@ -1,5 +1,4 @@
-//! What is rare enough to be written for reading rather than for speed: escapes, lone surrogates, integers of more than
-//! 64 bits.
+//! Rare cases, written for clarity rather than speed: escapes, lone surrogates, integers of more than 64 bits.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
@@ -8,32 +7,32 @@ use pyo3::prelude::*;
 use crate::json::capi::new_int;
 use crate::json::new_bytes;
 
-use super::halt::{Halt, Read};
+use super::error::{ParseError, ParseResult};
 
-/// An `int` of any size. Python limits how many digits it converts, 4,300 unless it is told otherwise.
+/// An `int` of any size. Python converts up to 4,300 digits, unless `sys.set_int_max_str_digits` changes that.
 #[cold]
-pub(super) fn long_integer<'py>(py: Python<'py>, text: &str, start: usize) -> Read<Bound<'py, PyAny>> {
+pub(super) fn long_integer<'py>(py: Python<'py>, text: &str, start: usize) -> ParseResult<Bound<'py, PyAny>> {
     new_int(py, text).map_err(|error| {
         if error.is_instance_of::<PyValueError>(py) {
             let reason = error.value(py);
-            Halt::at(start, format!("an integer too long for Python ({reason})"))
+            ParseError::at(start, format!("the integer is too long for Python ({reason})"))
         } else {
             error.into()
         }
     })
 }
 
-/// The str of UTF-8 in which lone surrogates stand as three bytes each.
+/// The str of UTF-8 text in which each lone surrogate is three bytes.
 #[cold]
 pub(super) fn text_with_surrogates<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {
     new_bytes(py, text)?.call_method1(intern!(py, "decode"), (intern!(py, "utf-8"), intern!(py, "surrogatepass")))
 }
 
-/// Appends what the escape after the backslash stands for, and gives the place after it. Lone surrogates become three
-/// bytes, as if UTF-8 had them.
+/// Appends the character of the escape whose backslash is before `at`, and returns the position after it. A lone
+/// surrogate becomes three bytes, as if UTF-8 allowed it.
 pub(super) fn unescape(bytes: &[u8], at: usize, text: &mut Vec<u8>) -> Option<usize> {
     let plain = match bytes.get(at)? {
-        letter @ (b'"' | b'\\' | b'/') => *letter,
+        character @ (b'"' | b'\\' | b'/') => *character,
         b'b' => 0x08,
         b'f' => 0x0c,
         b'n' => b'\n',
@@ -63,8 +62,8 @@ fn hex(bytes: &[u8], at: usize) -> Option<u32> {
 
 fn push_point(text: &mut Vec<u8>, point: u32) {
     match char::from_u32(point) {
-        Some(letter) => text.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes()),
-        // Only a surrogate is no char; it has the form of every other point below U+10000.
+        Some(character) => text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        // Only a surrogate is not a char; it is encoded as every other code point of three bytes.
         None => text.extend_from_slice(&[
             0xe0 | (point >> 12) as u8,
             0x80 | (point >> 6 & 0x3f) as u8,

@@ -1,25 +1,25 @@
-//! Finds the ends of strings and the values of numbers in bytes. No Python here, and no grammar: see reader.rs.
+//! Finds the ends of strings and the values of numbers in bytes. The grammar is in parser.rs.
 //!
-//! `unsafe`: 16 bytes are looked at by one SSE2 comparison where the machine has it; see `block`.
+//! `unsafe`: compares 16 bytes at once with SSE2; see `block`.
 #![allow(unsafe_code)]
 
-/// Where a run of ordinary string bytes ends.
-pub(super) struct Run {
-    /// The first byte that is a quote, a backslash or a control character, or the end of the text.
+/// Bytes of a string up to one that is not `unescaped` in the grammar of RFC 8259.
+pub(super) struct UnescapedSpan {
+    /// The position of the first quote, backslash or control character, or the end of the text.
     pub(super) end: usize,
     pub(super) is_ascii: bool,
 }
 
-/// Skips string bytes from `at` on.
+/// Finds the end of the unescaped bytes from `at` on.
 #[inline(always)]
-pub(super) fn plain_run(bytes: &[u8], mut at: usize) -> Run {
+pub(super) fn unescaped(bytes: &[u8], mut at: usize) -> UnescapedSpan {
     let mut high = 0;
     while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<16>) {
         let (stops, highs) = block::find(block);
         if stops != 0 {
             let length = stops.trailing_zeros();
             high |= highs & ((1 << length) - 1);
-            return Run { end: at + length as usize, is_ascii: high == 0 };
+            return UnescapedSpan { end: at + length as usize, is_ascii: high == 0 };
         }
         high |= highs;
         at += 16;
@@ -32,7 +32,7 @@ pub(super) fn plain_run(bytes: &[u8], mut at: usize) -> Run {
         is_ascii &= byte < 0x80;
         at += 1;
     }
-    Run { end: at, is_ascii }
+    UnescapedSpan { end: at, is_ascii }
 }
 
 pub(super) enum Number {
@@ -43,7 +43,7 @@ pub(super) enum Number {
     Float(f64),
 }
 
-/// Reads the number that starts at `start` and gives the place after it; without one, the place that is wrong.
+/// Reads the number at `start` and returns it with the position after it, or the position of the error.
 #[inline(always)]
 pub(super) fn number(bytes: &[u8], start: usize) -> Result<(Number, usize), usize> {
     let negative = bytes.get(start) == Some(&b'-');
@@ -57,7 +57,7 @@ pub(super) fn number(bytes: &[u8], start: usize) -> Result<(Number, usize), usiz
     if !matches!(bytes.get(at), Some(b'.' | b'e' | b'E')) {
         return Ok((integer(mantissa, count, negative), at));
     }
-    // Asked of the text: a mantissa of more than 19 digits has wrapped around, perhaps to zero.
+    // From the text: a mantissa of more than 19 digits has wrapped around, perhaps to zero.
     let is_zero = bytes[whole] == b'0';
     let mut significant = if is_zero { 0 } else { count };
     let mut exponent = 0;
@@ -83,7 +83,7 @@ pub(super) fn number(bytes: &[u8], start: usize) -> Result<(Number, usize), usiz
         if at == power {
             return Err(at);
         }
-        // Such an exponent makes zero or infinity, or begins with zeros: the library knows.
+        // Zero, infinity, or leading zeros: left to the standard library.
         if at - power > 4 {
             significant = usize::MAX;
         }
@@ -97,7 +97,7 @@ pub(super) fn number(bytes: &[u8], start: usize) -> Result<(Number, usize), usiz
     }
 }
 
-/// Appends the digits from `at` on to `value`, which wraps around, and gives the place after them.
+/// Appends the digits from `at` on to `value`, which wraps around, and returns the position after them.
 #[inline(always)]
 fn digits(bytes: &[u8], mut at: usize, value: &mut u64) -> usize {
     while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
@@ -117,7 +117,7 @@ fn digits(bytes: &[u8], mut at: usize, value: &mut u64) -> usize {
     at
 }
 
-/// The value of eight digits, or None if one of them is none. All at once: pairs, then fours, then eight.
+/// The value of eight digits, or None if one of them is not a digit. In three steps: pairs, fours, eight.
 #[inline(always)]
 fn eight_digits(chunk: [u8; 8]) -> Option<u64> {
     let text = u64::from_le_bytes(chunk);
@@ -136,7 +136,7 @@ fn eight_digits(chunk: [u8; 8]) -> Option<u64> {
 
 #[inline(always)]
 fn integer(magnitude: u64, count: usize, negative: bool) -> Number {
-    // 19 digits always fit a u64.
+    // 19 digits always fit in a u64.
     if count > 19 {
         return Number::LongInt;
     }
@@ -148,7 +148,7 @@ fn integer(magnitude: u64, count: usize, negative: bool) -> Number {
     }
 }
 
-/// The float, where both the digits and the power of ten are floats without an error, so that one operation rounds once
+/// The float where the digits and the power of ten are both exact floats, so that one operation rounds once
 /// (Clinger, "How to read floating point numbers accurately", 1990).
 #[inline(always)]
 fn small_float(mantissa: u64, exponent: i64, negative: bool) -> Option<f64> {
@@ -168,7 +168,7 @@ fn small_float(mantissa: u64, exponent: i64, negative: bool) -> Option<f64> {
 mod block {
     use std::arch::x86_64::*;
 
-    /// A bit for each byte that ends a run, and one for each that is not ASCII.
+    /// A bit for each byte that is not `unescaped`, and one for each that is not ASCII.
     #[inline(always)]
     pub(super) fn find(bytes: &[u8; 16]) -> (u32, u32) {
         // SAFETY: an unaligned load of the 16 bytes; SSE2 is part of every x86-64.
@@ -186,7 +186,7 @@ mod block {
 
 #[cfg(not(target_arch = "x86_64"))]
 mod block {
-    /// A bit for each byte that ends a run, and one for each that is not ASCII.
+    /// A bit for each byte that is not `unescaped`, and one for each that is not ASCII.
     #[inline(always)]
     pub(super) fn find(bytes: &[u8; 16]) -> (u32, u32) {
         let (mut stops, mut highs) = (0, 0);

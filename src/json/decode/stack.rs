@@ -1,8 +1,8 @@
-//! The objects that are read but not yet in their container: a list or a dict is made once its length is known. Keys lie
-//! apart from values, because they are borrowed from the cache.
+//! The objects that are not yet in a container: a list or dict is made when it is closed, once its length is known.
+//! Keys are on a stack apart, because they are borrowed from the cache.
 //!
-//! `unsafe`: owns references and builds objects through the C API. Every object is pushed the moment it is made, so an
-//! error on the way frees them all when the stack is dropped.
+//! `unsafe`: owns references and builds objects through the C API. Every object is pushed as soon as it is made, so
+//! that dropping the stack after an error frees them all.
 #![allow(unsafe_code)]
 
 use pyo3::exceptions::PyUnicodeDecodeError;
@@ -13,40 +13,40 @@ use crate::json::capi::CApi;
 use crate::json::key_cache::KeyCache;
 use crate::json::value_cache::ValueCache;
 
-use super::untracked::Unseen;
+use super::untracked::Untracked;
 
-/// Owns one reference for each entry of `objects`, and borrows `names` from `keys`.
+/// Owns one reference for each entry of `objects`, and borrows `keys` from `key_cache`.
 pub(super) struct Stack<'a, 'py> {
     py: Python<'py>,
     capi: &'static CApi,
     objects: &'a mut Vec<*mut PyObject>,
-    names: &'a mut Vec<*mut PyObject>,
-    keys: &'a mut KeyCache,
-    values: &'a mut ValueCache,
-    unseen: Option<&'a mut Unseen<'py>>,
-    /// How many containers have been made.
+    keys: &'a mut Vec<*mut PyObject>,
+    key_cache: &'a mut KeyCache,
+    value_cache: &'a mut ValueCache,
+    untracked: Option<&'a mut Untracked<'py>>,
+    /// Number of containers made so far.
     closed: usize,
 }
 
-/// How much lay on the stack when a container began.
+/// The counts of the stack where a container begins.
 #[derive(Clone, Copy)]
-pub(super) struct Mark {
+pub(super) struct ContainerStart {
     objects: usize,
-    names: usize,
+    keys: usize,
     closed: usize,
 }
 
 impl<'a, 'py> Stack<'a, 'py> {
-    /// `objects` and `names` are room to work in, and empty.
+    /// `objects` and `keys` must be empty.
     pub(super) fn new(
         py: Python<'py>,
         objects: &'a mut Vec<*mut PyObject>,
-        names: &'a mut Vec<*mut PyObject>,
-        keys: &'a mut KeyCache,
-        values: &'a mut ValueCache,
-        unseen: Option<&'a mut Unseen<'py>>,
+        keys: &'a mut Vec<*mut PyObject>,
+        key_cache: &'a mut KeyCache,
+        value_cache: &'a mut ValueCache,
+        untracked: Option<&'a mut Untracked<'py>>,
     ) -> Self {
-        Stack { py, capi: CApi::get(py), objects, names, keys, values, unseen, closed: 0 }
+        Stack { py, capi: CApi::get(py), objects, keys, key_cache, value_cache, untracked, closed: 0 }
     }
 
     pub(super) fn py(&self) -> Python<'py> {
@@ -54,8 +54,8 @@ impl<'a, 'py> Stack<'a, 'py> {
     }
 
     #[inline(always)]
-    pub(super) fn mark(&self) -> Mark {
-        Mark { objects: self.objects.len(), names: self.names.len(), closed: self.closed }
+    pub(super) fn open_container(&self) -> ContainerStart {
+        ContainerStart { objects: self.objects.len(), keys: self.keys.len(), closed: self.closed }
     }
 
     pub(super) fn push(&mut self, object: Bound<'py, PyAny>) {
@@ -69,7 +69,7 @@ impl<'a, 'py> Stack<'a, 'py> {
 
     #[inline(always)]
     pub(super) fn push_none(&mut self) {
-        // SAFETY: None lives for ever; the stack counts its reference.
+        // SAFETY: None is immortal; the stack owns the new reference.
         unsafe { self.push_borrowed(ffi::Py_None()) }
     }
 
@@ -88,13 +88,13 @@ impl<'a, 'py> Stack<'a, 'py> {
 
     #[inline(always)]
     pub(super) fn push_int(&mut self, number: i64) -> PyResult<()> {
-        // SAFETY: gives a new reference or NULL.
+        // SAFETY: returns a new reference or NULL.
         unsafe { self.push_new(ffi::PyLong_FromLongLong(number)) }
     }
 
     #[inline(always)]
     pub(super) fn push_float(&mut self, number: f64) -> PyResult<()> {
-        // SAFETY: gives a new reference or NULL.
+        // SAFETY: returns a new reference or NULL.
         unsafe { self.push_new(ffi::PyFloat_FromDouble(number)) }
     }
 
@@ -108,12 +108,12 @@ impl<'a, 'py> Stack<'a, 'py> {
         Ok(())
     }
 
-    /// Pushes the str of `text`. False, with an exception set, if it is no UTF-8 or memory ran out.
+    /// Pushes the str of `text`. False, with an exception set, if it is not UTF-8 or memory runs out.
     #[inline(always)]
     pub(super) fn push_text(&mut self, text: &[u8], is_ascii: bool) -> bool {
         let object = if is_ascii {
-            // SAFETY: the GIL is held, and new_text gives a new reference to the str of `text`, or NULL.
-            unsafe { self.values.get(text, |text| self.capi.new_text(text, true)) }
+            // SAFETY: the GIL is held, and new_text returns a new reference to the str of `text`, or NULL.
+            unsafe { self.value_cache.get(text, |text| self.capi.new_text(text, true)) }
         } else {
             self.capi.new_text(text, false)
         };
@@ -124,48 +124,49 @@ impl<'a, 'py> Stack<'a, 'py> {
         true
     }
 
-    /// Pushes the key that `text` begins with, if it is the one that is expected, and gives the place behind its colon.
+    /// Pushes the key at the start of `text` if the cache expects it, and returns the position after its colon.
     #[inline(always)]
     pub(super) fn push_expected_key(&mut self, text: &[u8]) -> Option<usize> {
-        let (object, end) = self.keys.guess(text)?;
-        self.names.push(object);
+        let (object, end) = self.key_cache.guess(text)?;
+        self.keys.push(object);
         Some(end)
     }
 
-    /// The same for a key, which the cache may know.
+    /// Pushes the str of a key. False, with an exception set, if it is not UTF-8 or memory runs out.
     #[inline(always)]
     pub(super) fn push_key(&mut self, text: &[u8]) -> bool {
-        // SAFETY: the GIL is held, and new_text gives a new reference to the str of `text`, or NULL.
-        let object = unsafe { self.keys.get(text, |text| self.capi.new_text(text, text.is_ascii())) };
+        // SAFETY: the GIL is held, and new_text returns a new reference to the str of `text`, or NULL.
+        let object = unsafe { self.key_cache.get(text, |text| self.capi.new_text(text, text.is_ascii())) };
         if object.is_null() {
             return false;
         }
-        self.names.push(object);
+        self.keys.push(object);
         true
     }
 
-    /// The text that was pushed last is a key.
-    pub(super) fn text_is_key(&mut self) {
+    /// Makes the last text a key.
+    pub(super) fn move_text_to_keys(&mut self) {
         if let Some(object) = self.objects.pop() {
             // SAFETY: the reference moves from the stack to the cache.
-            self.names.push(unsafe { self.keys.lend(object) });
+            self.keys.push(unsafe { self.key_cache.lend(object) });
         }
     }
 
-    /// Clears the exception that a push left behind, if it is about the encoding; any other is given back.
+    /// Clears the exception of a failed push if it is about the encoding, and returns any other.
     #[cold]
-    pub(super) fn forget_error(&self) -> PyResult<()> {
+    pub(super) fn clear_decode_error(&self) -> PyResult<()> {
         match PyErr::take(self.py) {
             Some(error) if !error.is_instance_of::<PyUnicodeDecodeError>(self.py) => Err(error),
             _ => Ok(()),
         }
     }
 
-    /// Puts the objects since `start` into a list, which takes their place.
+    /// Replaces the objects since `start` by a list of them.
     #[inline(always)]
-    pub(super) fn close_list(&mut self, start: Mark) -> PyResult<()> {
+    pub(super) fn close_list(&mut self, start: ContainerStart) -> PyResult<()> {
         let items = &self.objects[start.objects..];
-        // SAFETY: the list has room for every item, and each reference moves into it; the stack forgets them at once.
+        // SAFETY: the list has a place for every item, and each reference moves into it; the stack forgets them at
+        // once.
         unsafe {
             let list = ffi::PyList_New(items.len() as Py_ssize_t);
             if list.is_null() {
@@ -176,37 +177,37 @@ impl<'a, 'py> Stack<'a, 'py> {
             }
             self.objects.truncate(start.objects);
             self.objects.push(list);
-            if let Some(unseen) = &mut self.unseen {
-                unseen.hide(list);
+            if let Some(untracked) = &mut self.untracked {
+                untracked.untrack(list);
             }
         }
         self.closed += 1;
         Ok(())
     }
 
-    /// Puts the keys and values since `start` into a dict, which takes their place. The last of two equal keys wins.
+    /// Replaces the keys and values since `start` by a dict of them. The last of two equal keys wins.
     #[inline(always)]
-    pub(super) fn close_dict(&mut self, start: Mark) -> PyResult<()> {
-        let names = &self.names[start.names..];
-        // SAFETY: PyDict_SetItem takes references of its own; the stack's are given back after it.
+    pub(super) fn close_dict(&mut self, start: ContainerStart) -> PyResult<()> {
+        let keys = &self.keys[start.keys..];
+        // SAFETY: PyDict_SetItem takes new references; the stack's are released after it.
         unsafe {
-            let dict = self.capi.new_dict(names.len());
+            let dict = self.capi.new_dict(keys.len());
             if dict.is_null() {
                 return Err(PyErr::fetch(self.py));
             }
-            for (name, value) in names.iter().zip(&self.objects[start.objects..]) {
-                if ffi::PyDict_SetItem(dict, *name, *value) != 0 {
+            for (key, value) in keys.iter().zip(&self.objects[start.objects..]) {
+                if ffi::PyDict_SetItem(dict, *key, *value) != 0 {
                     ffi::Py_DECREF(dict);
                     return Err(PyErr::fetch(self.py));
                 }
             }
-            self.names.truncate(start.names);
+            self.keys.truncate(start.keys);
             for object in self.objects.drain(start.objects..) {
                 ffi::Py_DECREF(object);
             }
             self.objects.push(dict);
-            if let Some(unseen) = self.unseen.as_mut().filter(|_| self.closed > start.closed) {
-                unseen.hide(dict);
+            if let Some(untracked) = self.untracked.as_mut().filter(|_| self.closed > start.closed) {
+                untracked.untrack(dict);
             }
         }
         self.closed += 1;
@@ -216,11 +217,11 @@ impl<'a, 'py> Stack<'a, 'py> {
 
 impl Drop for Stack<'_, '_> {
     fn drop(&mut self) {
-        self.names.clear();
-        // SAFETY: the stack owns the references of `objects`, and `py` proves that the GIL is held. Dicts that have taken
-        // names on hold them themselves.
+        self.keys.clear();
+        // SAFETY: the stack owns the references of `objects`, and `py` proves that the GIL is held. Dicts hold
+        // references to their keys.
         unsafe {
-            self.keys.let_go();
+            self.key_cache.release_lent();
             for object in self.objects.drain(..) {
                 ffi::Py_DECREF(object);
             }

@@ -1,14 +1,14 @@
-//! Containers that Python's cycle collector does not see yet.
+//! Containers that Python's cycle collector does not track yet.
 //!
-//! A young collection looks at all that was made since the last one, three times. That is soon over where objects die young,
-//! but a batch keeps all that it has made: 0.1 us a message of 270 bytes, a tenth of its reading, to find that there are no
-//! cycles. So it is made out of sight, the collector has its look at the rest, and then the batch is put among the young,
-//! which the collector counts when they are made and not when they are put there.
+//! A young collection traverses all objects made since the last one three times. That is quick where objects die young,
+//! but a batch keeps all that it makes: 0.1 us for a message of 270 bytes, a tenth of the time to read it, to find no
+//! cycles. So the containers of a batch are untracked until the batch is complete, and tracked again after the
+//! collection that is due: the collector counts objects when they are made, not when they are tracked.
 //!
-//! Out of sight are lists, and dicts with containers in them: CPython up to 3.13 leaves other dicts out by itself
-//! (`MAINTAIN_TRACKING` in Objects/dictobject.c). Nobody else has them until then, so none of them can be part of a cycle.
+//! These are lists, and dicts that hold containers: CPython up to 3.13 does not track other dicts (`MAINTAIN_TRACKING`
+//! in Objects/dictobject.c). No other code has a reference to them while untracked, so they are in no cycle.
 //!
-//! `unsafe`: takes objects from the collector, and gives each back once.
+//! `unsafe`: untracks objects, and tracks each again exactly once.
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
@@ -16,16 +16,16 @@ use std::marker::PhantomData;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
-/// Its containers are seen from its end on.
-pub struct Unseen<'py> {
+/// Tracks its containers again when it is dropped.
+pub struct Untracked<'py> {
     /// Owned.
     containers: Vec<*mut PyObject>,
     py: PhantomData<Python<'py>>,
 }
 
-impl<'py> Unseen<'py> {
+impl<'py> Untracked<'py> {
     pub(super) fn new(_py: Python<'py>) -> Self {
-        Unseen { containers: Vec::new(), py: PhantomData }
+        Untracked { containers: Vec::new(), py: PhantomData }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -33,11 +33,11 @@ impl<'py> Unseen<'py> {
     }
 
     /// # Safety
-    /// `container` is a live list that nobody else has, or such a dict with a container in it, not hidden yet.
+    /// `container` is a live, tracked list, or dict that holds a container, and the caller's reference is the only one.
     #[inline(always)]
-    pub(super) unsafe fn hide(&mut self, container: *mut PyObject) {
-        // SAFETY: live, and made for the collector, as every list and dict is. Kept alive until it is given back, even if who
-        // made it lets go of it before: an error further on in the text.
+    pub(super) unsafe fn untrack(&mut self, container: *mut PyObject) {
+        // SAFETY: a live list or dict, tracked as the caller vouches. Kept alive until it is tracked again, even if the
+        // stack frees it first, after an error in the rest of the text.
         unsafe {
             ffi::PyObject_GC_UnTrack(container.cast());
             ffi::Py_INCREF(container);
@@ -46,11 +46,11 @@ impl<'py> Unseen<'py> {
     }
 }
 
-impl Drop for Unseen<'_> {
+impl Drop for Untracked<'_> {
     fn drop(&mut self) {
         for container in self.containers.drain(..) {
-            // SAFETY: live, hidden by `hide`, and by nobody shown since: a list is tracked when it is made, a dict when a
-            // container is put into it. The GIL is held, as `py` says.
+            // SAFETY: live, untracked by `untrack`, and not tracked since: CPython tracks a list when it is made, a
+            // dict when a container is put into it. The GIL is held, as `py` proves.
             unsafe {
                 ffi::PyObject_GC_Track(container.cast());
                 ffi::Py_DECREF(container);

@@ -1,34 +1,34 @@
-//! Containers that are read through Python's own iterators: subclasses, mappings, sequences, dataclasses.
+//! Containers that are read by Python iterators: subclasses, mappings, sequences, dataclasses.
 //!
 //! `unsafe`: one call, of a function that takes a borrowed key.
 #![allow(unsafe_code)]
 
 use pyo3::prelude::*;
 
+use super::error::{PathSegment, WriteResult};
 use super::key;
-use super::stop::{Step, Walk};
-use super::walk::Walker;
+use super::writer::JsonWriter;
 
-impl<'py> Walker<'_, 'py> {
-    /// An array of what `items` iterates over; `object` is what a self-reference would be to.
+impl<'py> JsonWriter<'_, 'py> {
+    /// Writes `items` as an array. `object` is the container of which a cycle is detected.
     #[inline(never)]
-    pub(super) fn iterated(&mut self, object: &Bound<'py, PyAny>, items: &Bound<'py, PyAny>) -> Walk {
+    pub(super) fn write_items(&mut self, object: &Bound<'py, PyAny>, items: &Bound<'py, PyAny>) -> WriteResult {
         self.enter()?;
         self.out.push(b'[');
         let opened = self.out.len();
         for (index, item) in items.try_iter()?.enumerate() {
-            self.root(&item?).map_err(|stop| stop.leave(object.as_ptr() as usize, Step::Index(index)))?;
+            self.write(&item?).map_err(|error| error.inside(object.as_ptr() as usize, PathSegment::Index(index)))?;
         }
         self.close(opened, b']');
         Ok(())
     }
 
-    /// An object whose pairs come from an iterator.
-    pub(super) fn paired(
+    /// Writes `pairs` as an object.
+    pub(super) fn write_pairs(
         &mut self,
         object: &Bound<'py, PyAny>,
         pairs: impl Iterator<Item = PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)>>,
-    ) -> Walk {
+    ) -> WriteResult {
         self.enter()?;
         self.out.push(b'{');
         let opened = self.out.len();
@@ -37,17 +37,17 @@ impl<'py> Walker<'_, 'py> {
             let before = self.out.len();
             // SAFETY: `key` is held by this frame.
             unsafe { key::write_key(self, key.as_ptr()) }?;
-            if let Err(stop) = self.root(&item) {
-                return Err(stop.leave(object.as_ptr() as usize, self.key_step(before)));
+            if let Err(error) = self.write(&item) {
+                return Err(error.inside(object.as_ptr() as usize, self.key_segment(before)));
             }
         }
         self.close(opened, b'}');
         Ok(())
     }
 
-    /// The key whose JSON text starts at `start`, for a path.
+    /// The key whose JSON text begins at `start`.
     #[cold]
-    pub(super) fn key_step(&self, start: usize) -> Step {
+    pub(super) fn key_segment(&self, start: usize) -> PathSegment {
         let written = &self.out[start..];
         let mut escaped = false;
         let end = written
@@ -60,6 +60,6 @@ impl<'py> Walker<'_, 'py> {
             })
             .map_or(written.len(), |length| length + 1);
         let key = written.get(1..end).unwrap_or_default();
-        Step::Key(String::from_utf8_lossy(key).into_owned())
+        PathSegment::Key(String::from_utf8_lossy(key).into_owned())
     }
 }

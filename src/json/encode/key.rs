@@ -1,39 +1,39 @@
-//! Writes the keys of objects with their colon: the types and the texts that `json` has for them, and no others.
+//! Writes the keys of objects and their colons: the types that `json` takes as keys, written as `json` writes them.
 //!
-//! `unsafe`: keys are borrowed from the dict that is being walked; see walk.rs.
+//! `unsafe`: keys are borrowed from the dict that is being written; see writer.rs.
 #![allow(unsafe_code)]
 
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
-use super::stop::{Stop, Walk};
+use super::error::{type_name, WriteError, WriteResult};
+use super::number;
 use super::text::write_short;
-use super::walk::Walker;
-use super::{number, refuse};
+use super::writer::JsonWriter;
 
 /// # Safety
-/// `key` must be a live object, and stay so while this function runs: of the types that it takes, none runs Python code.
+/// `key` must be a live object, and stay so during the call: none of the types that it takes runs Python code.
 #[inline(always)]
-pub(super) unsafe fn write_key(walker: &mut Walker<'_, '_>, key: *mut PyObject) -> Walk {
+pub(super) unsafe fn write_key(writer: &mut JsonWriter<'_, '_>, key: *mut PyObject) -> WriteResult {
     // SAFETY: a live object, and a str if its type says so.
     unsafe {
         if ffi::Py_TYPE(key) == &raw mut ffi::PyUnicode_Type {
-            walker.string(key, b':')
+            writer.string(key, b':')
         } else {
-            let key = Bound::from_borrowed_ptr(walker.py, key);
-            write_other(walker, &key)
+            let key = Bound::from_borrowed_ptr(writer.py, key);
+            write_other(writer, &key)
         }
     }
 }
 
-/// In the order that `json` tests them, which matters for subclasses of two of these.
+/// In the order in which `json` tests them, which matters for a subclass of two of them.
 #[cold]
-fn write_other(walker: &mut Walker<'_, '_>, key: &Bound<'_, PyAny>) -> Walk {
+fn write_other(writer: &mut JsonWriter<'_, '_>, key: &Bound<'_, PyAny>) -> WriteResult {
     let object = key.as_ptr();
     // SAFETY: `key` holds a reference; each function gets a type that was just checked.
     unsafe {
         if ffi::PyUnicode_Check(object) != 0 {
-            return walker.string(object, b':');
+            return writer.string(object, b':');
         }
         let literal: &[u8] = if object == ffi::Py_None() {
             b"\"null\""
@@ -45,20 +45,19 @@ fn write_other(walker: &mut Walker<'_, '_>, key: &Bound<'_, PyAny>) -> Walk {
             b""
         };
         if !literal.is_empty() {
-            write_short(walker.out, literal, b':');
+            write_short(writer.out, literal, b':');
         } else if ffi::PyLong_Check(object) != 0 {
-            walker.out.push(b'"');
-            walker.integer(object, b'"')?;
-            walker.out.push(b':');
+            writer.out.push(b'"');
+            writer.integer(object, b'"')?;
+            writer.out.push(b':');
         } else if ffi::PyFloat_Check(object) != 0 {
-            walker.out.push(b'"');
-            number::write_f64(walker.out, ffi::PyFloat_AsDouble(object), walker.options.nan, b'"')?;
-            walker.out.push(b':');
+            writer.out.push(b'"');
+            number::write_f64(writer.out, ffi::PyFloat_AsDouble(object), writer.options.nan, b'"')?;
+            writer.out.push(b':');
         } else {
-            return Err(Stop::refused(format!(
-                "a key is of type {}, and keys must be str (int, float, bool and None are written as json writes them): \
-                 convert it first",
-                refuse::type_name(key)
+            return Err(WriteError::new(format!(
+                "a key of type {} has no JSON form: convert it to str (int, float, bool and None are written as in json)",
+                type_name(key)
             )));
         }
     }

@@ -1,17 +1,16 @@
-//! Encoding: one walk over a Python object, straight into the caller's buffer.
+//! Encoding: Python objects straight into the caller's buffer.
 //!
-//! `walk` dispatches on exact builtin types and owns the builtin containers, `containers` the others, `text` and `number` write
-//! the leaves, `key` the keys, `types` knows the types beyond `json`'s, `refuse` says why not, `stop` carries an error and its
-//! path back up.
+//! `writer` dispatches on exact builtin types and owns the builtin containers, `containers` the others, `text` and
+//! `number` write the leaves, `key` the keys, `types` the types beyond `json`'s; `error` has the errors and their
+//! paths.
 
 mod containers;
+mod error;
 mod key;
 mod number;
-mod refuse;
-mod stop;
 mod text;
 mod types;
-mod walk;
+mod writer;
 
 use pyo3::prelude::*;
 
@@ -19,13 +18,13 @@ use super::{EncodeError, EncodeOptions};
 
 pub(super) fn encode(value: &Bound<'_, PyAny>, options: &EncodeOptions, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let before = out.len();
-    walk::Walker::new(value.py(), options, out)
-        .root(value)
+    writer::JsonWriter::new(value.py(), options, out)
+        .write(value)
         .map(|()| {
-            out.pop(); // the comma after the value
+            out.pop(); // the comma
         })
-        .map_err(|stop| {
+        .map_err(|error| {
             out.truncate(before);
-            stop.into_error()
+            error.into_encode_error()
         })
 }

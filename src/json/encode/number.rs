@@ -1,21 +1,21 @@
-//! Writes numbers as Python prints them: the shortest text that reads back as the same float, every digit of an integer.
+//! Writes numbers as Python prints them: all digits of an int, the shortest text that is read back as the same float.
 //! Each is followed by `tail`, a comma or a quote.
 //!
-//! `unsafe`: integers are stored as whole words, see `write_i64`.
+//! `unsafe`: stores digits as whole words, see `write_i64`.
 #![allow(unsafe_code)]
 
 use crate::json::NanPolicy;
 
-use super::stop::{Stop, Walk};
+use super::error::{WriteError, WriteResult};
 use super::text::write_short;
 
-/// Straight into the output, eight digits at a time: a formatter with a buffer of its own has it read back while the
-/// stores are still under way, which took a fifth of the time on citm_catalog.
+/// Writes eight digits at a time into the output itself. A formatter that copies from a buffer reads it back before the
+/// stores are complete, which took a fifth of the time on citm_catalog.
 #[inline]
 pub(super) fn write_i64(out: &mut Vec<u8>, number: i64, tail: u8) {
     // A sign, at most 20 digits in three blocks of 8 bytes, and the tail.
     out.reserve(32);
-    // SAFETY: at most 1 + 24 + 1 bytes are stored, and `end` stands after the last that counts.
+    // SAFETY: at most 1 + 24 + 1 bytes are stored, and `end` is the position after the last that is kept.
     unsafe {
         let start = out.as_mut_ptr().add(out.len());
         start.write(b'-');
@@ -38,8 +38,8 @@ pub(super) fn write_i64(out: &mut Vec<u8>, number: i64, tail: u8) {
     }
 }
 
-/// Eight digits of a number below 10^8, one a byte, the first in the lowest byte: halves, then pairs, then digits, by
-/// multiplications that stand for divisions (10486 / 2^20 for 1 / 100, 103 / 2^10 for 1 / 10; exact in this range).
+/// Eight digits of a number below 10^8, one a byte, the first in the lowest byte: halves, then pairs, then digits, with
+/// multiplications for divisions (10486 / 2^20 for 1 / 100, 103 / 2^10 for 1 / 10; exact in this range).
 #[inline(always)]
 fn eight_digits(number: u64) -> u64 {
     let halves = (number / 10_000) | ((number % 10_000) << 32);
@@ -51,7 +51,7 @@ fn eight_digits(number: u64) -> u64 {
 
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 
-/// All numbers of two digits, one after the other.
+/// "00" to "99".
 static PAIRS: [u8; 200] = {
     let mut table = [0; 200];
     let mut number = 0;
@@ -63,8 +63,8 @@ static PAIRS: [u8; 200] = {
     table
 };
 
-/// Stores a number below 10^8 without leading zeros, and gives the place after it. By branches, whose outcome the
-/// processor guesses: a length that is computed holds up everything that is written after it (5 % of a small event).
+/// Stores a number below 10^8 without leading zeros, and returns the position after it. Uses branches, which the
+/// processor predicts: all that is written later would wait for a computed length (5 % of a small event).
 ///
 /// # Safety
 /// 8 bytes must be writable at `to`.
@@ -104,7 +104,7 @@ unsafe fn first_digits(mut to: *mut u8, number: u64) -> *mut u8 {
     }
 }
 
-/// Stores a number below 10^8 as eight digits, and gives the place after them.
+/// Stores a number below 10^8 as eight digits, and returns the position after them.
 ///
 /// # Safety
 /// 8 bytes must be writable at `to`.
@@ -118,7 +118,7 @@ unsafe fn all_digits(to: *mut u8, number: u64) -> *mut u8 {
 }
 
 #[inline]
-pub(super) fn write_f64(out: &mut Vec<u8>, number: f64, nan: NanPolicy, tail: u8) -> Walk {
+pub(super) fn write_f64(out: &mut Vec<u8>, number: f64, nan: NanPolicy, tail: u8) -> WriteResult {
     if !number.is_finite() {
         write_short(out, non_finite(number, nan)?.as_bytes(), tail);
         return Ok(());
@@ -130,7 +130,7 @@ pub(super) fn write_f64(out: &mut Vec<u8>, number: f64, nan: NanPolicy, tail: u8
             write_decimal(out, number.is_sign_negative(), thousandths, tail);
             return Ok(());
         }
-        // Python turns to exponents below 1e-4, zmij below 1e-5; above 1e16 both print the same.
+        // Python prints an exponent below 1e-4, zmij below 1e-5; above 1e16 both print the same.
         if magnitude < 1e-4 {
             write_small(out, number);
             out.push(tail);
@@ -142,14 +142,15 @@ pub(super) fn write_f64(out: &mut Vec<u8>, number: f64, nan: NanPolicy, tail: u8
     Ok(())
 }
 
-/// A float that is a number of thousandths below 10^14: prices, percentages, times in milliseconds. No other decimal of
-/// up to 15 digits is the same float, so these digits are the shortest; 10 ns a float are saved.
+/// Writes a float that is a number of thousandths below 10^14: prices, percentages, times in milliseconds. No other
+/// decimal of up to 15 digits is the same float, so these digits are the shortest. Saves 10 ns a float.
 #[inline(always)]
 fn write_decimal(out: &mut Vec<u8>, is_negative: bool, thousandths: u64, tail: u8) {
     // A sign, at most 16 bytes of whole digits, and five for the point, the fraction and the tail.
     out.reserve(32);
     let (whole, fraction) = (thousandths / 1000, (thousandths % 1000) as usize);
-    // SAFETY: 8 or 16 bytes for the whole part and 5 more, within the 32; `end` stands after the last that counts.
+    // SAFETY: 8 or 16 bytes for the whole part and 5 more, within the 32; `end` is the position after the last that is
+    // kept.
     unsafe {
         let start = out.as_mut_ptr().add(out.len());
         start.write(b'-');
@@ -178,7 +179,7 @@ fn write_decimal(out: &mut Vec<u8>, is_negative: bool, thousandths: u64, tail: u
     }
 }
 
-/// `1.5e-05`: an exponent of two digits at least.
+/// As `1.5e-05`, with at least two digits in the exponent.
 #[cold]
 fn write_small(out: &mut Vec<u8>, number: f64) {
     let text = format!("{number:e}");
@@ -195,9 +196,9 @@ fn write_small(out: &mut Vec<u8>, number: f64) {
     }
 }
 
-/// What the policy makes of NaN or an infinity.
+/// The text of NaN or an infinity under the policy.
 #[cold]
-pub(super) fn non_finite(number: f64, nan: NanPolicy) -> Result<&'static str, Box<Stop>> {
+pub(super) fn non_finite(number: f64, nan: NanPolicy) -> Result<&'static str, Box<WriteError>> {
     let name = match number {
         _ if number.is_nan() => "NaN",
         _ if number > 0.0 => "Infinity",
@@ -206,9 +207,9 @@ pub(super) fn non_finite(number: f64, nan: NanPolicy) -> Result<&'static str, Bo
     match nan {
         NanPolicy::Allow => Ok(name),
         NanPolicy::Null => Ok("null"),
-        NanPolicy::Error => Err(Stop::refused(format!(
+        NanPolicy::Error => Err(WriteError::new(format!(
             "the float is {name}, which is not JSON: replace it, or pass nan=\"null\" (or nan=\"allow\" for readers \
-             that take it)"
+             that accept it)"
         ))),
     }
 }

@@ -1,10 +1,11 @@
-//! Writes strings: quotes, escapes, and everything else copied in blocks of 16 bytes.
+//! Writes strings: quotes, escapes, and all other bytes copied in blocks of 16.
 //!
-//! `unsafe`: the copy loads and stores whole blocks and asks for room once a string, not once a byte. Calls of
-//! `memcpy` for pieces of 5 to 20 bytes were 6 % of a small event.
+//! `unsafe`: loads and stores whole blocks, and reserves memory once a string, not once a byte. Calls of `memcpy` for
+//! pieces of 5 to 20 bytes took 6 % of a small event.
 #![allow(unsafe_code)]
 
-/// What stands after the backslash for each byte that needs one; 0 for the rest, `u` for `\u00XX`.
+/// The character after the backslash for each byte that must be escaped: `u` for `\u00XX`, 0 for bytes that need no
+/// escape.
 static ESCAPES: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
@@ -27,15 +28,15 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 /// The longest form of one byte: `\u001f`.
 const LONGEST_ESCAPE: usize = 6;
 
-/// Room that is left for a whole block to be stored, and for the closing quote with what follows it.
+/// Capacity for a whole block to be stored, and for the closing quote and the tail.
 const SLACK: usize = 32;
 
-/// Appends `text`, which is UTF-8, as a JSON string, and `tail`, what follows it: a comma or a colon.
+/// Appends `text`, which is UTF-8, as a JSON string, and `tail`, a comma or a colon.
 #[inline(always)]
 pub(super) fn write_text(out: &mut Vec<u8>, text: &[u8], tail: u8) {
     out.reserve(text.len() + SLACK);
-    // SAFETY: there is room for the quote, for all of `text` unescaped and for SLACK bytes more; `write_escaped` asks
-    // for more room before it writes anything longer than its source, and leaves SLACK bytes again.
+    // SAFETY: there is capacity for the quote, all of `text` unescaped and SLACK bytes more; `write_escaped` reserves
+    // more before it writes anything longer than its source, and leaves SLACK bytes again.
     unsafe {
         let start = out.len() + 1;
         let begin = out.as_mut_ptr().add(start);
@@ -55,8 +56,8 @@ pub(super) fn write_text(out: &mut Vec<u8>, text: &[u8], tail: u8) {
     }
 }
 
-/// As `write_text`, with lone surrogates in `text`, three bytes each. They are written as the escapes that `json.dumps` has
-/// for them, since UTF-8 cannot carry them: they are read back as what they were.
+/// As `write_text`, for text with lone surrogates of three bytes each. UTF-8 cannot represent them, so they become
+/// escapes, as in `json.dumps`, and are read back as lone surrogates.
 #[cold]
 pub(super) fn write_with_surrogates(out: &mut Vec<u8>, text: &[u8], tail: u8) {
     let is_surrogate = |three: &[u8]| three[0] == 0xed && three[1] >= 0xa0;
@@ -66,7 +67,7 @@ pub(super) fn write_with_surrogates(out: &mut Vec<u8>, text: &[u8], tail: u8) {
         let at = rest.windows(3).position(is_surrogate);
         let begin = out.len();
         write_text(out, &rest[..at.unwrap_or(rest.len())], tail);
-        out.remove(begin); // the quote, of which there is one already
+        out.remove(begin); // the quote, which is written already
         let Some(at) = at else { return };
         out.truncate(out.len() - 2); // the quote and the tail
         let point = 0xd000 | (u32::from(rest[at + 1] & 0x3f) << 6) | u32::from(rest[at + 2] & 0x3f);
@@ -75,7 +76,8 @@ pub(super) fn write_with_surrogates(out: &mut Vec<u8>, text: &[u8], tail: u8) {
     }
 }
 
-/// Appends a few bytes, 32 at most, and `tail`. A copy of unknown length would be a call of `memcpy`; this is not.
+/// Appends a few bytes, usually 32 at most, and `tail`. A copy of unknown length would be a call of `memcpy`; this is
+/// not.
 #[inline(always)]
 pub(super) fn write_short(out: &mut Vec<u8>, bytes: &[u8], tail: u8) {
     let length = bytes.len();
@@ -85,7 +87,8 @@ pub(super) fn write_short(out: &mut Vec<u8>, bytes: &[u8], tail: u8) {
         return;
     }
     out.reserve(SLACK + 1);
-    // SAFETY: there is room for 33 bytes; loads and stores stay within the `length` bytes, as two blocks that overlap.
+    // SAFETY: there is capacity for 33 bytes; loads and stores stay within the `length` bytes, as two blocks that
+    // overlap.
     unsafe {
         let to = out.as_mut_ptr().add(out.len());
         let from = bytes.as_ptr();
@@ -119,12 +122,12 @@ unsafe fn copy<T>(from: *const u8, to: *mut u8, at: usize) {
     }
 }
 
-/// Goes on from the first byte that has to be escaped.
+/// Appends `rest`, whose first byte must be escaped.
 #[cold]
 #[inline(never)]
 fn write_escaped(out: &mut Vec<u8>, mut rest: &[u8]) {
     while let Some((&byte, after)) = rest.split_first() {
-        // Invariant of every turn: room for `rest` unescaped, for this escape and for SLACK.
+        // Invariant of the loop: capacity for `rest` unescaped, for this escape and for SLACK.
         out.reserve(rest.len() + LONGEST_ESCAPE + SLACK);
         match ESCAPES[byte as usize] {
             0 => out.push(byte),
@@ -133,7 +136,7 @@ fn write_escaped(out: &mut Vec<u8>, mut rest: &[u8]) {
             }
             short => out.extend_from_slice(&[b'\\', short]),
         }
-        // SAFETY: `after` is shorter than what room was made for, and set_len covers only what was copied.
+        // SAFETY: `after` is shorter than the reserved capacity, and set_len covers only what was copied.
         let copied = unsafe {
             let length = out.len();
             let copied = copy_plain(after, out.as_mut_ptr().add(length));
@@ -144,15 +147,16 @@ fn write_escaped(out: &mut Vec<u8>, mut rest: &[u8]) {
     }
 }
 
-/// Copies bytes up to the first one that needs an escape, and says how many. Stores nothing beyond `text.len()` bytes.
+/// Copies bytes up to the first that must be escaped, and returns their number. Stores nothing beyond `text.len()`
+/// bytes.
 ///
 /// # Safety
-/// `to` must have room for `text.len()` bytes.
+/// `text.len()` bytes must be writable at `to`.
 #[inline(always)]
 unsafe fn copy_plain(text: &[u8], to: *mut u8) -> usize {
     let length = text.len();
     let from = text.as_ptr();
-    // SAFETY: every load lies inside `text`, every store inside the room that the caller vouches for. The last block
+    // SAFETY: every load is inside `text`, every store inside the memory that the caller vouches for. The last block
     // ends where the text does and overlaps the one before, in which nothing was found.
     unsafe {
         if length >= 16 {
@@ -193,7 +197,7 @@ unsafe fn copy_plain(text: &[u8], to: *mut u8) -> usize {
     length
 }
 
-/// Copies 8 bytes and gives them, the first in the lowest byte.
+/// Copies 8 bytes and returns them, the first in the lowest byte.
 ///
 /// # Safety
 /// As for `copy`.
@@ -207,7 +211,7 @@ unsafe fn word_at(from: *const u8, to: *mut u8, at: usize) -> u64 {
     }
 }
 
-/// A bit in the lowest byte (in memory order) that needs an escape; bits above it may be wrong.
+/// A bit in the first byte (in memory order) that must be escaped; bits above it may be wrong.
 #[inline(always)]
 fn find_in_word(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
@@ -223,7 +227,7 @@ fn find_in_word(word: u64) -> u64 {
 mod block {
     use std::arch::x86_64::*;
 
-    /// Copies 16 bytes and returns a bit for each that needs an escape.
+    /// Copies 16 bytes and returns a bit for each that must be escaped.
     ///
     /// # Safety
     /// 16 bytes must be readable at `from` and writable at `to`. SSE2 is part of every x86-64.
@@ -245,7 +249,7 @@ mod block {
 
 #[cfg(not(target_arch = "x86_64"))]
 mod block {
-    /// Copies 16 bytes and returns a bit for the first that needs an escape.
+    /// Copies 16 bytes and returns a bit for the first that must be escaped.
     ///
     /// # Safety
     /// 16 bytes must be readable at `from` and writable at `to`.

@@ -85,7 +85,7 @@ impl Decoder {
     pub fn message_in<'py>(
         &self,
         py: Python<'py>,
-        texts: &mut json::Series<'py>,
+        texts: &mut json::ValueDecoder<'py>,
         incoming: &Fetched,
     ) -> Result<Message, Box<Fault>> {
         self.message_by(py, &mut |bytes| texts.decode(bytes, &self.options), incoming)

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 
 use crate::json;
 use crate::kafka::Fetched;
-use crate::python::gc::Pause;
+use crate::python::gc::GcPaused;
 use crate::python::message::Message;
 
 use super::decode::Decoder;
@@ -15,8 +15,8 @@ pub struct DecodeSession<'a, 'py> {
     py: Python<'py>,
     decoder: &'a Decoder,
     /// Unless the decoder has code of the user's.
-    texts: Option<json::Series<'py>>,
-    pause: Option<Pause<'py>>,
+    texts: Option<json::ValueDecoder<'py>>,
+    pause: Option<GcPaused<'py>>,
 }
 
 impl<'a, 'py> DecodeSession<'a, 'py> {
@@ -25,9 +25,9 @@ impl<'a, 'py> DecodeSession<'a, 'py> {
         if !decoder.is_plain() {
             return Ok(DecodeSession { py, decoder, texts: None, pause: None });
         }
-        let pause = Pause::for_messages(py, count)?;
-        let texts = json::Series::begin(py);
-        let texts = if pause.as_ref().is_some_and(Pause::hides) { texts.unseen() } else { texts };
+        let pause = GcPaused::for_messages(py, count)?;
+        let texts = json::ValueDecoder::new(py);
+        let texts = if pause.as_ref().is_some_and(GcPaused::should_untrack) { texts.untracked() } else { texts };
         Ok(DecodeSession { py, decoder, texts: Some(texts), pause })
     }
 
@@ -41,9 +41,9 @@ impl<'a, 'py> DecodeSession<'a, 'py> {
 
     /// What has been made is the program's from now on.
     pub fn end(self) {
-        let unseen = self.texts.and_then(json::Series::end);
-        if let (Some(pause), Some(unseen)) = (self.pause, unseen) {
-            pause.end(unseen);
+        let untracked = self.texts.and_then(json::ValueDecoder::finish);
+        if let (Some(pause), Some(untracked)) = (self.pause, untracked) {
+            pause.finish(untracked);
         }
     }
 }
