@@ -36,6 +36,8 @@ mod _kjson {
     #[pymodule_export]
     use crate::python::mock::MockCluster;
     #[pymodule_export]
+    use crate::python::options::_option_of;
+    #[pymodule_export]
     use crate::python::partitions::TopicPartition;
     #[pymodule_export]
     use crate::python::producer::aio::{AsyncProducer, AsyncTransaction};

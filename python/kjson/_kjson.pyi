@@ -48,6 +48,7 @@ __all__ = [
     "Transaction",
     "__version__",
     "_coroutine_method",
+    "_option_of",
     "_reference_dumps",
     "_reference_loads",
     "dumps",
@@ -98,6 +99,9 @@ def loads(data: Union[bytes, bytearray, memoryview, str], *, parse_float: Option
 # For the tests: the codec's reference implementation, with pythonize and serde_json.
 def _reference_dumps(obj: object) -> bytes: ...
 def _reference_loads(data: bytes) -> Any: ...
+
+# For the tests: what a client uses for one of librdkafka's properties, except for secrets.
+def _option_of(client: object, name: str) -> Optional[str]: ...
 
 # For `kjson._clients`: a call runs `native`, introspection sees `function`.
 def _coroutine_method(native: Any, function: Callable[..., Any]) -> Any: ...

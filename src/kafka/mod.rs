@@ -12,6 +12,7 @@ pub use crate::librdkafka::chunk::{Chunk, Parts as MessageParts};
 pub use client::config::{Config, Role};
 pub use client::error::{ConnectionKind, Error, Failure};
 pub use client::log::{Level, LogRecord, LogSink};
+pub use client::properties::{boolean, is_secret, ValueType};
 pub use client::topic_name::refuse_impossible;
 pub use client::unfinished::wait as wait_for_unfinished;
 pub use client::wait::{Deadline, Interrupt};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rdkafka::bindings as rd;
 
 use super::code::Code;
-use super::conf::Conf;
+use super::conf::{self, Conf};
 use super::partitions::{read, Entry};
 use super::pinned::interceptors;
 use super::{code, millis, text};
@@ -102,6 +102,12 @@ impl Client {
 
     pub(super) fn raw(&self) -> *mut rd::rd_kafka_t {
         self.raw
+    }
+
+    /// What this client uses for a property, which librdkafka may have adjusted when it made the client.
+    pub fn option(&self, name: &str) -> Option<String> {
+        // SAFETY: the configuration is the client's, and lives as long.
+        unsafe { conf::get(rd::rd_kafka_conf(self.raw), name) }
     }
 
     /// Asks any broker for metadata of no topic: an answer within `timeout` proves a working connection.

@@ -6,6 +6,8 @@ use rdkafka::bindings as rd;
 
 use super::text;
 
+const OK: rd::rd_kafka_conf_res_t = rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK;
+
 pub struct Conf {
     raw: *mut rd::rd_kafka_conf_t,
 }
@@ -34,11 +36,17 @@ impl Conf {
         let result =
             unsafe { rd::rd_kafka_conf_set(self.raw, name.as_ptr(), value.as_ptr(), why.as_mut_ptr(), why.len()) };
         match result {
-            rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK => Ok(()),
+            OK => Ok(()),
             rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_UNKNOWN => Err(Refused::UnknownProperty),
             // SAFETY: librdkafka ended the text with NUL within the buffer.
             _ => Err(Refused::InvalidValue(unsafe { text(why.as_ptr()) })),
         }
+    }
+
+    /// A property as librdkafka writes it: "LATEST" is read back as "largest".
+    pub fn get(&self, name: &str) -> Option<String> {
+        // SAFETY: the configuration is live.
+        unsafe { get(self.raw, name) }
     }
 
     pub(super) fn raw(&self) -> *mut rd::rd_kafka_conf_t {
@@ -57,18 +65,24 @@ impl Conf {
     }
 }
 
-impl Clone for Conf {
-    fn clone(&self) -> Self {
-        // SAFETY: copies a live configuration; the copy is owned by the new object.
-        Conf { raw: unsafe { rd::rd_kafka_conf_dup(self.raw) } }
-    }
-}
-
 impl Drop for Conf {
     fn drop(&mut self) {
         // SAFETY: owned, and freed once.
         unsafe { rd::rd_kafka_conf_destroy(self.raw) }
     }
+}
+
+/// # Safety
+/// `conf` is a live configuration.
+pub(super) unsafe fn get(conf: *const rd::rd_kafka_conf_t, name: &str) -> Option<String> {
+    let name = CString::new(name).ok()?;
+    let mut size = 0;
+    if rd::rd_kafka_conf_get(conf, name.as_ptr(), std::ptr::null_mut(), &mut size) != OK {
+        return None;
+    }
+    let mut value = vec![0u8; size];
+    let result = rd::rd_kafka_conf_get(conf, name.as_ptr(), value.as_mut_ptr().cast(), &mut size);
+    (result == OK).then(|| text(value.as_ptr().cast()))
 }
 
 /// The table of CONFIGURATION.md as librdkafka prints it: "name | C/P | range | default | importance | description".

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::brokers::addresses;
 use super::defaults::{defaults, BOOTSTRAP_DEFAULT, KEPT};
 use super::error::Error;
-use super::properties::table;
+use super::properties::{table, Property, ValueType};
 use super::redaction::redacted;
 use crate::librdkafka::conf::{Conf, Refused};
 
@@ -47,25 +47,33 @@ impl Config {
         }
     }
 
-    /// Takes one option, under its keyword ("linger_ms") or its dotted name ("linger.ms").
-    pub fn set(&mut self, given_as: &str, value: String, own_keywords: &[&str]) -> Result<(), Error> {
+    /// The property that a keyword ("linger_ms") or a dotted name ("linger.ms") stands for, if it may be set.
+    pub fn property(&self, given_as: &str, own_keywords: &[&str]) -> Result<&'static Property, Error> {
         let table = table();
         let name = table.by_keyword.get(given_as).map_or(given_as, String::as_str);
-        let Some(property) = table.by_name.get(name) else {
-            return Err(unknown(self.role, given_as, own_keywords));
-        };
-        let canonical = property.canonical.clone();
-        if let Some((_, why)) = KEPT.iter().find(|(kept, _)| *kept == canonical) {
-            return Err(config_error(
-                given_as,
-                format!("{}: option '{given_as}' cannot be set: {why}", self.role.name()),
-            ));
+        let property = table.by_name.get(name).ok_or_else(|| unknown(self.role, given_as, own_keywords))?;
+        let role = self.role.name();
+        if let Some((_, why)) = KEPT.iter().find(|(kept, _)| *kept == property.canonical) {
+            return Err(config_error(given_as, format!("{role}: option '{given_as}' cannot be set: {why}")));
         }
         if !property.settable {
-            let message =
-                format!("{}: '{given_as}' is a callback of librdkafka and has no value to set", self.role.name());
+            let message = format!("{role}: '{given_as}' is a callback of librdkafka and has no value to set");
             return Err(config_error(given_as, message));
         }
+        Ok(property)
+    }
+
+    /// Takes one option. `given_as` is its name in errors.
+    pub fn set(&mut self, property: &Property, given_as: &str, value: String) -> Result<(), Error> {
+        let canonical = property.canonical.clone();
+        let value = match property.value_type {
+            ValueType::Text => value,
+            // Numbers and words to choose from are no secrets.
+            _ => property.canonical_value(&value).ok_or_else(|| {
+                let takes = format!("{} takes {}", property.name, property.range);
+                config_error(given_as, format!("{}: '{given_as}' cannot be {value:?}: {takes}", self.role.name()))
+            })?,
+        };
         if let Some(earlier) = self.settings.get(&canonical) {
             if earlier.value != value {
                 let message = format!(
@@ -142,7 +150,7 @@ impl Config {
     /// Idempotence is a default, and gives way to an option that excludes it, as in the Java client (KIP-679).
     pub(in crate::kafka) fn idempotent(&self) -> bool {
         match self.settings.get("enable.idempotence") {
-            Some(setting) => setting.value.eq_ignore_ascii_case("true"),
+            Some(setting) => setting.value == "true",
             None => !self.conflicts_with_idempotence(),
         }
     }
@@ -163,7 +171,7 @@ impl Config {
 
     fn conflicts_with_idempotence(&self) -> bool {
         let given = |name: &str| self.settings.get(name).map(|setting| setting.value.as_str());
-        given("request.required.acks").is_some_and(|acks| !matches!(acks, "all" | "-1"))
+        given("request.required.acks").is_some_and(|acks| acks != "-1")
             || given("message.send.max.retries") == Some("0")
             || given("max.in.flight.requests.per.connection")
                 .and_then(|value| value.parse::<u32>().ok())
@@ -171,7 +179,7 @@ impl Config {
     }
 
     fn needs_ca_probe(&self) -> bool {
-        let encrypted = self.get("security.protocol").is_some_and(|value| value.to_lowercase().ends_with("ssl"));
+        let encrypted = self.get("security.protocol").is_some_and(|value| value.ends_with("ssl"));
         let given = ["ssl.ca.location", "ssl.ca.pem", "ssl.ca.certificate.stores"];
         cfg!(target_os = "linux") && encrypted && !given.iter().any(|name| self.settings.contains_key(*name))
     }
@@ -179,13 +187,8 @@ impl Config {
     fn apply(&self, conf: &mut Conf, name: &str, value: &str, given_as: &str) -> Result<(), Error> {
         let Err(refused) = conf.set(name, value) else { return Ok(()) };
         let role = self.role.name();
-        let range = table().by_name.get(name).map_or("", |property| property.range.as_str());
         let message = match refused {
             Refused::UnknownProperty => format!("{role}: this build of librdkafka has no option '{name}'"),
-            // A range is only there for numbers and words to choose from: such a value is no secret.
-            Refused::InvalidValue(_) if !range.is_empty() => {
-                format!("{role}: '{given_as}' cannot be {value:?}: {name} takes {range}")
-            }
             Refused::InvalidValue(why) => {
                 format!("{role}: the value of '{given_as}' is not valid for {name}: {}", self.redacted(&why))
             }
@@ -196,8 +199,8 @@ impl Config {
     /// librdkafka's own words without any value that was configured and could be a secret.
     pub(in crate::kafka) fn redacted(&self, text: &str) -> String {
         let hidden = |name: &str| {
-            let open = table().by_name.get(name).is_some_and(|property| !property.range.is_empty());
-            !open && name != "metadata.broker.list"
+            let text = table().by_name.get(name).is_none_or(|property| property.value_type == ValueType::Text);
+            text && name != "metadata.broker.list"
         };
         let values = self.settings.iter().filter(|(name, _)| hidden(name)).map(|(_, setting)| setting.value.as_str());
         redacted(text, values)
@@ -236,6 +239,11 @@ fn unknown(role: Role, given_as: &str, own_keywords: &[&str]) -> Error {
 mod tests {
     use super::*;
 
+    fn set(config: &mut Config, name: &str, value: &str) -> Result<(), Error> {
+        let property = config.property(name, &["connect_timeout"])?;
+        config.set(property, name, value.to_owned())
+    }
+
     fn message(result: Result<(), Error>) -> String {
         result.unwrap_err().to_string()
     }
@@ -243,16 +251,16 @@ mod tests {
     #[test]
     fn the_same_option_twice_is_an_error_only_with_different_values() {
         let mut config = Config::new(Role::Producer);
-        config.set("linger_ms", "5".into(), &[]).unwrap();
-        config.set("queue.buffering.max.ms", "5".into(), &[]).unwrap();
-        assert!(message(config.set("linger.ms", "6".into(), &[])).contains("'linger.ms' and 'queue.buffering.max.ms'"));
+        set(&mut config, "linger_ms", "5").unwrap();
+        set(&mut config, "queue.buffering.max.ms", "5").unwrap();
+        assert!(message(set(&mut config, "linger.ms", "6")).contains("'linger.ms' and 'queue.buffering.max.ms'"));
     }
 
     #[test]
     fn a_sibling_has_the_connection_and_nothing_of_the_others_role() {
         let mut config = Config::new(Role::Consumer);
         for (name, value) in [("sasl_plain_password", "p"), ("group_id", "g"), ("auto_offset_reset", "latest")] {
-            config.set(name, value.into(), &[]).unwrap();
+            set(&mut config, name, value).unwrap();
         }
         let sibling = config.sibling(Role::Producer);
         assert_eq!(sibling.settings.keys().collect::<Vec<_>>(), ["sasl.password"]);
@@ -261,9 +269,9 @@ mod tests {
     #[test]
     fn an_unknown_option_names_the_nearest() {
         let mut config = Config::new(Role::Producer);
-        assert!(message(config.set("liger_ms", "5".into(), &[])).contains("Did you mean 'linger_ms'?"));
-        assert!(message(config.set("linger.mss", "5".into(), &[])).contains("Did you mean 'linger.ms'?"));
-        assert!(message(config.set("connect_timout", "5".into(), &["connect_timeout"])).contains("'connect_timeout'"));
+        assert!(message(set(&mut config, "liger_ms", "5")).contains("Did you mean 'linger_ms'?"));
+        assert!(message(set(&mut config, "linger.mss", "5")).contains("Did you mean 'linger.ms'?"));
+        assert!(message(set(&mut config, "connect_timout", "5")).contains("'connect_timeout'"));
     }
 
     #[test]
@@ -276,9 +284,9 @@ mod tests {
     #[test]
     fn a_secret_is_never_in_an_error() {
         let mut config = Config::new(Role::Producer);
-        config.set("sasl_plain_password", "hunter2".into(), &[]).unwrap();
-        config.set("ssl.ca.location", "hunter2".into(), &[]).unwrap();
+        set(&mut config, "sasl_plain_password", "hunter2").unwrap();
+        set(&mut config, "ssl.ca.location", "hunter2").unwrap();
         assert!(!config.redacted("cannot open hunter2").contains("hunter2"));
-        assert!(!message(config.set("sasl.password", "hunter3".into(), &[])).contains("hunter"));
+        assert!(!message(set(&mut config, "sasl.password", "hunter3")).contains("hunter"));
     }
 }

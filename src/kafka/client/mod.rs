@@ -7,7 +7,7 @@ pub mod connect;
 mod defaults;
 pub mod error;
 pub mod log;
-mod properties;
+pub mod properties;
 mod redaction;
 pub mod topic_name;
 pub mod unfinished;

@@ -195,6 +195,11 @@ impl<H: ConsumerHooks> Consumer<H> {
         Ok(())
     }
 
+    /// What librdkafka uses for a property.
+    pub fn option(&self, name: &str) -> Option<String> {
+        self.open("option").ok()?.client().option(name)
+    }
+
     pub fn forked(&self) -> bool {
         self.forks != forks()
     }

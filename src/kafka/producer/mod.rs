@@ -179,6 +179,11 @@ impl<H: ProducerHooks> Producer<H> {
         self.open.read().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
+    /// What librdkafka uses for a property.
+    pub fn option(&self, name: &str) -> Option<String> {
+        self.current()?.native.client().option(name)
+    }
+
     pub fn servers(&self) -> &[String] {
         self.shared.brokers.servers()
     }

@@ -61,7 +61,8 @@ impl ConsumerArgs<'_, '_> {
         let mut config = options::config(Role::Consumer, self.bootstrap_servers, self.config, self.options)?;
         if let Some(group_id) = self.group_id {
             options::refuse_empty(Role::Consumer, "group_id", group_id)?;
-            config.set("group_id", group_id.to_owned(), &[]).map_err(Error::from)?;
+            let property = config.property("group_id", &[]).map_err(Error::from)?;
+            config.set(property, "group_id", group_id.to_owned()).map_err(Error::from)?;
         }
         let group_id = config.get("group.id").map(str::to_owned);
         if group_id.is_none() {
