@@ -1,4 +1,4 @@
-//! Functions that users give, which are called and not awaited: an `async def` is refused where it is given.
+//! Callbacks of the program that are called and not awaited: an `async def` is refused when it is passed.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use pyo3::types::{PyCFunction, PyType};
 
 use crate::error::Error;
 
-/// Refuses the options of a client that are `async def`. `step` is what to do instead.
+/// Refuses options of a client that are `async def`. `step` says what to do instead.
 pub fn refuse_async(py: Python<'_>, client: &str, options: &[(&str, Option<&Py<PyAny>>)], step: &str) -> PyResult<()> {
     for (name, function) in options {
         let Some(function) = function else { continue };
@@ -21,17 +21,17 @@ pub fn refuse_async(py: Python<'_>, client: &str, options: &[(&str, Option<&Py<P
     Ok(())
 }
 
-/// The same for one argument of a call. `caller_calls` says who would call it, such as "consumers call". Returns the code
-/// of a function that is written in Python.
+/// The same for one argument of a call. `caller_calls` says what calls it, such as "consumers call". Returns the code
+/// object of a function that is written in Python.
 pub fn refuse_async_argument<'py>(
     operation: &str,
     name: &str,
     function: &Bound<'py, PyAny>,
     caller_calls: &str,
-    known: &Known,
+    cache: &PlainFunctionCache,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let (found, code) = known.is_async(function)?;
-    if !found {
+    let (refused, code) = cache.is_async(function)?;
+    if !refused {
         return Ok(code);
     }
     Err(PyTypeError::new_err(refusal(operation, name, caller_calls, "Give a plain function")))
@@ -41,16 +41,16 @@ fn refusal(place: &str, name: &str, caller_calls: &str, step: &str) -> String {
     format!("{place}: {name} is an async function, which {caller_calls} without awaiting it. {step}")
 }
 
-/// The code of the last function that was found plain. Asking `inspect` costs as much as a whole send, and programs give the
-/// same function again and again, or closures, methods and objects of one code.
-pub struct Known(Mutex<Option<Py<PyAny>>>);
+/// The code object of the last function that was not async. Asking `inspect` costs as much as a whole send, and programs
+/// pass the same function again and again, or closures and methods with the same code.
+pub struct PlainFunctionCache(Mutex<Option<Py<PyAny>>>);
 
-impl Known {
-    pub const fn nothing() -> Self {
-        Known(Mutex::new(None))
+impl PlainFunctionCache {
+    pub const fn empty() -> Self {
+        PlainFunctionCache(Mutex::new(None))
     }
 
-    /// Whether it is one, and its code.
+    /// Whether the function is async, and its code object.
     fn is_async<'py>(&self, function: &Bound<'py, PyAny>) -> PyResult<(bool, Option<Bound<'py, PyAny>>)> {
         if function.is_instance_of::<PyCFunction>() || function.is_instance_of::<PyType>() {
             return Ok((false, None));
@@ -58,21 +58,21 @@ impl Known {
         let name = intern!(function.py(), "__code__");
         let code = function.getattr(name).or_else(|_| function.get_type().getattr("__call__")?.getattr(name));
         let Ok(code) = code else { return Ok((is_async(function)?, None)) };
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.as_ref().is_some_and(|known| known.is(&code)) {
+        let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if cached.as_ref().is_some_and(|cached| cached.is(&code)) {
             return Ok((false, Some(code)));
         }
-        drop(known);
-        let found = is_async(function)?;
-        if !found {
+        drop(cached);
+        let refused = is_async(function)?;
+        if !refused {
             let replaced = self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(code.clone().unbind());
             drop(replaced);
         }
-        Ok((found, Some(code)))
+        Ok((refused, Some(code)))
     }
 }
 
-/// Whether a call only makes a coroutine: of an `async def`, a partial of one, or an object whose `__call__` is one.
+/// Whether a call only creates a coroutine: an `async def`, a partial of one, or an object whose `__call__` is one.
 fn is_async(function: &Bound<'_, PyAny>) -> PyResult<bool> {
     let inspect = function.py().import("inspect")?;
     let ask = |object: &Bound<'_, PyAny>| inspect.call_method1("iscoroutinefunction", (object,))?.is_truthy();

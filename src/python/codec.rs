@@ -8,7 +8,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString};
 
 use crate::json::{self, DecodeOptions, EncodeOptions, NanPolicy};
 
-use super::callables::{refuse_async_argument, Known};
+use super::callables::{refuse_async_argument, PlainFunctionCache};
 
 /// The output grows here before Python gets its copy, so that only the first calls allocate.
 static BUFFER: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -31,7 +31,7 @@ const KEPT: usize = 1 << 20;
 #[pyo3(signature = (obj, *, default=None, nan="error"))]
 pub fn dumps<'py>(obj: &Bound<'py, PyAny>, default: Option<Py<PyAny>>, nan: &str) -> PyResult<Bound<'py, PyBytes>> {
     if let Some(default) = &default {
-        static KNOWN: Known = Known::nothing();
+        static KNOWN: PlainFunctionCache = PlainFunctionCache::empty();
         refuse_async_argument("dumps", "default", default.bind(obj.py()), "dumps calls", &KNOWN)?;
     }
     let options = EncodeOptions { default, nan: nan_policy(nan)? };
@@ -61,7 +61,7 @@ pub fn dumps<'py>(obj: &Bound<'py, PyAny>, default: Option<Py<PyAny>>, nan: &str
 pub fn loads<'py>(data: &Bound<'py, PyAny>, parse_float: Option<Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {
     let py = data.py();
     if let Some(parse_float) = &parse_float {
-        static KNOWN: Known = Known::nothing();
+        static KNOWN: PlainFunctionCache = PlainFunctionCache::empty();
         refuse_async_argument("loads", "parse_float", parse_float.bind(py), "loads calls", &KNOWN)?;
     }
     let options = DecodeOptions { parse_float };

@@ -1,5 +1,5 @@
-//! When a client is made: by `__new__`, or by `__init__` where a subclass has one of its own, which may then take what arguments
-//! it likes and call `super().__init__()` with others.
+//! When a client is initialized: in `__new__`, or in `__init__` if a subclass defines one, which may then take other
+//! arguments and pass its own to `super().__init__()`.
 
 use std::sync::OnceLock;
 
@@ -10,35 +10,35 @@ use pyo3::PyTypeInfo;
 use crate::error::Error;
 use crate::kafka;
 
-/// What an object of `class` is made of, once it is.
-pub struct Made<T> {
+/// The state of an object of `class`, once it is initialized.
+pub struct LateInit<T> {
     class: &'static str,
     value: OnceLock<T>,
-    /// `__init__` has nothing to do then: Python calls it all the same, with the arguments of the subclass's `__new__`.
-    by_new: bool,
+    /// `__new__` initialized it, so `__init__` does nothing: Python calls it with the arguments of the subclass's `__new__`.
+    in_new: bool,
 }
 
-impl<T> Made<T> {
-    pub fn now(class: &'static str, value: T) -> Self {
-        Made { class, value: OnceLock::from(value), by_new: true }
+impl<T> LateInit<T> {
+    pub fn ready(class: &'static str, value: T) -> Self {
+        LateInit { class, value: OnceLock::from(value), in_new: true }
     }
 
     /// `__new__` of a client.
-    pub fn by_new<C: PyTypeInfo>(
+    pub fn in_new<C: PyTypeInfo>(
         class: &Bound<'_, PyType>,
         name: &'static str,
         make: impl FnOnce() -> PyResult<T>,
     ) -> PyResult<Self> {
         let inherited = class.py().get_type::<C>().getattr("__init__")?;
         if class.getattr("__init__")?.is(&inherited) {
-            return Ok(Made::now(name, make()?));
+            return Ok(LateInit::ready(name, make()?));
         }
-        Ok(Made { class: name, value: OnceLock::new(), by_new: false })
+        Ok(LateInit { class: name, value: OnceLock::new(), in_new: false })
     }
 
-    /// `__init__` of a client. If `make` fails, it may be tried again.
-    pub fn by_init(&self, make: impl FnOnce() -> PyResult<T>) -> PyResult<()> {
-        if self.by_new {
+    /// `__init__` of a client. May be called again if `make` fails.
+    pub fn in_init(&self, make: impl FnOnce() -> PyResult<T>) -> PyResult<()> {
+        if self.in_new {
             return Ok(());
         }
         if self.value.get().is_none() && self.value.set(make()?).is_ok() {
@@ -61,13 +61,13 @@ impl<T> Made<T> {
         )))
     }
 
-    /// For `__repr__`, which raises nothing.
-    pub fn repr(&self, of: impl FnOnce(&T) -> String) -> String {
-        self.value.get().map_or_else(|| format!("<kjson.{}: __init__ was not called>", self.class), of)
+    /// For `__repr__`, which never raises.
+    pub fn repr(&self, show: impl FnOnce(&T) -> String) -> String {
+        self.value.get().map_or_else(|| format!("<kjson.{}: __init__ was not called>", self.class), show)
     }
 }
 
-/// Calls what parses a constructor's arguments, and returns what it made.
+/// Calls the function that parses a constructor's arguments, and returns the object.
 pub fn call<C: PyTypeInfo>(
     constructor: &Bound<'_, PyCFunction>,
     arguments: &Bound<'_, PyTuple>,

@@ -20,7 +20,7 @@ use super::producer::Producer;
 
 pub struct Forwarder {
     producer: Py<Handle>,
-    /// Made here, so closed here.
+    /// LateInit here, so closed here.
     own: bool,
 }
 
@@ -38,7 +38,7 @@ impl Forwarder {
     /// Returns when a broker has answered; at once where one has.
     pub fn connected(&self, py: Python<'_>) -> PyResult<()> {
         let core = &self.producer.get().core;
-        if core.aio.connection.connected() {
+        if core.aio.connection.is_connected() {
             return Ok(());
         }
         core.connected(py)

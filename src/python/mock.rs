@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString, PyTuple, PyType};
 use pyo3::wrap_pyfunction;
 
-use super::construct::{call, Made};
+use super::construct::{call, LateInit};
 use crate::error::Error;
 use crate::kafka::{self, Code};
 
@@ -56,7 +56,7 @@ const REQUESTS: &[(&str, i16)] = &[
 ///     topics: Names with their partition counts, or names alone, for one partition each.
 #[pyclass(module = "kjson.testing", frozen, subclass)]
 pub struct MockCluster {
-    cluster: Made<Arc<kafka::MockCluster>>,
+    cluster: LateInit<Arc<kafka::MockCluster>>,
 }
 
 impl MockCluster {
@@ -86,12 +86,12 @@ impl MockCluster {
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let make = || Self::make(arguments, options);
-        Ok(MockCluster { cluster: Made::by_new::<Self>(class, "testing.MockCluster", make)? })
+        Ok(MockCluster { cluster: LateInit::in_new::<Self>(class, "testing.MockCluster", make)? })
     }
 
     #[pyo3(signature = (*arguments, **options))]
     fn __init__(&self, arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
-        self.cluster.by_init(|| Self::make(arguments, options))
+        self.cluster.in_init(|| Self::make(arguments, options))
     }
 
     /// The brokers' addresses, for `Producer` and `Consumer`: "127.0.0.1:40001,127.0.0.1:40002".
@@ -196,7 +196,7 @@ fn mock_cluster(py: Python<'_>, brokers: u16, topics: Option<&Bound<'_, PyAny>>)
         }
         Ok(cluster)
     });
-    Ok(MockCluster { cluster: Made::now("testing.MockCluster", Arc::new(cluster.map_err(Error::from)?)) })
+    Ok(MockCluster { cluster: LateInit::ready("testing.MockCluster", Arc::new(cluster.map_err(Error::from)?)) })
 }
 
 fn topic_counts(topics: &Bound<'_, PyAny>) -> PyResult<Vec<(String, i32)>> {

@@ -3,7 +3,7 @@
 pub mod aio;
 pub mod blocking;
 mod callables;
-mod client_events;
+mod client_callbacks;
 pub mod codec;
 mod construct;
 pub mod consumer;

@@ -1,7 +1,7 @@
-//! The end of the interpreter: open producers flush, consumers leave their groups, and all threads of ours are gone before
-//! Python tears itself down.
+//! The end of the interpreter: open producers flush, consumers leave their groups, and all threads of kjson end before the
+//! interpreter finalizes.
 //!
-//! In two steps, since handlers of the program may run after ours: `settle` in our turn, `close` after the last of them.
+//! In two steps, since `atexit` handlers of the program may run after ours: `flush` as our handler, `close` after the last.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
@@ -16,37 +16,37 @@ use crate::kafka::{self, Deadline, Level, LogRecord, PerProcess};
 use super::blocking::detached;
 use super::notifier;
 
-/// A client that has to be closed before the interpreter ends, and waits for its brokers until `limit` or as long as `close`
-/// does. What goes wrong is logged; what a signal's handler raises is raised.
-pub trait Closable: Send + Sync {
-    /// Delivers or commits what the program has finished with. A client that later handlers may use stays open.
-    fn settle_at_exit(&self, py: Python<'_>, limit: Deadline) -> PyResult<()>;
+/// A client to close before the interpreter ends. It waits for its brokers until `limit`, and no longer than `close` does.
+/// Errors are logged; an exception raised by a signal handler is raised.
+pub trait CloseAtExit: Send + Sync {
+    /// Delivers what was sent, or commits what was processed. A client that later handlers may use stays open.
+    fn flush_at_exit(&self, py: Python<'_>, limit: Deadline) -> PyResult<()>;
 
     fn close_at_exit(&self, py: Python<'_>, limit: Deadline) -> PyResult<()>;
 }
 
 /// The clients of this process. A forked child has none of its parent's.
-static OPEN: PerProcess<Open> = PerProcess::new();
-/// `settle` and `close`, as Python knows them.
+static OPEN: PerProcess<OpenClients> = PerProcess::new();
+/// `flush` and `close` as Python functions.
 static HANDLERS: PyOnceLock<[Py<PyAny>; 2]> = PyOnceLock::new();
 
 #[derive(Default)]
-struct Open {
-    clients: Mutex<Vec<Weak<dyn Closable>>>,
-    /// atexit has our handler.
+struct OpenClients {
+    clients: Mutex<Vec<Weak<dyn CloseAtExit>>>,
+    /// Our `atexit` handler is installed.
     installed: AtomicBool,
-    /// Worker processes have it, too, if this is one.
+    /// So is the handler for `multiprocessing` workers.
     installed_for_workers: AtomicBool,
 }
 
-impl Open {
-    fn clients(&self) -> MutexGuard<'_, Vec<Weak<dyn Closable>>> {
+impl OpenClients {
+    fn clients(&self) -> MutexGuard<'_, Vec<Weak<dyn CloseAtExit>>> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Has a client closed at the end of this process.
-pub fn register(py: Python<'_>, client: Weak<dyn Closable>) -> PyResult<()> {
+/// Closes a client at the end of this process, if the program does not.
+pub fn register(py: Python<'_>, client: Weak<dyn CloseAtExit>) -> PyResult<()> {
     let open = OPEN.get();
     let mut clients = open.clients();
     clients.retain(|client| client.strong_count() > 0);
@@ -55,25 +55,25 @@ pub fn register(py: Python<'_>, client: Weak<dyn Closable>) -> PyResult<()> {
     if open.installed_for_workers.swap(true, Ordering::AcqRel) {
         return Ok(());
     }
-    // With the first client, since a worker process has forgotten what was installed in its parent, or before it began.
+    // With the first client: a worker process drops the handlers of its parent, and those installed before it starts.
     install(py)?;
-    let [settle, _] = handlers(py)?;
-    py.import("kjson._exit")?.call_method1("install_for_workers", (settle,))?;
+    let [flush, _] = handlers(py)?;
+    py.import("kjson._exit")?.call_method1("install_for_workers", (flush,))?;
     Ok(())
 }
 
-/// After Ctrl-C all that is left has so long together, enough for a broker that is near.
-const HURRY: Duration = Duration::from_millis(100);
+/// After Ctrl-C, the timeout for all remaining clients together; enough for a nearby broker.
+const INTERRUPTED_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Clients that were dropped shortly before still deliver and commit.
+/// Clients that were dropped shortly before may still deliver and commit.
 fn wait_for_unfinished(py: Python<'_>, limit: Deadline) -> PyResult<()> {
-    let mut lost = Vec::new();
+    let mut unfinished = Vec::new();
     let waited = detached(py, |interrupt| {
         let (left, waited) = kafka::wait_for_unfinished(limit, interrupt);
-        lost = left;
+        unfinished = left;
         waited
     });
-    for text in lost {
+    for text in unfinished {
         notifier::log(LogRecord { level: Level::Error, text: format!("at exit: {text}") });
     }
     Ok(waited?)
@@ -81,15 +81,15 @@ fn wait_for_unfinished(py: Python<'_>, limit: Deadline) -> PyResult<()> {
 
 fn end(
     py: Python<'_>,
-    clients: &[Weak<dyn Closable>],
-    end: impl Fn(&dyn Closable, Deadline) -> PyResult<()>,
+    clients: &[Weak<dyn CloseAtExit>],
+    end: impl Fn(&dyn CloseAtExit, Deadline) -> PyResult<()>,
 ) -> PyResult<()> {
     let mut limit = Deadline::after(None);
     let mut result = Ok(());
     for client in clients.iter().filter_map(Weak::upgrade) {
         let ended = end(&*client, limit);
         if result.is_ok() && ended.is_err() {
-            limit = Deadline::after(Some(HURRY));
+            limit = Deadline::after(Some(INTERRUPTED_TIMEOUT));
         }
         result = result.and(ended);
     }
@@ -98,14 +98,14 @@ fn end(
 }
 
 /// May run more than once.
-fn settle(py: Python<'_>) -> PyResult<()> {
+fn flush(py: Python<'_>) -> PyResult<()> {
     let open = OPEN.get().clients().clone();
-    let settled = end(py, &open, |client, limit| client.settle_at_exit(py, limit));
+    let flushed = end(py, &open, |client, limit| client.flush_at_exit(py, limit));
     notifier::drain(py);
-    settled
+    flushed
 }
 
-/// May run more than once: what is over is over.
+/// May run more than once: the list of clients is taken, so the second call does nothing.
 fn close(py: Python<'_>) -> PyResult<()> {
     let open = std::mem::take(&mut *OPEN.get().clients());
     let closed = end(py, &open, |client, limit| client.close_at_exit(py, limit));
@@ -115,18 +115,18 @@ fn close(py: Python<'_>) -> PyResult<()> {
 
 fn handlers(py: Python<'_>) -> PyResult<&'static [Py<PyAny>; 2]> {
     HANDLERS.get_or_try_init(py, || {
-        let settle = PyCFunction::new_closure(py, None, None, |arguments, _| settle(arguments.py()))?;
+        let flush = PyCFunction::new_closure(py, None, None, |arguments, _| flush(arguments.py()))?;
         let close = PyCFunction::new_closure(py, None, None, |arguments, _| close(arguments.py()))?;
-        Ok([settle.into(), close.into()])
+        Ok([flush.into(), close.into()])
     })
 }
 
-/// `atexit` handlers run before the interpreter begins to finalize, so other threads can still attach to it.
+/// `atexit` handlers run before the interpreter starts to finalize, so other threads can still attach to it.
 pub fn install(py: Python<'_>) -> PyResult<()> {
     if OPEN.get().installed.swap(true, Ordering::AcqRel) {
         return Ok(());
     }
-    let [settle, close] = handlers(py)?;
-    py.import("kjson._exit")?.call_method1("install", (settle, close))?;
+    let [flush, close] = handlers(py)?;
+    py.import("kjson._exit")?.call_method1("install", (flush, close))?;
     Ok(())
 }

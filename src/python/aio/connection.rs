@@ -1,4 +1,4 @@
-//! Connecting without blocking: begun by the first who needs it, waited for by all.
+//! Connecting without blocking: the first call that needs a connection starts it, and all calls wait for it.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,77 +9,79 @@ use crate::kafka::{self, Error};
 
 #[derive(Default)]
 pub struct Connection {
-    state: Mutex<State>,
+    state: Mutex<ConnectionState>,
 }
 
 #[derive(Default)]
-enum State {
+enum ConnectionState {
     #[default]
     Idle,
-    Connecting(Arc<Attempt>),
+    Connecting(Arc<ConnectAttempt>),
     Connected,
 }
 
-/// How it ended, once it has, and who waits for that.
-type Outcome = (Option<Result<(), Error>>, Vec<Waker>);
+/// The result, once there is one, and the tasks that wait for it.
+type AttemptState = (Option<Result<(), Error>>, Vec<Waker>);
 
 #[derive(Default)]
-struct Attempt {
-    outcome: Mutex<Outcome>,
+struct ConnectAttempt {
+    state: Mutex<AttemptState>,
 }
 
-/// What has a connection.
-pub trait Connects: Send + Sync + 'static {
+/// A client that connects.
+pub trait Connect: Send + Sync + 'static {
     fn connection(&self) -> &Connection;
-    /// Blocks until it is connected. `alone` says that nobody else holds it any more.
-    fn connect(&self, alone: &(dyn Fn() -> bool + Sync)) -> Result<(), Error>;
+    /// Blocks until it is connected. Ends early if `abandoned` returns true: the client was dropped.
+    fn connect(&self, abandoned: &(dyn Fn() -> bool + Sync)) -> Result<(), Error>;
 }
 
 impl Connection {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ConnectionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn connected(&self) -> bool {
-        matches!(*self.state(), State::Connected)
+    pub fn is_connected(&self) -> bool {
+        matches!(*self.state(), ConnectionState::Connected)
     }
 
-    /// It was connected by somebody who blocked.
-    pub fn made(&self) {
-        *self.state() = State::Connected;
-    }
-}
-
-impl Attempt {
-    fn outcome(&self) -> MutexGuard<'_, Outcome> {
-        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
+    /// For a client that connected in a blocking call.
+    pub fn mark_connected(&self) {
+        *self.state() = ConnectionState::Connected;
     }
 }
 
-/// Waits until it is connected, which happens once. Cancelled, the attempt goes on: the next call waits for it. One that
-/// failed is made anew by the next call.
-pub async fn connect<T: Connects>(core: &Arc<T>) -> Result<(), Error> {
+impl ConnectAttempt {
+    fn state(&self) -> MutexGuard<'_, AttemptState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits until the client is connected, which happens once. A failed attempt is repeated by the next call.
+///
+/// # Cancel safety
+/// The attempt continues, and the next call waits for it.
+pub async fn connect<T: Connect>(core: &Arc<T>) -> Result<(), Error> {
     let attempt = {
         let mut state = core.connection().state();
         match &*state {
-            State::Connected => return Ok(()),
-            State::Connecting(attempt) => attempt.clone(),
-            State::Idle => {
-                let attempt = Arc::<Attempt>::default();
-                let (theirs, core) = (attempt.clone(), core.clone());
-                kafka::spawn("kjson-connect", move || run(&core, &theirs))
+            ConnectionState::Connected => return Ok(()),
+            ConnectionState::Connecting(attempt) => attempt.clone(),
+            ConnectionState::Idle => {
+                let attempt = Arc::<ConnectAttempt>::default();
+                let (started, core) = (attempt.clone(), core.clone());
+                kafka::spawn("kjson-connect", move || run(&core, &started))
                     .map_err(|error| Error::Misuse(format!("no thread could be started to connect: {error}")))?;
-                *state = State::Connecting(attempt.clone());
+                *state = ConnectionState::Connecting(attempt.clone());
                 attempt
             }
         }
     };
     poll_fn(|context| {
-        let mut outcome = attempt.outcome();
-        match &outcome.0 {
+        let mut state = attempt.state();
+        match &state.0 {
             Some(result) => Poll::Ready(result.clone()),
             None => {
-                outcome.1.push(context.waker().clone());
+                state.1.push(context.waker().clone());
                 Poll::Pending
             }
         }
@@ -87,12 +89,12 @@ pub async fn connect<T: Connects>(core: &Arc<T>) -> Result<(), Error> {
     .await
 }
 
-fn run<T: Connects>(core: &Arc<T>, attempt: &Attempt) {
+fn run<T: Connect>(core: &Arc<T>, attempt: &ConnectAttempt) {
     let result = core.connect(&|| Arc::strong_count(core) == 1);
-    *core.connection().state() = if result.is_ok() { State::Connected } else { State::Idle };
-    let mut outcome = attempt.outcome();
-    outcome.0 = Some(result);
-    let wakers = std::mem::take(&mut outcome.1);
-    drop(outcome);
+    *core.connection().state() = if result.is_ok() { ConnectionState::Connected } else { ConnectionState::Idle };
+    let mut state = attempt.state();
+    state.0 = Some(result);
+    let wakers = std::mem::take(&mut state.1);
+    drop(state);
     batched(|| wakers.into_iter().for_each(Waker::wake));
 }

@@ -1,8 +1,7 @@
-//! Where other threads leave what an event loop has to do: one port for a loop, and one wake-up for all that is there.
+//! Wakes an event loop from other threads: one waker per loop, and one wake-up for all callbacks that are queued.
 //!
-//! The loop reads a socket, into which one byte is written when something is left at an empty port. Against
-//! `call_soon_threadsafe`, which does the same inside, that needs no GIL on the thread with the news, does not fail on a
-//! closed loop, and is nothing that an interpreter that is ending could trip over.
+//! The loop reads a socket pair; queueing on an idle waker writes one byte. `call_soon_threadsafe` does the same inside,
+//! but needs the GIL on the calling thread, raises on a closed loop, and enters Python while the interpreter finalizes.
 
 use std::cell::RefCell;
 use std::io::{Read, Write};
@@ -18,46 +17,46 @@ use pyo3::types::{PyDict, PyWeakrefReference};
 
 use crate::once::Once;
 
-/// Something to be done on the loop's thread.
-pub trait Call: Send + Sync {
+/// A callback that runs on the loop's thread.
+pub trait LoopCallback: Send + Sync {
     fn run(&self, py: Python<'_>) -> PyResult<()>;
 }
 
 pub struct LoopWaker {
-    /// No other port has had it, nor will.
+    /// Never reused.
     pub id: u64,
-    calls: Mutex<Vec<Arc<dyn Call>>>,
-    /// A byte is under way to the loop.
-    rung: AtomicBool,
-    bell: UnixStream,
-    ear: UnixStream,
+    callbacks: Mutex<Vec<Arc<dyn LoopCallback>>>,
+    /// A byte was written that the loop has not read.
+    woken: AtomicBool,
+    write_end: UnixStream,
+    read_end: UnixStream,
 }
 
-struct Known {
+struct Registered {
     address: usize,
-    running: Py<PyWeakrefReference>,
-    port: Arc<LoopWaker>,
+    event_loop: Py<PyWeakrefReference>,
+    waker: Arc<LoopWaker>,
 }
 
-/// One entry for each loop that lives; asyncio and uvloop let their loops be referenced weakly.
-static PORTS: Mutex<Vec<Known>> = Mutex::new(Vec::new());
+/// One entry per living loop; asyncio and uvloop let their loops be referenced weakly.
+static WAKERS: Mutex<Vec<Registered>> = Mutex::new(Vec::new());
 
 thread_local! {
-    /// Inside `batched`: the ports that are to be rung at its end.
-    static UNRUNG: RefCell<Option<Vec<Arc<LoopWaker>>>> = const { RefCell::new(None) };
+    /// Inside `batched`: the wakers to wake at its end.
+    static DEFERRED: RefCell<Option<Vec<Arc<LoopWaker>>>> = const { RefCell::new(None) };
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The loop that runs on this thread. Raises RuntimeError where none does.
+/// The event loop that runs on this thread. Raises RuntimeError if there is none.
 pub fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     static GET: Once<Py<PyAny>> = Once::new();
     GET.import(py, "asyncio", "get_running_loop")?.call0()
 }
 
-/// The loop that runs on this thread, if one does.
+/// The event loop that runs on this thread, if any.
 pub fn loop_here(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
     static GET: Once<Py<PyAny>> = Once::new();
     let running = GET.import(py, "asyncio", "_get_running_loop")?.call0()?;
@@ -65,25 +64,25 @@ pub fn loop_here(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
 }
 
 impl LoopWaker {
-    /// The id of no port.
+    /// The id of no waker.
     pub const NONE: u64 = 0;
 
-    /// The port of the loop that runs on this thread, which is made when it is first needed.
+    /// The waker of the loop that runs on this thread, created on first use.
     pub fn current(py: Python<'_>) -> PyResult<Arc<Self>> {
-        Self::of(&running_loop(py)?)
+        Self::for_loop(&running_loop(py)?)
     }
 
-    /// The port of a loop that runs on this thread.
-    pub fn of(running: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
+    /// The waker of a loop that runs on this thread.
+    pub fn for_loop(running: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
         let py = running.py();
         let address = running.as_ptr() as usize;
-        let known = lock(&PORTS).iter().find(|known| known.address == address).map(|known| {
-            // Another loop may lie where one that is gone lay.
-            (known.running.clone_ref(py), known.port.clone())
+        let registered = lock(&WAKERS).iter().find(|entry| entry.address == address).map(|entry| {
+            // A new loop may have the address of a dead one.
+            (entry.event_loop.clone_ref(py), entry.waker.clone())
         });
-        if let Some((reference, port)) = known {
+        if let Some((reference, waker)) = registered {
             if reference.bind(py).upgrade().is_some() {
-                return Ok(port);
+                return Ok(waker);
             }
         }
         Self::open(running)
@@ -92,58 +91,59 @@ impl LoopWaker {
     fn open(running: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
         let py = running.py();
         let reference = PyWeakrefReference::new(running)?.unbind();
-        let (bell, ear) = UnixStream::pair()?;
-        bell.set_nonblocking(true)?;
-        ear.set_nonblocking(true)?;
-        let descriptor = ear.as_raw_fd();
+        let (write_end, read_end) = UnixStream::pair()?;
+        write_end.set_nonblocking(true)?;
+        read_end.set_nonblocking(true)?;
+        let descriptor = read_end.as_raw_fd();
         static IDS: AtomicU64 = AtomicU64::new(LoopWaker::NONE + 1);
         let id = IDS.fetch_add(1, Ordering::Relaxed);
-        let port = Arc::new(LoopWaker { id, calls: Mutex::default(), rung: AtomicBool::new(false), bell, ear });
-        running.call_method1(intern!(py, "add_reader"), (descriptor, Reader { port: port.clone() }))?;
-        // Python code may run while references are looked at, and let another thread in here: not under the lock.
-        let mut living = std::mem::take(&mut *lock(&PORTS));
-        living.retain(|known| known.running.bind(py).upgrade().is_some());
-        living.push(Known { address: running.as_ptr() as usize, running: reference, port: port.clone() });
-        lock(&PORTS).append(&mut living);
-        Ok(port)
+        let waker =
+            Arc::new(LoopWaker { id, callbacks: Mutex::default(), woken: AtomicBool::new(false), write_end, read_end });
+        running.call_method1(intern!(py, "add_reader"), (descriptor, ReadCallback { waker: waker.clone() }))?;
+        // Not under the lock: upgrading references may run Python code, which may let another thread in here.
+        let mut living = std::mem::take(&mut *lock(&WAKERS));
+        living.retain(|entry| entry.event_loop.bind(py).upgrade().is_some());
+        living.push(Registered { address: running.as_ptr() as usize, event_loop: reference, waker: waker.clone() });
+        lock(&WAKERS).append(&mut living);
+        Ok(waker)
     }
 
-    /// Leaves something to be done, and wakes the loop. From any thread, with or without the GIL.
-    pub fn leave(self: &Arc<Self>, call: Arc<dyn Call>) {
-        lock(&self.calls).push(call);
-        let later = UNRUNG.with_borrow_mut(|unrung| match unrung {
+    /// Queues a callback and wakes the loop. From any thread, with or without the GIL.
+    pub fn call_soon(self: &Arc<Self>, callback: Arc<dyn LoopCallback>) {
+        lock(&self.callbacks).push(callback);
+        let deferred = DEFERRED.with_borrow_mut(|deferred| match deferred {
             None => false,
-            Some(ports) => {
-                if !ports.iter().any(|port| Arc::ptr_eq(port, self)) {
-                    ports.push(self.clone());
+            Some(wakers) => {
+                if !wakers.iter().any(|waker| Arc::ptr_eq(waker, self)) {
+                    wakers.push(self.clone());
                 }
                 true
             }
         });
-        if !later {
-            self.ring();
+        if !deferred {
+            self.wake();
         }
     }
 
-    fn ring(&self) {
-        if !self.rung.swap(true, Ordering::AcqRel) {
-            // It cannot be full, and where the loop is gone there is nobody to tell.
-            let _ = (&self.bell).write(&[1]);
+    fn wake(&self) {
+        if !self.woken.swap(true, Ordering::AcqRel) {
+            // The socket cannot be full. An error means that the loop is gone, and nothing is left to wake.
+            let _ = (&self.write_end).write(&[1]);
         }
     }
 
-    fn serve(&self, py: Python<'_>) -> PyResult<()> {
+    fn run_callbacks(&self, py: Python<'_>) -> PyResult<()> {
         let mut bytes = [0; 8];
-        let _ = (&self.ear).read(&mut bytes);
-        // Before the list is taken: what is left from now on rings again.
-        self.rung.store(false, Ordering::Release);
-        let mut calls = std::mem::take(&mut *lock(&self.calls)).into_iter();
-        for call in calls.by_ref() {
-            let Err(error) = call.run(py) else { continue };
+        let _ = (&self.read_end).read(&mut bytes);
+        // Before the list is taken: callbacks queued from now on wake the loop again.
+        self.woken.store(false, Ordering::Release);
+        let mut callbacks = std::mem::take(&mut *lock(&self.callbacks)).into_iter();
+        for callback in callbacks.by_ref() {
+            let Err(error) = callback.run(py) else { continue };
             if !error.is_instance_of::<PyException>(py) {
-                // Ctrl-C: it goes out through the loop, and the others get their turn if that runs again.
-                lock(&self.calls).extend(calls);
-                self.ring();
+                // Ctrl-C is raised out of the loop. The other callbacks run if the loop is run again.
+                lock(&self.callbacks).extend(callbacks);
+                self.wake();
                 return Err(error);
             }
             let context = PyDict::new(py);
@@ -155,28 +155,28 @@ impl LoopWaker {
     }
 }
 
-/// Rings each port once, after `work`, however much that leaves there.
+/// Runs `work`, then wakes each loop once, however many callbacks `work` queued.
 pub fn batched(work: impl FnOnce()) {
-    UNRUNG.set(Some(Vec::new()));
+    DEFERRED.set(Some(Vec::new()));
     work();
-    for port in UNRUNG.take().unwrap_or_default() {
-        port.ring();
+    for waker in DEFERRED.take().unwrap_or_default() {
+        waker.wake();
     }
 }
 
-/// What the loop calls when its port has been rung.
+/// The loop's reader callback for `read_end`.
 #[pyclass(module = "kjson", frozen)]
-struct Reader {
-    port: Arc<LoopWaker>,
+struct ReadCallback {
+    waker: Arc<LoopWaker>,
 }
 
 #[pymethods]
-impl Reader {
+impl ReadCallback {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
-        self.port.serve(py)
+        self.waker.run_callbacks(py)
     }
 
     fn __repr__(&self) -> &'static str {
-        "<what kjson has for this event loop>"
+        "<kjson callbacks for this event loop>"
     }
 }

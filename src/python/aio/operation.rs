@@ -13,7 +13,7 @@ use pyo3::types::{PyString, PyTuple, PyType};
 use pyo3::{intern, IntoPyObjectExt};
 
 use super::fairness;
-use super::loop_waker::{running_loop, Call, LoopWaker};
+use super::loop_waker::{running_loop, LoopCallback, LoopWaker};
 use crate::python::message::generic_alias;
 
 pub type Work = Pin<Box<dyn Future<Output = PyResult<Py<PyAny>>> + Send>>;
@@ -77,18 +77,18 @@ impl Operation {
     fn step(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let mut state = self.state()?;
         // Before anything is taken that a cancelled task would lose.
-        if !self.begun.swap(true, Ordering::Relaxed) && fairness::due() {
+        if !self.begun.swap(true, Ordering::Relaxed) && fairness::must_yield() {
             return Ok(Some(py.None()));
         }
         let result = self.result(py, &mut state);
         let result = match result {
             Poll::Ready(result) => result,
-            Poll::Pending if fairness::asked() => {
-                fairness::had();
+            Poll::Pending if fairness::take_yield_request() => {
+                fairness::yielded();
                 return Ok(Some(py.None()));
             }
             Poll::Pending => {
-                fairness::had();
+                fairness::yielded();
                 return match &*state {
                     State::Working(_, Some(waiter)) => waiter.future(py).map(Some),
                     _ => Ok(Some(py.None())),
@@ -269,12 +269,12 @@ impl Waiter {
 impl Wake for Waiter {
     fn wake(self: Arc<Self>) {
         if !self.woken.swap(true, Ordering::AcqRel) {
-            self.port.clone().leave(self);
+            self.port.clone().call_soon(self);
         }
     }
 }
 
-impl Call for Waiter {
+impl LoopCallback for Waiter {
     fn run(&self, py: Python<'_>) -> PyResult<()> {
         let future = self.future.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(future) = future {

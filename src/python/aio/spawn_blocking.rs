@@ -1,8 +1,8 @@
-//! Blocking calls away from the loop: on a thread each, which ends the call within a tick when nobody waits any more.
+//! Runs blocking calls off the event loop, each on a thread, which is interrupted within a tick when the wait is cancelled.
 //!
-//! Not pyo3-async-runtimes: its threads enter Python with `attach`, which can crash an interpreter that is ending, its
-//! runtime is not for forked processes, and a loop that was closed has it print errors. A thread costs 50 us, and nothing that
-//! is done for each message comes here.
+//! Not pyo3-async-runtimes: its threads enter Python with `attach`, which can crash an interpreter that finalizes, its
+//! runtime does not survive a fork, and it prints errors after the loop is closed. A thread costs 50 us, so nothing that
+//! runs once per message is called like this.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,74 +12,74 @@ use std::task::{Context, Poll, Waker};
 
 use crate::kafka::{self, Error, Interrupt};
 
-/// How it ended, once it has, and who waits for that.
-type Outcome<T> = (Option<Result<T, Error>>, Option<Waker>);
+/// The result, once there is one, and the task that waits for it.
+type CallState<T> = (Option<Result<T, Error>>, Option<Waker>);
 
-struct Slot<T> {
-    outcome: Mutex<Outcome<T>>,
-    abandoned: AtomicBool,
+struct SharedCall<T> {
+    state: Mutex<CallState<T>>,
+    cancelled: AtomicBool,
 }
 
-impl<T> Slot<T> {
-    fn outcome(&self) -> MutexGuard<'_, Outcome<T>> {
-        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
+impl<T> SharedCall<T> {
+    fn state(&self) -> MutexGuard<'_, CallState<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fill(&self, result: Result<T, Error>) {
-        let mut outcome = self.outcome();
-        if outcome.0.is_none() {
-            outcome.0 = Some(result);
+    fn complete(&self, result: Result<T, Error>) {
+        let mut state = self.state();
+        if state.0.is_none() {
+            state.0 = Some(result);
         }
-        let waker = outcome.1.take();
-        drop(outcome);
+        let waker = state.1.take();
+        drop(state);
         if let Some(waker) = waker {
             waker.wake();
         }
     }
 }
 
-/// Fills the slot even if the work panics: a wait must not go on for ever.
-struct Filler<T>(Arc<Slot<T>>);
+/// Completes the call even if the work panics, so that no task waits for ever.
+struct CompleteOnDrop<T>(Arc<SharedCall<T>>);
 
-impl<T> Drop for Filler<T> {
+impl<T> Drop for CompleteOnDrop<T> {
     fn drop(&mut self) {
-        self.0.fill(Err(Error::Misuse("the call ended without an answer".to_owned())));
+        self.0.complete(Err(Error::Misuse("the call ended without a result".to_owned())));
     }
 }
 
-/// Waits for a call on another thread. Dropped before, it interrupts the call.
-pub struct Offloaded<T>(Arc<Slot<T>>);
+/// Waits for a call on another thread. Dropping it interrupts the call.
+pub struct BlockingCall<T>(Arc<SharedCall<T>>);
 
-pub fn offload<T: Send + 'static>(
+pub fn spawn_blocking<T: Send + 'static>(
     work: impl FnOnce(Interrupt<'_>) -> Result<T, Error> + Send + 'static,
-) -> Offloaded<T> {
-    let slot = Arc::new(Slot { outcome: Mutex::new((None, None)), abandoned: AtomicBool::new(false) });
-    let filler = Filler(slot.clone());
+) -> BlockingCall<T> {
+    let call = Arc::new(SharedCall { state: Mutex::new((None, None)), cancelled: AtomicBool::new(false) });
+    let guard = CompleteOnDrop(call.clone());
     let started = kafka::spawn("kjson-call", move || {
-        let slot = &filler.0;
-        slot.fill(work(&|| slot.abandoned.load(Ordering::Relaxed)));
+        let call = &guard.0;
+        call.complete(work(&|| call.cancelled.load(Ordering::Relaxed)));
     });
     if let Err(error) = started {
-        slot.outcome().0 = Some(Err(Error::Misuse(format!("no thread could be started: {error}"))));
+        call.state().0 = Some(Err(Error::Misuse(format!("no thread could be started: {error}"))));
     }
-    Offloaded(slot)
+    BlockingCall(call)
 }
 
-impl<T> Future for Offloaded<T> {
+impl<T> Future for BlockingCall<T> {
     type Output = Result<T, Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut outcome = self.0.outcome();
-        if let Some(result) = outcome.0.take() {
+        let mut state = self.0.state();
+        if let Some(result) = state.0.take() {
             return Poll::Ready(result);
         }
-        outcome.1 = Some(context.waker().clone());
+        state.1 = Some(context.waker().clone());
         Poll::Pending
     }
 }
 
-impl<T> Drop for Offloaded<T> {
+impl<T> Drop for BlockingCall<T> {
     fn drop(&mut self) {
-        self.0.abandoned.store(true, Ordering::Relaxed);
+        self.0.cancelled.store(true, Ordering::Relaxed);
     }
 }

@@ -1,4 +1,4 @@
-//! The bound of a wait on the loop.
+//! Timeouts for waits on an event loop.
 
 use std::future::{poll_fn, Future};
 use std::pin::pin;
@@ -10,28 +10,28 @@ use pyo3::prelude::*;
 
 use super::loop_waker::running_loop;
 
-/// A point in time that wakes whoever waits; never, without one.
+/// Wakes the waiting task at a point in time; never, if there is none.
 pub struct Timer {
-    at: Option<Instant>,
+    deadline: Option<Instant>,
     handle: Option<Py<PyAny>>,
 }
 
 impl Timer {
     pub fn after(timeout: Option<Duration>) -> Self {
-        Timer { at: timeout.and_then(|timeout| Instant::now().checked_add(timeout)), handle: None }
+        Timer { deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)), handle: None }
     }
 
-    /// Whether it has passed; otherwise the waker is called when it has.
+    /// Whether the time has passed; if not, the task is woken when it has.
     pub fn passed(&mut self, context: &Context<'_>) -> PyResult<bool> {
-        let Some(at) = self.at else { return Ok(false) };
-        let left = at.saturating_duration_since(Instant::now());
+        let Some(deadline) = self.deadline else { return Ok(false) };
+        let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Ok(true);
         }
         if self.handle.is_none() {
             self.handle = Some(Python::attach(|py| {
-                let wake = Alarm { waker: context.waker().clone() };
-                // Loops count in milliseconds or finer, and one that is early would be set again.
+                let wake = WakeCallback { waker: context.waker().clone() };
+                // Loops round to milliseconds or finer, and a timer that fires early would have to be set again.
                 let seconds = left.as_secs_f64().min(1e9) + 0.001;
                 Ok::<_, PyErr>(running_loop(py)?.call_method1(intern!(py, "call_later"), (seconds, wake))?.unbind())
             })?);
@@ -48,7 +48,7 @@ impl Drop for Timer {
     }
 }
 
-/// Waits for `work` up to the time given; None when that passed first.
+/// Waits for `work`; returns None if the timeout passes first.
 pub async fn within<T>(timeout: Option<Duration>, work: impl Future<Output = T>) -> PyResult<Option<T>> {
     let mut timer = Timer::after(timeout);
     let mut work = pin!(work);
@@ -64,12 +64,12 @@ pub async fn within<T>(timeout: Option<Duration>, work: impl Future<Output = T>)
 }
 
 #[pyclass(module = "kjson", frozen)]
-struct Alarm {
+struct WakeCallback {
     waker: Waker,
 }
 
 #[pymethods]
-impl Alarm {
+impl WakeCallback {
     fn __call__(&self) {
         self.waker.wake_by_ref();
     }

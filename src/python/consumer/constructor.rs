@@ -11,7 +11,7 @@ use crate::json::DecodeOptions;
 use crate::kafka::{self, ConsumerSettings, Role};
 use crate::python::blocking::{detached, seconds};
 use crate::python::callables::refuse_async;
-use crate::python::client_events::Events;
+use crate::python::client_callbacks::ClientCallbacks;
 use crate::python::message::KeyType;
 use crate::python::options;
 
@@ -80,7 +80,7 @@ impl ConsumerArgs<'_, '_> {
         };
         let (on_assign, on_revoke, on_lost, on_commit) = (self.on_assign, self.on_revoke, self.on_lost, self.on_commit);
         let group = Arc::new(GroupCallbacks { on_assign, on_revoke, on_lost, on_commit, ..Default::default() });
-        let hooks = ConsumerEvents { events: Events::new(self.on_error, self.on_stats), group: group.clone() };
+        let hooks = ConsumerEvents { events: ClientCallbacks::new(self.on_error, self.on_stats), group: group.clone() };
         let decode = DecodeOptions { parse_float: self.parse_float };
         let form = Form::new(py, self.value_type, self.value_deserializer, &decode)?;
         let limit = self.max_message_bytes.map(|bytes| limit_of(asynchronous, bytes)).transpose()?;

@@ -13,7 +13,7 @@ use crate::python::aio::loop_waker::LoopWaker;
 use crate::python::blocking::detached;
 use crate::python::dead_letter_producer::Forwarded;
 use crate::python::notifier;
-use crate::python::shutdown::{self, Closable};
+use crate::python::shutdown::{self, CloseAtExit};
 
 use super::aio::Aio;
 use super::batch::Anchors;
@@ -70,7 +70,7 @@ impl Core {
         Ok(())
     }
 
-    /// Connects, and begins to read what the constructor was told.
+    /// Connect, and begins to read what the constructor was told.
     pub fn begin(&self, interrupt: Interrupt<'_>) -> Result<(), kafka::Error> {
         self.consumer.connect(interrupt)?;
         if !self.topics.is_empty() {
@@ -81,7 +81,7 @@ impl Core {
 
     /// Has it closed at the end of the interpreter, if nobody does before.
     pub fn close_at_end(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
-        let core: Arc<dyn Closable> = self.clone();
+        let core: Arc<dyn CloseAtExit> = self.clone();
         shutdown::register(py, Arc::downgrade(&core))
     }
 
@@ -287,9 +287,9 @@ impl Core {
     }
 }
 
-impl Closable for Core {
+impl CloseAtExit for Core {
     /// Closed in our turn: what its callbacks use was there before the consumer, and goes after it.
-    fn settle_at_exit(&self, py: Python<'_>, limit: Deadline) -> PyResult<()> {
+    fn flush_at_exit(&self, py: Python<'_>, limit: Deadline) -> PyResult<()> {
         self.close_at_exit(py, limit)
     }
 

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use crate::error::Error;
 use crate::kafka::{self, Config, Deadline, Fetched, Header, Role};
 use crate::python::blocking::seconds;
-use crate::python::callables::{refuse_async_argument, Known};
+use crate::python::callables::{refuse_async_argument, PlainFunctionCache};
 use crate::python::dead_letter_producer::{Forwarded, Forwarder};
 
 /// A message that was read may be this long, whatever the limit for new ones is. The largest that librdkafka takes.
@@ -77,7 +77,13 @@ impl DeadLetter {
                 ));
             }
             Some(handler) => {
-                refuse_async_argument("DeadLetter", "handler", handler, "consumers call", &Known::nothing())?;
+                refuse_async_argument(
+                    "DeadLetter",
+                    "handler",
+                    handler,
+                    "consumers call",
+                    &PlainFunctionCache::empty(),
+                )?;
             }
             None => {}
         }

@@ -24,7 +24,7 @@ use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 use pyo3::wrap_pyfunction;
 
 use super::blocking::deadline;
-use super::construct::{call, Made};
+use super::construct::{call, LateInit};
 use super::message::generic_alias;
 use super::notifier;
 use crate::error::Error;
@@ -35,7 +35,7 @@ use rebalance::list_of;
 /// Reads JSON from Kafka as Python objects, at least once. For one thread at a time.
 #[pyclass(module = "kjson", frozen, subclass)]
 pub struct Consumer {
-    core: Made<Arc<Core>>,
+    core: LateInit<Arc<Core>>,
 }
 
 #[pymethods]
@@ -55,12 +55,12 @@ impl Consumer {
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let make = || Self::make(arguments, options);
-        Ok(Consumer { core: Made::by_new::<Self>(class, "Consumer", make)? })
+        Ok(Consumer { core: LateInit::in_new::<Self>(class, "Consumer", make)? })
     }
 
     #[pyo3(signature = (*arguments, **options))]
     fn __init__(&self, arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
-        self.core.by_init(|| Self::make(arguments, options))
+        self.core.in_init(|| Self::make(arguments, options))
     }
 
     /// Subscribe to topics, or, with a group, to all topics whose names match a regular expression.
@@ -165,7 +165,7 @@ impl Consumer {
     }
 
     pub fn of(core: Arc<Core>) -> Self {
-        Consumer { core: Made::now("Consumer", core) }
+        Consumer { core: LateInit::ready("Consumer", core) }
     }
 
     pub fn core(&self) -> Result<&Arc<Core>, Error> {

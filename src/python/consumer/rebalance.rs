@@ -11,8 +11,8 @@ use pyo3::types::{IntoPyDict, PyList};
 use crate::error::Error;
 use crate::kafka::{self, Code, ConsumerHooks, GroupEvent, LogRecord, LogSink, Partition};
 use crate::once::Once;
-use crate::python::aio::loop_waker::{Call, LoopWaker};
-use crate::python::client_events::Events;
+use crate::python::aio::loop_waker::{LoopCallback, LoopWaker};
+use crate::python::client_callbacks::ClientCallbacks;
 use crate::python::partitions::TopicPartition;
 
 #[derive(Default)]
@@ -111,7 +111,7 @@ impl GroupCallbacks {
         let (answer, heard) = channel();
         let told = Told { group: self.clone(), number, event: Mutex::new(Some((event, answer))) };
         let before = self.event.swap(number, Ordering::AcqRel);
-        port.leave(Arc::new(told));
+        port.call_soon(Arc::new(told));
         let result = loop {
             match heard.recv_timeout(STEP) {
                 Ok(result) => break result,
@@ -152,7 +152,7 @@ struct Told {
     event: Mutex<Option<(GroupEvent, Answer)>>,
 }
 
-impl Call for Told {
+impl LoopCallback for Told {
     fn run(&self, py: Python<'_>) -> PyResult<()> {
         let event = self.event.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some((event, answer)) = event else { return Ok(()) };
@@ -202,7 +202,7 @@ pub fn list_of<'py>(py: Python<'py>, partitions: &[Partition]) -> PyResult<Bound
 
 /// What the engine of a consumer calls.
 pub struct ConsumerEvents {
-    pub events: Events,
+    pub events: ClientCallbacks,
     pub group: Arc<GroupCallbacks>,
 }
 

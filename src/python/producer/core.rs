@@ -10,10 +10,10 @@ use crate::error::Error;
 use crate::json::{EncodeOptions, NanPolicy};
 use crate::kafka::{self, Config, Deadline, Interrupt, ProducerSettings, Role, TopicId};
 use crate::python::blocking::{detached, seconds};
-use crate::python::callables::{refuse_async, Known};
-use crate::python::client_events::Events;
+use crate::python::callables::{refuse_async, PlainFunctionCache};
+use crate::python::client_callbacks::ClientCallbacks;
 use crate::python::codec::nan_policy;
-use crate::python::shutdown::{self, Closable};
+use crate::python::shutdown::{self, CloseAtExit};
 use crate::python::{notifier, options};
 
 use super::aio::{Aio, Rounds};
@@ -29,7 +29,7 @@ pub struct Core {
     pub key_serializer: Option<Py<PyAny>>,
     pub has_on_delivery: bool,
     /// Of the messages' own `on_delivery`.
-    pub callbacks: Known,
+    pub callbacks: PlainFunctionCache,
     /// The topic of the last message. Programs send to the same `str` object again and again, and knowing it by its
     /// address saves reading its text and looking that up.
     pub last_topic: Mutex<Option<(Py<PyString>, TopicId)>>,
@@ -72,7 +72,7 @@ impl Core {
             connect_timeout: options::connect_timeout(given.connect_timeout)?,
             max_block: max_block.unwrap_or(Duration::MAX),
         };
-        let events = Events::new(given.on_error, given.on_stats);
+        let events = ClientCallbacks::new(given.on_error, given.on_stats);
         let core = Core::of(&config, settings, events, given.on_delivery, asynchronous)?;
         Ok(Core { encode, value_serializer: given.value_serializer, key_serializer: given.key_serializer, ..core })
     }
@@ -80,13 +80,13 @@ impl Core {
     /// For bytes that are ready.
     pub fn internal(config: &Config, connect_timeout: Duration) -> PyResult<Self> {
         let settings = ProducerSettings { connect_timeout: Some(connect_timeout), max_block: connect_timeout };
-        Core::of(config, settings, Events::new(None, None), None, false)
+        Core::of(config, settings, ClientCallbacks::new(None, None), None, false)
     }
 
     fn of(
         config: &Config,
         settings: ProducerSettings,
-        events: Events,
+        events: ClientCallbacks,
         on_delivery: Option<Py<PyAny>>,
         asynchronous: bool,
     ) -> PyResult<Self> {
@@ -99,7 +99,7 @@ impl Core {
             value_serializer: None,
             key_serializer: None,
             has_on_delivery,
-            callbacks: Known::nothing(),
+            callbacks: PlainFunctionCache::empty(),
             last_topic: Mutex::default(),
             aio: Aio::new(asynchronous, rounds),
         })
@@ -108,13 +108,13 @@ impl Core {
     /// Returns when a broker has answered.
     pub fn connected(&self, py: Python<'_>) -> PyResult<()> {
         detached(py, |interrupt| self.producer.connect(interrupt))?;
-        self.aio.connection.made();
+        self.aio.connection.mark_connected();
         Ok(())
     }
 
     /// Has it closed at the end of the interpreter, if nobody does before.
     pub fn close_at_end(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
-        let core: Arc<dyn Closable> = self.clone();
+        let core: Arc<dyn CloseAtExit> = self.clone();
         shutdown::register(py, Arc::downgrade(&core))
     }
 
@@ -183,8 +183,8 @@ impl Core {
     }
 }
 
-impl Closable for Core {
-    fn settle_at_exit(&self, py: Python<'_>, limit: Deadline) -> PyResult<()> {
+impl CloseAtExit for Core {
+    fn flush_at_exit(&self, py: Python<'_>, limit: Deadline) -> PyResult<()> {
         self.at_exit(py, limit, |deadline, interrupt| self.producer.settle(deadline, interrupt))
     }
 

@@ -7,13 +7,13 @@ use pyo3::prelude::*;
 
 use crate::kafka::{self, Code, Completed, LogRecord, LogSink, ProducerHooks, TopicId};
 use crate::python::aio::loop_waker::batched;
-use crate::python::client_events::Events;
+use crate::python::client_callbacks::ClientCallbacks;
 
 use super::aio::Rounds;
 use super::delivery::Callback;
 
 pub struct ProducerEvents {
-    pub events: Events,
+    pub events: ClientCallbacks,
     pub on_delivery: Option<Py<PyAny>>,
     pub rounds: Arc<Rounds>,
 }

@@ -19,7 +19,7 @@ use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 use pyo3::wrap_pyfunction;
 
 use super::blocking::{deadline, detached, seconds};
-use super::construct::{call, Made};
+use super::construct::{call, LateInit};
 use super::group_metadata::GroupMetadata;
 use super::notifier;
 use crate::error::Error;
@@ -34,7 +34,7 @@ use transaction::Transaction;
 /// Sends Python objects as JSON to Kafka. Thread-safe: one producer serves a whole program.
 #[pyclass(module = "kjson", frozen, subclass)]
 pub struct Producer {
-    handle: Made<Py<Handle>>,
+    handle: LateInit<Py<Handle>>,
 }
 
 #[pymethods]
@@ -53,12 +53,12 @@ impl Producer {
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let make = || Self::make(arguments, options);
-        Ok(Producer { handle: Made::by_new::<Self>(class, "Producer", make)? })
+        Ok(Producer { handle: LateInit::in_new::<Self>(class, "Producer", make)? })
     }
 
     #[pyo3(signature = (*arguments, **options))]
     fn __init__(&self, arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
-        self.handle.by_init(|| Self::make(arguments, options))
+        self.handle.in_init(|| Self::make(arguments, options))
     }
 
     /// Enqueue one message and return its `Delivery`. Blocks only while the queue is full.

@@ -11,9 +11,9 @@ use crate::error::Error;
 use crate::kafka::Deadline;
 use crate::python::aio::connection::connect;
 use crate::python::aio::operation::Operation;
-use crate::python::aio::spawn_blocking::offload;
+use crate::python::aio::spawn_blocking::spawn_blocking;
 use crate::python::blocking::seconds;
-use crate::python::construct::{call, Made};
+use crate::python::construct::{call, LateInit};
 use crate::python::consumer::calls::Call;
 use crate::python::consumer::constructor::async_consumer;
 use crate::python::consumer::core::{Core, CLOSE_TIMEOUT};
@@ -30,7 +30,7 @@ use super::{no_hook, raised};
 /// Reads JSON from Kafka as Python objects, at least once, on an event loop. For one task at a time.
 #[pyclass(module = "kjson", frozen, subclass)]
 pub struct AsyncConsumer {
-    core: Made<Arc<Core>>,
+    core: LateInit<Arc<Core>>,
 }
 
 impl AsyncConsumer {
@@ -42,7 +42,7 @@ impl AsyncConsumer {
     }
 
     pub fn of(core: Arc<Core>) -> Self {
-        AsyncConsumer { core: Made::now("AsyncConsumer", core) }
+        AsyncConsumer { core: LateInit::ready("AsyncConsumer", core) }
     }
 
     pub fn core(&self) -> Result<&Arc<Core>, Error> {
@@ -58,7 +58,7 @@ impl AsyncConsumer {
         let core = self.core()?.clone();
         Ok(Operation::working(name, async move {
             raised(connect(&core).await)?;
-            let finish = raised(offload(move |interrupt| plan.run(&core.consumer, interrupt)).await)?;
+            let finish = raised(spawn_blocking(move |interrupt| plan.run(&core.consumer, interrupt)).await)?;
             Python::attach(finish)
         }))
     }
@@ -75,7 +75,8 @@ impl AsyncConsumer {
             raised(connect(&core).await)?;
             let acting = Python::attach(|py| core.acting_on_loop(py, || consumer.into_any()))?;
             let working = core.clone();
-            let done = offload(move |interrupt| working.group.act(acting, || plan.run(&working.consumer, interrupt)));
+            let done =
+                spawn_blocking(move |interrupt| working.group.act(acting, || plan.run(&working.consumer, interrupt)));
             let done = done.await;
             match core.group.take_raised() {
                 Some(error) => Err(error),
@@ -93,12 +94,12 @@ impl AsyncConsumer {
         let acting = Python::attach(|py| core.acting_on_loop(py, || consumer.into_any()))?;
         let closing = core.clone();
         let closed =
-            offload(move |interrupt| closing.group.act(acting, || closing.consumer.close(deadline, interrupt)));
+            spawn_blocking(move |interrupt| closing.group.act(acting, || closing.consumer.close(deadline, interrupt)));
         let closed = closed.await;
         core.faults.log_rest();
         // After the consumer, which may not commit what has not arrived; everything has by now.
         if let Some(close) = core.faults.post.take().and_then(|dead_letters| dead_letters.closing(deadline)) {
-            let _ = offload(close).await;
+            let _ = spawn_blocking(close).await;
         }
         match core.group.take_raised() {
             Some(error) => Err(Error::Python(error)),
@@ -124,12 +125,12 @@ impl AsyncConsumer {
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let make = || Self::make(arguments, options);
-        Ok(AsyncConsumer { core: Made::by_new::<Self>(class, "AsyncConsumer", make)? })
+        Ok(AsyncConsumer { core: LateInit::in_new::<Self>(class, "AsyncConsumer", make)? })
     }
 
     #[pyo3(signature = (*arguments, **options))]
     fn __init__(&self, arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
-        self.core.by_init(|| Self::make(arguments, options))
+        self.core.in_init(|| Self::make(arguments, options))
     }
 
     /// Connect and subscribe. `async with` and the first read do it, too.
@@ -145,7 +146,7 @@ impl AsyncConsumer {
     fn subscription(&self) -> PyResult<Vec<String>> {
         let core = self.core()?;
         let subscribed = core.consumer.subscription();
-        if subscribed.is_empty() && !core.aio.connection.connected() {
+        if subscribed.is_empty() && !core.aio.connection.is_connected() {
             return Ok(core.topics.clone());
         }
         Ok(subscribed)

@@ -55,7 +55,7 @@ impl Taken {
                 }
             }
             self.deal_with();
-            if messages.len() % SOME == 0 && begun.elapsed() > fairness::SLICE {
+            if messages.len() % SOME == 0 && begun.elapsed() > fairness::TIME_SLICE {
                 break;
             }
         }
@@ -117,8 +117,8 @@ async fn decode(core: &Arc<Core>, rest: VecDeque<Fetched>) -> PyResult<Vec<Py<Me
     let mut taken = Taken { core: core.clone(), dealt_with: Vec::with_capacity(rest.len()), current: None, rest };
     let mut begun = Instant::now();
     while !taken.rest.is_empty() {
-        if begun.elapsed() > fairness::SLICE {
-            fairness::give().await;
+        if begun.elapsed() > fairness::TIME_SLICE {
+            fairness::yield_now().await;
             begun = Instant::now();
         }
         let found = Python::attach(|py| taken.decode_good(py, &mut messages, begun))?;

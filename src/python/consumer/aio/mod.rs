@@ -19,7 +19,7 @@ use pyo3::prelude::*;
 
 use crate::error::Error;
 use crate::kafka::{self, Deadline};
-use crate::python::aio::connection::{Connection, Connects};
+use crate::python::aio::connection::{Connect, Connection};
 use crate::python::aio::timer::within;
 
 use super::core::Core;
@@ -43,7 +43,7 @@ impl Aio {
     }
 }
 
-impl Connects for Core {
+impl Connect for Core {
     fn connection(&self) -> &Connection {
         &self.aio.connection
     }

@@ -142,7 +142,7 @@ impl<S: Source> Attempt for Next<S> {
     fn attempt(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let core = self.source.consumer().get().core()?;
         core.usable()?;
-        if !core.aio.connection.connected() {
+        if !core.aio.connection.is_connected() {
             return Ok(None);
         }
         let Some(_turn) = Turn::try_take(core)? else { return Ok(None) };
@@ -200,8 +200,8 @@ pub async fn next<S: Source>(
         if deadline.passed() && grace.passed() {
             return Ok(None);
         }
-        if slice.elapsed() > fairness::SLICE {
-            fairness::give().await;
+        if slice.elapsed() > fairness::TIME_SLICE {
+            fairness::yield_now().await;
             slice = Instant::now();
         }
     }

@@ -10,7 +10,7 @@ use crate::kafka;
 use crate::python::aio::connection::connect;
 use crate::python::aio::fairness;
 use crate::python::aio::operation::Operation;
-use crate::python::aio::spawn_blocking::offload;
+use crate::python::aio::spawn_blocking::spawn_blocking;
 use crate::python::consumer::peek::{Search, Wanted};
 use crate::python::message::Message;
 
@@ -62,7 +62,7 @@ async fn look(consumer: &Arc<Py<AsyncConsumer>>, wanted: Wanted) -> PyResult<Vec
     raised(connect(core).await)?;
     let asking = core.clone();
     let begin = move |interrupt: kafka::Interrupt<'_>| Search::begin(&asking.consumer, topic, n, patience, interrupt);
-    let mut search = raised(offload(begin).await)?;
+    let mut search = raised(spawn_blocking(begin).await)?;
     let mut slice = Instant::now();
     loop {
         let round = search.round();
@@ -70,12 +70,12 @@ async fn look(consumer: &Arc<Py<AsyncConsumer>>, wanted: Wanted) -> PyResult<Vec
             return Ok(search.newest());
         }
         let assigning = core.clone();
-        raised(offload(move |interrupt| assigning.consumer.assign(round, interrupt)).await)?;
+        raised(spawn_blocking(move |interrupt| assigning.consumer.assign(round, interrupt)).await)?;
         let messages = Bounded::new(consumer.clone(), patience);
         while let Some(message) = next(&messages, None, None).await? {
             search.found(message);
-            if slice.elapsed() > fairness::SLICE {
-                fairness::give().await;
+            if slice.elapsed() > fairness::TIME_SLICE {
+                fairness::yield_now().await;
                 slice = Instant::now();
             }
         }

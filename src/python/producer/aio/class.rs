@@ -11,9 +11,9 @@ use crate::error::Error;
 use crate::kafka::{self, Deadline, Interrupt};
 use crate::python::aio::connection::connect;
 use crate::python::aio::operation::Operation;
-use crate::python::aio::spawn_blocking::offload;
+use crate::python::aio::spawn_blocking::spawn_blocking;
 use crate::python::blocking::{deadline, seconds};
-use crate::python::construct::{call, Made};
+use crate::python::construct::{call, LateInit};
 use crate::python::group_metadata::GroupMetadata;
 use crate::python::notifier;
 use crate::python::partitions::offsets_of;
@@ -34,7 +34,7 @@ use super::{backpressure, raised, sent};
 /// Sends Python objects as JSON to Kafka, on an event loop.
 #[pyclass(module = "kjson", frozen, subclass)]
 pub struct AsyncProducer {
-    handle: Made<Py<Handle>>,
+    handle: LateInit<Py<Handle>>,
 }
 
 type Engine = kafka::Producer<crate::python::producer::events::ProducerEvents>;
@@ -66,7 +66,7 @@ impl AsyncProducer {
         Ok(Operation::working(name, async move {
             core.usable()?;
             let timeout = prepare()?;
-            raised(offload(move |interrupt| work(&core.producer, timeout, interrupt)).await)
+            raised(spawn_blocking(move |interrupt| work(&core.producer, timeout, interrupt)).await)
         }))
     }
 
@@ -90,7 +90,7 @@ impl AsyncProducer {
                 Err(error) => return Operation::ready::<()>(py, name, Err(error)),
             };
             let producer = handle.clone_ref(py);
-            if core.aio.connection.connected() {
+            if core.aio.connection.is_connected() {
                 match raised(core.try_send(&mut message, buffer)) {
                     Ok(Some(report)) => {
                         sent(core);
@@ -125,12 +125,12 @@ impl AsyncProducer {
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let make = || Self::make(arguments, options);
-        Ok(AsyncProducer { handle: Made::by_new::<Self>(class, "AsyncProducer", make)? })
+        Ok(AsyncProducer { handle: LateInit::in_new::<Self>(class, "AsyncProducer", make)? })
     }
 
     #[pyo3(signature = (*arguments, **options))]
     fn __init__(&self, arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
-        self.handle.by_init(|| Self::make(arguments, options))
+        self.handle.in_init(|| Self::make(arguments, options))
     }
 
     /// Connect. `async with` and the first send do it, too.
@@ -354,7 +354,7 @@ impl AsyncProducer {
             }
             core.usable()?;
             let deadline = deadline(Some(CLOSE_TIMEOUT))?;
-            let closed = offload(move |interrupt| core.producer.close(deadline, interrupt)).await;
+            let closed = spawn_blocking(move |interrupt| core.producer.close(deadline, interrupt)).await;
             if failed {
                 return notifier::log_instead("producer", closed.map_err(Error::from));
             }

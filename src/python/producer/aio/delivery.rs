@@ -16,7 +16,7 @@ use pyo3::types::PyList;
 use crate::error::raise;
 use crate::kafka::DeliveryState;
 use crate::once::Once;
-use crate::python::aio::loop_waker::{loop_here, running_loop, Call, LoopWaker};
+use crate::python::aio::loop_waker::{loop_here, running_loop, LoopCallback, LoopWaker};
 use crate::python::aio::operation::Operation;
 use crate::python::aio::timer::within;
 use crate::python::producer::batch::DeliveryBatch;
@@ -42,7 +42,7 @@ impl Wake for DoneCall {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.left.swap(true, Ordering::AcqRel) {
-            self.port.leave(self.clone());
+            self.port.call_soon(self.clone());
         }
     }
 }
@@ -54,7 +54,7 @@ fn on_loop(callback: &Callback) -> Option<Arc<DoneCall>> {
     }
 }
 
-impl Call for DoneCall {
+impl LoopCallback for DoneCall {
     fn run(&self, py: Python<'_>) -> PyResult<()> {
         match &self.context {
             Some(context) => context.call_method1(py, intern!(py, "run"), (&self.function, &self.delivery))?,
@@ -151,7 +151,7 @@ impl Delivery {
     /// For asyncio: the running loop.
     fn get_loop<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let running = running_loop(slf.py())?;
-        ASKED.set((slf.as_ptr() as usize, Arc::downgrade(&LoopWaker::of(&running)?)));
+        ASKED.set((slf.as_ptr() as usize, Arc::downgrade(&LoopWaker::for_loop(&running)?)));
         Ok(running)
     }
 
@@ -226,7 +226,7 @@ impl Delivery {
         let port = match known {
             Some(port) => port,
             None => match loop_here(py)? {
-                Some(running) => LoopWaker::of(&running)?,
+                Some(running) => LoopWaker::for_loop(&running)?,
                 None => return Ok(false),
             },
         };

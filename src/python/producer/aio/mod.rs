@@ -14,8 +14,8 @@ use pyo3::prelude::*;
 
 use crate::error::Error;
 use crate::kafka;
-use crate::python::aio::connection::{Connection, Connects};
-use crate::python::aio::loop_waker::{Call, LoopWaker};
+use crate::python::aio::connection::{Connect, Connection};
+use crate::python::aio::loop_waker::{LoopCallback, LoopWaker};
 
 use super::core::Core;
 
@@ -67,7 +67,7 @@ pub fn sent(core: &Core) {
     }
 }
 
-impl Connects for Core {
+impl Connect for Core {
     fn connection(&self) -> &Connection {
         &self.aio.connection
     }
@@ -88,14 +88,14 @@ pub fn hurry(port: &Arc<LoopWaker>, core: &Arc<Core>) {
         return;
     }
     core.aio.since.store(0, Ordering::Relaxed);
-    port.leave(Arc::new(Push { core: core.clone() }));
+    port.call_soon(Arc::new(Push { core: core.clone() }));
 }
 
 struct Push {
     core: Arc<Core>,
 }
 
-impl Call for Push {
+impl LoopCallback for Push {
     fn run(&self, _py: Python<'_>) -> PyResult<()> {
         self.core.aio.hurrying.store(LoopWaker::NONE, Ordering::Relaxed);
         self.core.producer.hurry();

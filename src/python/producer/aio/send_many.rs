@@ -31,8 +31,8 @@ pub async fn send_all(mut sender: Sender, items: Py<PyIterator>, key: Option<Py<
             (Ok(false), Ok(())) => return Ok(sender.seal()),
             (Ok(true), Ok(())) => {}
         }
-        if began.elapsed() > fairness::SLICE {
-            fairness::give().await;
+        if began.elapsed() > fairness::TIME_SLICE {
+            fairness::yield_now().await;
             began = Instant::now();
         }
     }

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::kafka::{self, Interrupt};
 use crate::python::aio::connection::connect;
 use crate::python::aio::operation::Operation;
-use crate::python::aio::spawn_blocking::offload;
+use crate::python::aio::spawn_blocking::spawn_blocking;
 use crate::python::blocking::deadline;
 use crate::python::notifier;
 use crate::python::producer::transaction::TIMEOUT;
@@ -97,7 +97,7 @@ pub async fn step(
     work: impl FnOnce(&Core, Interrupt<'_>) -> Result<(), kafka::Error> + Send + 'static,
 ) -> Result<(), Error> {
     let core = core.clone();
-    let result = offload(move |_| {
+    let result = spawn_blocking(move |_| {
         let _turn = core.aio.transacting.lock().unwrap_or_else(PoisonError::into_inner);
         work(&core, &|| core.producer.closing())
     });

@@ -1,4 +1,4 @@
-//! The callbacks `on_error` and `on_stats`, and the log: what both clients tell Python about their engine.
+//! The callbacks `on_error` and `on_stats` of both clients, and their log records.
 
 use std::sync::Arc;
 
@@ -9,21 +9,21 @@ use crate::kafka::{Code, LogRecord};
 
 use super::notifier;
 
-pub struct Events {
+pub struct ClientCallbacks {
     on_error: Option<Arc<Py<PyAny>>>,
     on_stats: Option<Arc<Py<PyAny>>>,
 }
 
-impl Events {
+impl ClientCallbacks {
     pub fn new(on_error: Option<Py<PyAny>>, on_stats: Option<Py<PyAny>>) -> Self {
-        Events { on_error: on_error.map(Arc::new), on_stats: on_stats.map(Arc::new) }
+        ClientCallbacks { on_error: on_error.map(Arc::new), on_stats: on_stats.map(Arc::new) }
     }
 
     pub fn log(&self, record: LogRecord) {
         notifier::log(record);
     }
 
-    /// Hands an exception object to `on_error`; librdkafka goes on by itself.
+    /// Calls `on_error` with an exception object; librdkafka recovers on its own.
     pub fn error(&self, code: Code, reason: &str) {
         let Some(callback) = self.on_error.clone() else { return };
         let reason = reason.to_owned();
@@ -33,7 +33,7 @@ impl Events {
         }));
     }
 
-    /// Hands librdkafka's statistics to `on_stats`, as a dict.
+    /// Calls `on_stats` with librdkafka's statistics as a dict.
     pub fn statistics(&self, json: &str) {
         let Some(callback) = self.on_stats.clone() else { return };
         let json = json.to_owned();
