@@ -37,7 +37,7 @@ impl ClientCallbacks {
     pub fn statistics(&self, json: &str) {
         let Some(callback) = self.on_stats.clone() else { return };
         let json = json.to_owned();
-        notifier::notify_if_room(Box::new(move |py| {
+        notifier::notify_or_drop(Box::new(move |py| {
             let statistics = py.import("json")?.call_method1("loads", (json,))?;
             callback.call1(py, (statistics,)).map(|_| ())
         }));

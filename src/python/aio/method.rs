@@ -1,11 +1,11 @@
-//! `coroutine_method`: a compiled method that Python takes for the `async def` function that it stands for.
+//! `coroutine_method`: a compiled method that Python sees as an `async def` function.
 //!
-//! `inspect.iscoroutinefunction(producer.send)`, and with it `unittest.mock` and web frameworks, ask for the flags of Python code,
-//! and for nothing that a compiled method has. A function of Python's in its place costs a quarter of a send. So this type
-//! has two faces: what looks at it sees the function, what calls it calls the compiled method. A call on an instance makes no
-//! bound method on the way, as with all methods (Py_TPFLAGS_METHOD_DESCRIPTOR), nor, from 3.11 on, a tuple of the arguments.
+//! `inspect.iscoroutinefunction(producer.send)`, and with it `unittest.mock` and web frameworks, check flags of Python code
+//! objects, which compiled methods do not have. A Python function around the method costs a quarter of a send. So
+//! attributes of this type are read from a function, and calls go to the compiled method. A call on an instance creates no
+//! bound method, as with all methods (Py_TPFLAGS_METHOD_DESCRIPTOR), nor, from 3.11 on, a tuple of the arguments.
 //!
-//! PyO3 has no such type, so it is made here by the interpreter's interface, in `unsafe` code.
+//! PyO3 has no such type, so it is created with CPython's C API, in `unsafe` code.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
@@ -21,25 +21,25 @@ use crate::once::Once;
 
 type VectorCall = unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, usize, *mut PyObject) -> *mut PyObject;
 
-/// Both objects live as long as the process: they are part of a class.
+/// `native` and `function` live as long as the process: they are part of a class.
 #[repr(C)]
 struct Method {
     head: PyObject,
-    /// Where the interpreter finds it: `vectorcall`, or None where `forward` is.
+    /// Read by the interpreter (`__vectorcalloffset__`): `vectorcall`, or None if `forward` is None.
     vectorcall: Option<VectorCall>,
     forward: Option<VectorCall>,
     native: *mut PyObject,
     function: *mut PyObject,
 }
 
-/// In the limited API from 3.12 on, and the same since 3.8.
+// In the limited API from 3.12 on, with the same values since 3.8.
 const HAVE_VECTORCALL: c_uint = 1 << 11;
 const METHOD_DESCRIPTOR: c_uint = 1 << 17;
 const PY_SSIZE_T: c_int = 19;
 const READ_ONLY: c_int = 1;
 
-// SAFETY of all of these: the interpreter calls them with the GIL, on objects of this type alone, which `coroutine_method` made
-// complete; `new` lets nobody else make one.
+// SAFETY of all of these: the interpreter calls them with the GIL, and only on objects of this type, which
+// `coroutine_method` initializes completely; `new` prevents all others.
 unsafe extern "C" fn new(_: *mut ffi::PyTypeObject, _: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
     ffi::PyErr_SetString(ffi::PyExc_TypeError, c"cannot create 'coroutine_method' instances".as_ptr());
     null_mut()
@@ -84,9 +84,9 @@ unsafe extern "C" fn vectorcall(
     }
 }
 
-/// `PyObject_Vectorcall`, a function that can be found from 3.11 on, and in the limited API from 3.12 on.
+/// `PyObject_Vectorcall`: exported from 3.11 on, and in the limited API from 3.12 on.
 fn forward() -> Option<VectorCall> {
-    // SAFETY: the interpreter's function of that name has had this type since it is one.
+    // SAFETY: the interpreter's function of that name has always had this type.
     unsafe {
         let found = libc::dlsym(libc::RTLD_DEFAULT, c"PyObject_Vectorcall".as_ptr());
         (!found.is_null()).then(|| std::mem::transmute::<*mut c_void, VectorCall>(found))
@@ -104,7 +104,7 @@ fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
             flags: READ_ONLY,
             doc: null_mut(),
         };
-        // Read when calls are made, so it is never freed.
+        // Never freed: the interpreter reads it at every call.
         let members = Box::leak(Box::new([
             member(c"__vectorcalloffset__".as_ptr(), offset_of!(Method, vectorcall)),
             member(null_mut(), 0),
@@ -128,14 +128,14 @@ fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
             flags,
             slots: slots.as_mut_ptr(),
         };
-        // SAFETY: the slots have the types that their numbers ask for, and `Method` begins with a PyObject.
+        // SAFETY: the slots have the types that their numbers require, and `Method` begins with a PyObject.
         let class = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&mut spec))? };
         Ok(class.cast_into::<PyType>()?.unbind())
     };
     Ok(CLASS.get_or_try_init(py, make)?.bind(py))
 }
 
-/// For a class: a call runs `native`, and what looks at the method sees `function`, of which it is a method, too.
+/// A method of a class that calls `native` and has the attributes of `function`.
 #[pyfunction]
 #[pyo3(name = "_coroutine_method")]
 pub fn coroutine_method<'py>(native: Bound<'py, PyAny>, function: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
@@ -144,7 +144,7 @@ pub fn coroutine_method<'py>(native: Bound<'py, PyAny>, function: Bound<'py, PyA
         return Err(PyTypeError::new_err("_coroutine_method: give a method and a function"));
     }
     let class = class(py)?.as_type_ptr();
-    // SAFETY: the object is one of `class`, whose size is that of `Method`, and is made complete before anything sees it.
+    // SAFETY: the object is an instance of `class`, whose size is that of `Method`, and is complete before it is used.
     unsafe {
         let made = Bound::from_owned_ptr_or_err(py, ffi::PyType_GenericAlloc(class, 0))?;
         let method = &mut *made.as_ptr().cast::<Method>();

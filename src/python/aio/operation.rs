@@ -1,4 +1,4 @@
-//! `Operation`: what an asynchronous method returns. A coroutine to Python, a Rust future or a ready value inside.
+//! `Operation`: what an asynchronous method returns. To Python it is a coroutine; inside is a Rust future or a ready value.
 
 use std::any::TypeId;
 use std::future::Future;
@@ -16,57 +16,58 @@ use super::fairness;
 use super::loop_waker::{running_loop, LoopCallback, LoopWaker};
 use crate::python::message::generic_alias;
 
-pub type Work = Pin<Box<dyn Future<Output = PyResult<Py<PyAny>>> + Send>>;
+pub type OperationFuture = Pin<Box<dyn Future<Output = PyResult<Py<PyAny>>> + Send>>;
 
-/// Something that is tried on the spot, and becomes work only where it has to wait.
-pub trait Attempt: Send {
-    fn attempt(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>>;
-    fn work(self: Box<Self>) -> Work;
+/// An operation that may finish at once, and becomes a future only if it has to wait.
+pub trait FastPath: Send {
+    /// None if it has to wait.
+    fn try_now(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>>;
+    fn into_future(self: Box<Self>) -> OperationFuture;
 }
 
-enum State {
+enum Stage {
     Ready(PyResult<Py<PyAny>>),
-    Trying(Box<dyn Attempt>),
-    Working(Work, Option<Arc<Waiter>>),
-    Over,
+    FastPath(Box<dyn FastPath>),
+    Future(OperationFuture, Option<Arc<TaskWaker>>),
+    Done,
 }
 
 /// The awaitable that an asynchronous method returns. Await it, or make it a task; once.
 #[pyclass(module = "kjson", frozen)]
 pub struct Operation {
     name: &'static str,
-    state: Mutex<State>,
-    begun: AtomicBool,
+    stage: Mutex<Stage>,
+    started: AtomicBool,
 }
 
 impl Operation {
-    /// One that is over already. Awaiting it costs no turn of the loop, unless that is due.
+    /// An operation that is done. Awaiting it does not yield to the loop, unless the task has used its time slice.
     pub fn ready<T>(py: Python<'_>, name: &'static str, result: PyResult<T>) -> Self
     where
         T: for<'py> IntoPyObject<'py> + 'static,
     {
         let result = result.and_then(|value| returned(py, value));
-        Operation { name, state: Mutex::new(State::Ready(result)), begun: AtomicBool::new(false) }
+        Operation { name, stage: Mutex::new(Stage::Ready(result)), started: AtomicBool::new(false) }
     }
 
-    /// One that begins when it is awaited, and ends where it is when it is cancelled: `work` is dropped.
-    pub fn working<T, F>(name: &'static str, work: F) -> Self
+    /// An operation that starts when it is awaited. Cancelling it drops `future`.
+    pub fn from_future<T, F>(name: &'static str, future: F) -> Self
     where
         T: for<'py> IntoPyObject<'py> + 'static,
         F: Future<Output = PyResult<T>> + Send + 'static,
     {
-        let work = async { work.await.and_then(|value| Python::attach(|py| returned(py, value))) };
-        Operation { name, state: Mutex::new(State::Working(Box::pin(work), None)), begun: AtomicBool::new(false) }
+        let future = async { future.await.and_then(|value| Python::attach(|py| returned(py, value))) };
+        Operation { name, stage: Mutex::new(Stage::Future(Box::pin(future), None)), started: AtomicBool::new(false) }
     }
 
-    /// One that is tried when it is awaited.
-    pub fn trying(name: &'static str, attempt: impl Attempt + 'static) -> Self {
-        Operation { name, state: Mutex::new(State::Trying(Box::new(attempt))), begun: AtomicBool::new(false) }
+    /// An operation that takes its fast path, if there is one, when it is awaited.
+    pub fn from_fast_path(name: &'static str, operation: impl FastPath + 'static) -> Self {
+        Operation { name, stage: Mutex::new(Stage::FastPath(Box::new(operation))), started: AtomicBool::new(false) }
     }
 
-    fn state(&self) -> PyResult<MutexGuard<'_, State>> {
-        match self.state.try_lock() {
-            Ok(state) => Ok(state),
+    fn stage(&self) -> PyResult<MutexGuard<'_, Stage>> {
+        match self.stage.try_lock() {
+            Ok(stage) => Ok(stage),
             Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => {
                 Err(PyRuntimeError::new_err(format!("{} is being awaited already", self.name)))
@@ -75,12 +76,12 @@ impl Operation {
     }
 
     fn step(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        let mut state = self.state()?;
-        // Before anything is taken that a cancelled task would lose.
-        if !self.begun.swap(true, Ordering::Relaxed) && fairness::must_yield() {
+        let mut stage = self.stage()?;
+        // Yields before a message is taken, which a cancelled task would lose.
+        if !self.started.swap(true, Ordering::Relaxed) && fairness::must_yield() {
             return Ok(Some(py.None()));
         }
-        let result = self.result(py, &mut state);
+        let result = self.poll(py, &mut stage);
         let result = match result {
             Poll::Ready(result) => result,
             Poll::Pending if fairness::take_yield_request() => {
@@ -89,17 +90,17 @@ impl Operation {
             }
             Poll::Pending => {
                 fairness::yielded();
-                return match &*state {
-                    State::Working(_, Some(waiter)) => waiter.future(py).map(Some),
+                return match &*stage {
+                    Stage::Future(_, Some(waker)) => waker.future(py).map(Some),
                     _ => Ok(Some(py.None())),
                 };
             }
         };
-        *state = State::Over;
-        drop(state);
+        *stage = Stage::Done;
+        drop(stage);
         match result {
-            // StopIteration(value) is how a coroutine returns. As it is where that can be told from its arguments, which
-            // spares the interpreters before 3.12 an exception object.
+            // A coroutine returns by raising StopIteration(value). A value that cannot be taken for several arguments is
+            // passed as it is, which saves interpreters before 3.12 an exception object.
             Ok(value) if plain(value.bind(py)) => Err(PyStopIteration::new_err(value)),
             Ok(value) => Err(PyStopIteration::new_err((value,))),
             Err(error) if error.is_instance_of::<PyStopIteration>(py) => {
@@ -111,32 +112,32 @@ impl Operation {
         }
     }
 
-    fn result(&self, py: Python<'_>, state: &mut State) -> Poll<PyResult<Py<PyAny>>> {
-        if let State::Trying(attempt) = state {
-            match attempt.attempt(py) {
+    fn poll(&self, py: Python<'_>, stage: &mut Stage) -> Poll<PyResult<Py<PyAny>>> {
+        if let Stage::FastPath(operation) = stage {
+            match operation.try_now(py) {
                 Ok(None) => {}
                 Ok(Some(value)) => return Poll::Ready(Ok(value)),
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
-        match state {
-            State::Working(work, waiter) => {
-                let waiter = match waiter {
-                    Some(waiter) => waiter,
-                    None => waiter.insert(Arc::new(Waiter::new(py)?)),
+        match stage {
+            Stage::Future(future, waker) => {
+                let waker = match waker {
+                    Some(waker) => waker,
+                    None => waker.insert(Arc::new(TaskWaker::new(py)?)),
                 };
-                waiter.woken.store(false, Ordering::Release);
-                work.as_mut().poll(&mut Context::from_waker(&Waker::from(waiter.clone())))
+                waker.woken.store(false, Ordering::Release);
+                future.as_mut().poll(&mut Context::from_waker(&Waker::from(waker.clone())))
             }
-            State::Over => Poll::Ready(Err(PyRuntimeError::new_err(format!(
+            Stage::Done => Poll::Ready(Err(PyRuntimeError::new_err(format!(
                 "{} was awaited already: it can be awaited once",
                 self.name
             )))),
-            other => match std::mem::replace(other, State::Over) {
-                State::Ready(result) => Poll::Ready(result),
-                State::Trying(attempt) => {
-                    *other = State::Working(attempt.work(), None);
-                    self.result(py, other)
+            other => match std::mem::replace(other, Stage::Done) {
+                Stage::Ready(result) => Poll::Ready(result),
+                Stage::FastPath(operation) => {
+                    *other = Stage::Future(operation.into_future(), None);
+                    self.poll(py, other)
                 }
                 _ => Poll::Pending,
             },
@@ -148,7 +149,7 @@ fn plain(value: &Bound<'_, PyAny>) -> bool {
     !value.is_instance_of::<PyTuple>() && !value.is_instance_of::<PyBaseException>()
 }
 
-/// A method that returns nothing returns None; PyO3 alone would make `()` an empty tuple here.
+/// Converts `()` to None, which PyO3 would convert to an empty tuple here.
 fn returned<T>(py: Python<'_>, value: T) -> PyResult<Py<PyAny>>
 where
     T: for<'py> IntoPyObject<'py> + 'static,
@@ -173,13 +174,13 @@ impl Operation {
         self.step(py)
     }
 
-    /// For event loops, as of any coroutine.
+    /// Part of the coroutine protocol, for event loops.
     #[pyo3(signature = (_value, /))]
     fn send(&self, py: Python<'_>, _value: &Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
         self.step(py)
     }
 
-    /// For event loops, as of any coroutine: ends the wait.
+    /// Part of the coroutine protocol: cancels the wait.
     #[pyo3(signature = (kind, value=None, _traceback=None))]
     fn throw(
         &self,
@@ -196,11 +197,11 @@ impl Operation {
         Err(PyErr::from_value(raised))
     }
 
-    /// For event loops, as of any coroutine: ends the wait.
+    /// Part of the coroutine protocol: cancels the wait.
     fn close(&self) -> PyResult<()> {
-        let state = std::mem::replace(&mut *self.state()?, State::Over);
-        self.begun.store(true, Ordering::Relaxed);
-        drop(state);
+        let stage = std::mem::replace(&mut *self.stage()?, Stage::Done);
+        self.started.store(true, Ordering::Relaxed);
+        drop(stage);
         Ok(())
     }
 
@@ -225,9 +226,9 @@ impl Operation {
 }
 
 impl Drop for Operation {
-    /// A forgotten `await` is told of, as for every coroutine.
+    /// Warns of a forgotten `await`, as a coroutine does.
     fn drop(&mut self) {
-        if *self.begun.get_mut() {
+        if *self.started.get_mut() {
             return;
         }
         Python::try_attach(|py| {
@@ -242,22 +243,23 @@ impl Drop for Operation {
     }
 }
 
-/// A task that waits: wakes it through its loop's port.
-struct Waiter {
-    port: Arc<LoopWaker>,
+/// Wakes a waiting task through its event loop.
+struct TaskWaker {
+    event_loop: Arc<LoopWaker>,
     woken: AtomicBool,
-    /// What the task waits on; touched on the loop's thread only.
+    /// The future that the task waits for. Used on the loop's thread only.
     future: Mutex<Option<Py<PyAny>>>,
 }
 
-impl Waiter {
+impl TaskWaker {
     fn new(py: Python<'_>) -> PyResult<Self> {
-        Ok(Waiter { port: LoopWaker::current(py)?, woken: AtomicBool::new(false), future: Mutex::default() })
+        let event_loop = LoopWaker::current(py)?;
+        Ok(TaskWaker { event_loop, woken: AtomicBool::new(false), future: Mutex::default() })
     }
 
     fn future(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let future = running_loop(py)?.call_method0(intern!(py, "create_future"))?;
-        // As `Future.__await__` does: so the task knows that it was yielded, not awaited by mistake.
+        // As `Future.__await__` does; a task refuses a future that is yielded without this flag.
         future.setattr(intern!(py, "_asyncio_future_blocking"), true)?;
         let future = future.unbind();
         let previous = self.future.lock().unwrap_or_else(PoisonError::into_inner).replace(future.clone_ref(py));
@@ -266,19 +268,19 @@ impl Waiter {
     }
 }
 
-impl Wake for Waiter {
+impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
         if !self.woken.swap(true, Ordering::AcqRel) {
-            self.port.clone().call_soon(self);
+            self.event_loop.clone().call_soon(self);
         }
     }
 }
 
-impl LoopCallback for Waiter {
+impl LoopCallback for TaskWaker {
     fn run(&self, py: Python<'_>) -> PyResult<()> {
         let future = self.future.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(future) = future {
-            // Cancelled meanwhile, it is done.
+            // It is done if the task was cancelled meanwhile.
             if !future.call_method0(py, intern!(py, "done"))?.is_truthy(py)? {
                 future.call_method1(py, intern!(py, "set_result"), (py.None(),))?;
             }

@@ -56,7 +56,7 @@ impl AsyncConsumer {
             Err(error) => return Ok(Operation::ready::<()>(py, name, Err(error))),
         };
         let core = self.core()?.clone();
-        Ok(Operation::working(name, async move {
+        Ok(Operation::from_future(name, async move {
             raised(connect(&core).await)?;
             let finish = raised(spawn_blocking(move |interrupt| plan.run(&core.consumer, interrupt)).await)?;
             Python::attach(finish)
@@ -71,7 +71,7 @@ impl AsyncConsumer {
         };
         let consumer = slf.clone().unbind();
         let core = slf.get().core()?.clone();
-        Ok(Operation::working(name, async move {
+        Ok(Operation::from_future(name, async move {
             raised(connect(&core).await)?;
             let acting = Python::attach(|py| core.acting_on_loop(py, || consumer.into_any()))?;
             let working = core.clone();
@@ -136,7 +136,7 @@ impl AsyncConsumer {
     /// Connect and subscribe. `async with` and the first read do it, too.
     fn start(&self) -> PyResult<Operation> {
         let core = self.core()?.clone();
-        Ok(Operation::working("AsyncConsumer.start", async move {
+        Ok(Operation::from_future("AsyncConsumer.start", async move {
             core.usable()?;
             raised(connect(&core).await)
         }))
@@ -163,7 +163,7 @@ impl AsyncConsumer {
     fn poll(slf: &Bound<'_, Self>, timeout: Option<f64>) -> Operation {
         const NAME: &str = "AsyncConsumer.poll";
         match seconds("timeout", timeout) {
-            Ok(timeout) => Operation::trying(NAME, Next::new(Topics::of(slf), Kind::Polled, timeout)),
+            Ok(timeout) => Operation::from_fast_path(NAME, Next::new(Topics::of(slf), Kind::Polled, timeout)),
             Err(error) => Operation::ready::<()>(slf.py(), NAME, Err(error)),
         }
     }
@@ -172,7 +172,7 @@ impl AsyncConsumer {
     #[pyo3(signature = (max_messages=500, timeout=Some(1.0)), text_signature = "($self, max_messages=500, timeout=1.0)")]
     fn consume(slf: &Bound<'_, Self>, max_messages: isize, timeout: Option<f64>) -> Operation {
         let consumer = slf.clone().unbind();
-        Operation::working("AsyncConsumer.consume", async move {
+        Operation::from_future("AsyncConsumer.consume", async move {
             consume(consumer, at_least_one(max_messages)?, seconds("timeout", timeout)?).await
         })
     }
@@ -184,7 +184,7 @@ impl AsyncConsumer {
 
     fn __anext__(slf: &Bound<'_, Self>) -> PyResult<Operation> {
         let next = Next::new(Topics::of(slf), Kind::Iterated, slf.get().core()?.idle);
-        Ok(Operation::trying("AsyncConsumer.__anext__", next))
+        Ok(Operation::from_fast_path("AsyncConsumer.__anext__", next))
     }
 
     /// Iterate over the messages up to the end that each partition has at the first read, and stop.
@@ -212,7 +212,7 @@ impl AsyncConsumer {
         let handled = core.handled.is_new(slf.py())?;
         core.handled.forget();
         let consumer = slf.clone().unbind();
-        Ok(Operation::working("AsyncConsumer.close", async move {
+        Ok(Operation::from_future("AsyncConsumer.close", async move {
             let timeout = seconds("timeout", timeout)?;
             if handled {
                 consumer.get().core()?.consumer.abandon();
@@ -228,7 +228,7 @@ impl AsyncConsumer {
 
     fn __aenter__(slf: &Bound<'_, Self>) -> Operation {
         let this = slf.clone().unbind();
-        Operation::working("AsyncConsumer.__aenter__", async move {
+        Operation::from_future("AsyncConsumer.__aenter__", async move {
             let core = this.get().core()?;
             core.open()?;
             raised(connect(core).await)?;
@@ -244,7 +244,7 @@ impl AsyncConsumer {
         _traceback: &Bound<'_, PyAny>,
     ) -> Operation {
         let (consumer, failed) = (slf.clone().unbind(), !kind.is_none());
-        Operation::working("AsyncConsumer.__aexit__", async move {
+        Operation::from_future("AsyncConsumer.__aexit__", async move {
             let core = consumer.get().core()?.clone();
             if failed {
                 if core.consumer.forked() {

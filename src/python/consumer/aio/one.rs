@@ -12,7 +12,7 @@ use pyo3::IntoPyObjectExt;
 use crate::kafka::{Deadline, Fetched};
 use crate::python::aio::connection::connect;
 use crate::python::aio::fairness;
-use crate::python::aio::operation::{Attempt, Work};
+use crate::python::aio::operation::{FastPath, OperationFuture};
 use crate::python::aio::timer::within;
 use crate::python::consumer::policy::Step;
 use crate::python::consumer::retry_budget::GRACE;
@@ -138,8 +138,8 @@ impl<S: Source> Next<S> {
     }
 }
 
-impl<S: Source> Attempt for Next<S> {
-    fn attempt(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+impl<S: Source> FastPath for Next<S> {
+    fn try_now(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let core = self.source.consumer().get().core()?;
         core.usable()?;
         if !core.aio.connection.is_connected() {
@@ -159,7 +159,7 @@ impl<S: Source> Attempt for Next<S> {
         self.kind.of(py, Some(message)).map(Some)
     }
 
-    fn work(self: Box<Self>) -> Work {
+    fn into_future(self: Box<Self>) -> OperationFuture {
         let Next { source, kind, timeout, slow } = *self;
         Box::pin(async move {
             let message = next(&source, timeout, slow).await?;

@@ -39,7 +39,7 @@ impl AsyncConsumer {
             Ok(wanted) => wanted,
             Err(error) => return Operation::ready::<()>(class.py(), NAME, Err(error)),
         };
-        Operation::working(NAME, async move {
+        Operation::from_future(NAME, async move {
             let consumer = Python::attach(|py| -> PyResult<Py<AsyncConsumer>> {
                 // Not of a subclass, whose `__init__` may take other arguments.
                 let made = py.get_type::<Self>().call((), Some(wanted.options.bind(py)))?;

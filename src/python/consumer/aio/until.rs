@@ -78,7 +78,7 @@ impl AsyncMessagesUntilEnd {
     }
 
     fn __anext__(&self) -> Operation {
-        Operation::trying("AsyncConsumer.until_end", Next::new(self.source.clone(), Kind::Iterated, None))
+        Operation::from_fast_path("AsyncConsumer.until_end", Next::new(self.source.clone(), Kind::Iterated, None))
     }
 }
 
@@ -102,6 +102,6 @@ impl AsyncValues {
 
     fn __anext__(&self) -> PyResult<Operation> {
         let idle = self.source.consumer().get().core()?.idle;
-        Ok(Operation::trying("AsyncConsumer.values", Next::new(self.source.clone(), Kind::Value, idle)))
+        Ok(Operation::from_fast_path("AsyncConsumer.values", Next::new(self.source.clone(), Kind::Value, idle)))
     }
 }

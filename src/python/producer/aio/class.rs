@@ -63,7 +63,7 @@ impl AsyncProducer {
         T: for<'py> IntoPyObject<'py> + Send + 'static,
     {
         let core = self.core()?.clone();
-        Ok(Operation::working(name, async move {
+        Ok(Operation::from_future(name, async move {
             core.usable()?;
             let timeout = prepare()?;
             raised(spawn_blocking(move |interrupt| work(&core.producer, timeout, interrupt)).await)
@@ -101,7 +101,7 @@ impl AsyncProducer {
                 }
             }
             let (core, bytes) = (core.clone(), buffer.clone());
-            Operation::working(name, async move {
+            Operation::from_future(name, async move {
                 let report = backpressure::send(&core, message, &bytes).await?;
                 later(Delivery::new(report, producer)).await
             })
@@ -136,7 +136,7 @@ impl AsyncProducer {
     /// Connect. `async with` and the first send do it, too.
     fn start(&self) -> PyResult<Operation> {
         let core = self.core()?.clone();
-        Ok(Operation::working("AsyncProducer.start", async move {
+        Ok(Operation::from_future("AsyncProducer.start", async move {
             core.usable()?;
             raised(connect(&core).await)
         }))
@@ -190,7 +190,7 @@ impl AsyncProducer {
             let metadata = result(delivery, timeout).await?;
             Python::attach(|py| Py::new(py, metadata).map(|metadata| metadata.into_any()))
         };
-        let then = move |_: Python<'_>, delivery| Operation::working(NAME, wait(delivery));
+        let then = move |_: Python<'_>, delivery| Operation::from_future(NAME, wait(delivery));
         self.send_parts(py, NAME, &parts, then, wait)
     }
 
@@ -213,7 +213,7 @@ impl AsyncProducer {
         };
         Ok(match begin() {
             Err(error) => Operation::ready::<()>(py, NAME, Err(error)),
-            Ok((items, sender)) => Operation::working(NAME, async move {
+            Ok((items, sender)) => Operation::from_future(NAME, async move {
                 Ok(DeliveryBatch { batch: send_all(sender, items, key).await?, producer })
             }),
         })
@@ -252,14 +252,17 @@ impl AsyncProducer {
     /// Begin a transaction.
     fn begin_transaction(&self) -> PyResult<Operation> {
         let core = self.core()?.clone();
-        Ok(Operation::working("AsyncProducer.begin_transaction", async move { Ok(transaction::begin(&core).await?) }))
+        Ok(Operation::from_future(
+            "AsyncProducer.begin_transaction",
+            async move { Ok(transaction::begin(&core).await?) },
+        ))
     }
 
     /// Flush and commit: consumers with `isolation_level="read_committed"` see all of it from now on.
     #[pyo3(signature = (timeout=Some(TIMEOUT)), text_signature = "($self, timeout=60.0)")]
     fn commit_transaction(&self, timeout: Option<f64>) -> PyResult<Operation> {
         let core = self.core()?.clone();
-        Ok(Operation::working("AsyncProducer.commit_transaction", async move {
+        Ok(Operation::from_future("AsyncProducer.commit_transaction", async move {
             Ok(transaction::commit(&core, timeout).await?)
         }))
     }
@@ -268,7 +271,7 @@ impl AsyncProducer {
     #[pyo3(signature = (timeout=Some(TIMEOUT)), text_signature = "($self, timeout=60.0)")]
     fn abort_transaction(&self, timeout: Option<f64>) -> PyResult<Operation> {
         let core = self.core()?.clone();
-        Ok(Operation::working("AsyncProducer.abort_transaction", async move {
+        Ok(Operation::from_future("AsyncProducer.abort_transaction", async move {
             Ok(transaction::abort(&core, timeout).await?)
         }))
     }
@@ -291,7 +294,7 @@ impl AsyncProducer {
             Err(error) => return Ok(Operation::ready::<()>(py, NAME, Err(error))),
         };
         let (core, group) = (self.core()?.clone(), group_metadata.0.clone());
-        Ok(Operation::working(NAME, async move {
+        Ok(Operation::from_future(NAME, async move {
             core.usable()?;
             let deadline = deadline(timeout)?;
             let send = move |core: &Core, interrupt: Interrupt<'_>| {
@@ -332,7 +335,7 @@ impl AsyncProducer {
 
     fn __aenter__(slf: &Bound<'_, Self>) -> PyResult<Operation> {
         let this = slf.clone().unbind();
-        Ok(Operation::working("AsyncProducer.__aenter__", async move {
+        Ok(Operation::from_future("AsyncProducer.__aenter__", async move {
             let core = this.get().core()?;
             core.open()?;
             raised(connect(core).await)?;
@@ -348,7 +351,7 @@ impl AsyncProducer {
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<Operation> {
         let (core, failed) = (self.core()?.clone(), !kind.is_none());
-        Ok(Operation::working("AsyncProducer.__aexit__", async move {
+        Ok(Operation::from_future("AsyncProducer.__aexit__", async move {
             if failed && core.producer.forked() {
                 return Ok(());
             }

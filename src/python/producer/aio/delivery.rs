@@ -139,7 +139,7 @@ impl Delivery {
             return Ok(Operation::ready(py, NAME, outcome));
         }
         slf.get().core().usable()?;
-        Ok(Operation::working(NAME, result(slf.clone().unbind(), None)))
+        Ok(Operation::from_future(NAME, result(slf.clone().unbind(), None)))
     }
 
     /// For asyncio, which takes what has this for a future. None where it is not: for deliveries of a `Producer`.
@@ -258,7 +258,7 @@ impl DeliveryBatch {
             this.core().usable()?;
         }
         let batch = slf.clone().unbind();
-        Ok(Operation::working("DeliveryBatch", async move {
+        Ok(Operation::from_future("DeliveryBatch", async move {
             let this = batch.get();
             if !this.batch.done() {
                 hurry(&Python::attach(LoopWaker::current)?, this.core());

@@ -26,7 +26,7 @@ pub struct AsyncTransaction {
 impl AsyncTransaction {
     fn __aenter__(slf: &Bound<'_, Self>) -> Operation {
         let this = slf.clone().unbind();
-        Operation::working("AsyncTransaction.__aenter__", async move {
+        Operation::from_future("AsyncTransaction.__aenter__", async move {
             begin(&this.get().core).await?;
             Ok(this)
         })
@@ -39,7 +39,7 @@ impl AsyncTransaction {
         _traceback: &Bound<'_, PyAny>,
     ) -> Operation {
         let (core, failed) = (self.core.clone(), !kind.is_none());
-        Operation::working("AsyncTransaction.__aexit__", async move {
+        Operation::from_future("AsyncTransaction.__aexit__", async move {
             if failed {
                 return leave_aborted(&core).await;
             }
