@@ -1,7 +1,8 @@
-//! Bytes to and from Kafka brokers, over librdkafka. Nothing here knows Python: there is no pyo3 import below this file.
+//! The Kafka clients, without Python: they send and receive bytes.
 //!
-//! What kjson promises is kept here: connected when made, nothing lost in silence, at least once by default, every wait bounded
-//! and interruptible. `client` is what producer and consumer share. The calls into C are in `librdkafka`, one level below.
+//! This layer keeps kjson's promises: a constructor returns a connected client, no failure is silent, delivery is at least once
+//! by default, and every wait is bounded and interruptible. `client` is what `producer` and `consumer` share. All calls into
+//! librdkafka are in the layer below, `librdkafka`.
 
 mod client;
 mod consumer;
@@ -17,7 +18,7 @@ pub use client::topic_name::refuse_impossible;
 pub use client::unfinished::wait as wait_for_unfinished;
 pub use client::wait::{Deadline, Interrupt};
 pub use consumer::pattern::translate as translate_pattern;
-pub use consumer::{Consumer, ConsumerHooks, ConsumerSettings, GroupEvent, Until};
+pub use consumer::{Consumer, ConsumerHooks, ConsumerSettings, GroupEvent, UntilEnd};
 pub use mock::MockCluster;
 pub use producer::accumulator::Accumulator;
 pub use producer::batch::Batch;
@@ -33,7 +34,7 @@ pub use crate::librdkafka::version as librdkafka_version;
 pub use crate::os::fork::{forks, PerProcess};
 pub use crate::os::thread::{remember_signals, spawn, with_signals};
 
-/// Makes what threads without the GIL would otherwise make when they need it first, which a fork may interrupt.
+/// Initializes statics now: a thread without the GIL would do so at first use, which a fork may interrupt.
 pub fn prepare_for_forks() {
     forks();
     Code::NONE.name();

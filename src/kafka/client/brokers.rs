@@ -1,4 +1,4 @@
-//! What is known of the brokers' health: the last reason each address gave for failing, for every error that needs one.
+//! The last connection error of each broker, which other errors name as their cause.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use super::error::{ConnectionKind, Error};
 use crate::librdkafka::code::Code;
 
-/// How long an address that refuses is asked again before the connection check gives up: librdkafka tries one address
-/// of a host name after the other (localhost is ::1 and 127.0.0.1), 100 ms apart at first.
-const SETTLED: Duration = Duration::from_millis(600);
+/// How long the connection check retries an address that refuses: librdkafka tries the addresses of a host name one after the
+/// other (localhost is ::1 and 127.0.0.1), 100 ms apart at first.
+const PERSISTENT: Duration = Duration::from_millis(600);
 
 #[derive(Clone, Debug)]
-struct Trouble {
+struct BrokerError {
     cause: String,
     kind: ConnectionKind,
     since: Instant,
@@ -24,22 +24,22 @@ struct Trouble {
 pub struct Brokers {
     /// The configured addresses, "host:port".
     servers: Vec<String>,
-    troubles: Mutex<BTreeMap<String, Trouble>>,
-    /// A connection failed since a broker last answered.
+    errors: Mutex<BTreeMap<String, BrokerError>>,
+    /// A connection has failed since a broker last answered.
     suspect: AtomicBool,
 }
 
 impl Brokers {
     pub fn new(servers: Vec<String>) -> Self {
-        Brokers { servers, troubles: Mutex::default(), suspect: AtomicBool::new(false) }
+        Brokers { servers, errors: Mutex::default(), suspect: AtomicBool::new(false) }
     }
 
     pub fn servers(&self) -> &[String] {
         &self.servers
     }
 
-    /// Takes the reason of an error event, such as "ssl://kafka-1:9093/1: SSL handshake failed: ... (after 4ms in ...)".
-    pub fn heard(&self, code: Code, reason: &str) {
+    /// Records the reason of an error event, such as "ssl://kafka-1:9093/1: SSL handshake failed: ... (after 4ms in ...)".
+    pub fn record_error(&self, code: Code, reason: &str) {
         if !code.is_connection() && code != Code::TIMED_OUT {
             return;
         }
@@ -51,9 +51,9 @@ impl Brokers {
             _ => ConnectionKind::Unreachable,
         };
         let now = Instant::now();
-        let mut troubles = self.lock();
-        let since = troubles.get(&server).map_or(now, |trouble| trouble.since);
-        troubles.insert(server, Trouble { cause, kind, since, latest: now });
+        let mut errors = self.lock();
+        let since = errors.get(&server).map_or(now, |error| error.since);
+        errors.insert(server, BrokerError { cause, kind, since, latest: now });
     }
 
     pub fn answered(&self) {
@@ -65,36 +65,36 @@ impl Brokers {
         self.suspect.load(Ordering::Relaxed)
     }
 
-    /// Whether waiting longer is pointless: every configured address has failed in a way that a retry will not heal, or
-    /// has kept failing for `SETTLED`.
-    pub fn hopeless(&self) -> bool {
-        let troubles = self.lock();
+    /// Whether a longer wait is pointless: each configured address has failed with an error that a retry does not resolve, or
+    /// has kept failing for `PERSISTENT`.
+    pub fn all_failed(&self) -> bool {
+        let errors = self.lock();
         self.servers.iter().all(|server| {
-            troubles.get(server).is_some_and(|trouble| {
-                trouble.kind != ConnectionKind::Unreachable || trouble.since.elapsed() >= SETTLED
-            })
+            errors
+                .get(server)
+                .is_some_and(|error| error.kind != ConnectionKind::Unreachable || error.since.elapsed() >= PERSISTENT)
         })
     }
 
-    /// The newest reason, in words: "localhost:9092 (connection refused)".
+    /// The newest error, such as "localhost:9092 (connection refused)".
     pub fn last_cause(&self) -> Option<String> {
-        let troubles = self.lock();
-        let newest = troubles.iter().max_by_key(|(_, trouble)| trouble.latest)?;
+        let errors = self.lock();
+        let newest = errors.iter().max_by_key(|(_, error)| error.latest)?;
         Some(format!("{} ({})", newest.0, newest.1.cause))
     }
 
-    /// The connection error for `operation`, with `otherwise` as the cause of addresses that gave none.
+    /// The connection error of `operation`. `otherwise` is the cause for addresses without an error of their own.
     pub fn error(&self, operation: &str, otherwise: &str, advice: &str) -> Error {
-        let troubles = self.lock();
+        let errors = self.lock();
         let mut causes: Vec<(String, String)> =
-            troubles.iter().map(|(server, trouble)| (server.clone(), trouble.cause.clone())).collect();
+            errors.iter().map(|(server, error)| (server.clone(), error.cause.clone())).collect();
         for server in &self.servers {
             if !causes.iter().any(|(known, _)| known == server) {
                 causes.push((server.clone(), otherwise.to_owned()));
             }
         }
-        // What a broker said of TLS or of the credentials outweighs the connection refused by its neighbour.
-        let kind = troubles.values().map(|trouble| trouble.kind).max_by_key(|kind| *kind as u8);
+        // An error of TLS or of the credentials says more than a refused connection of another broker.
+        let kind = errors.values().map(|error| error.kind).max_by_key(|kind| *kind as u8);
         let list: Vec<String> = causes.iter().map(|(server, cause)| format!("{server} ({cause})")).collect();
         Error::Connection {
             kind: kind.unwrap_or(ConnectionKind::Unreachable),
@@ -104,12 +104,12 @@ impl Brokers {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Trouble>> {
-        self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, BrokerError>> {
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The addresses of a `bootstrap.servers` list as librdkafka names them: no protocol prefix, port 9092 if none is given.
+/// The addresses of a `bootstrap.servers` list as librdkafka names them: without a protocol, with port 9092 by default.
 pub fn addresses(bootstrap_servers: &str) -> Vec<String> {
     bootstrap_servers
         .split(',')
@@ -170,13 +170,13 @@ mod tests {
     }
 
     #[test]
-    fn one_address_without_trouble_keeps_hope() {
+    fn not_all_have_failed_while_one_has_no_error() {
         let brokers = Brokers::new(vec!["a:1".into(), "b:1".into()]);
-        brokers.heard(Code::AUTHENTICATION, "a:1/bootstrap: SASL authentication error: no");
-        assert!(!brokers.hopeless());
-        brokers.heard(Code::SSL, "b:1/bootstrap: SSL handshake failed: no");
-        assert!(brokers.hopeless());
+        brokers.record_error(Code::AUTHENTICATION, "a:1/bootstrap: SASL authentication error: no");
+        assert!(!brokers.all_failed());
+        brokers.record_error(Code::SSL, "b:1/bootstrap: SSL handshake failed: no");
+        assert!(brokers.all_failed());
         brokers.answered();
-        assert!(!brokers.hopeless() && !brokers.suspect());
+        assert!(!brokers.all_failed() && !brokers.suspect());
     }
 }

@@ -1,7 +1,7 @@
-//! Is a broker there? Asked once when a client is made, and again while a consumer waits after a connection was lost.
+//! Checks that a broker answers: in the constructor, and while a consumer waits after its connection was lost.
 //!
-//! The question is a metadata request. ALL_BROKERS_DOWN alone does not do: it never comes from a host that accepts and
-//! says nothing, nor from CMake builds of librdkafka 2.11.1 to 2.14 (https://github.com/confluentinc/librdkafka/issues/5282).
+//! The check is a metadata request. ALL_BROKERS_DOWN does not suffice: librdkafka does not report it for a host that accepts
+//! and never answers, nor at all in CMake builds of 2.11.1 to 2.14 (https://github.com/confluentinc/librdkafka/issues/5282).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{mpsc, Arc, Mutex, PoisonError};
@@ -15,9 +15,9 @@ use crate::librdkafka::client::Client;
 use crate::librdkafka::code::Code;
 use crate::os::thread::spawn;
 
-const ASK: Duration = Duration::from_millis(100);
+const ROUND: Duration = Duration::from_millis(100);
 
-/// Connects, or says why not. `serve` runs the callbacks that carry the reasons, where no thread does that already.
+/// Waits until a broker answers. `serve` runs the callbacks that report errors, for a client without a thread that does.
 pub fn connect(
     client: &Client,
     brokers: &Brokers,
@@ -27,16 +27,16 @@ pub fn connect(
 ) -> Result<(), Error> {
     let deadline = Deadline::after(Some(timeout));
     loop {
-        // The request repeats each round, which also keeps librdkafka connecting; an answer that took longer than one
-        // round still counts, since the cluster's id is known after it.
-        if client.answers(deadline.step(ASK)).is_ok() || client.knows_cluster() {
-            settle(client, deadline, interrupt)?;
+        // Each round repeats the request, which also keeps librdkafka connecting. An answer that takes longer than a round
+        // counts, too: the cluster's id is known after it.
+        if client.answers(deadline.step(ROUND)).is_ok() || client.knows_cluster() {
+            await_reconnect(client, deadline, interrupt)?;
             brokers.answered();
             return Ok(());
         }
         serve();
         check(interrupt)?;
-        if deadline.passed() || brokers.hopeless() {
+        if deadline.passed() || brokers.all_failed() {
             let silent = format!("no answer within {} s", timeout.as_secs_f64());
             return Err(brokers.error(
                 "cannot reach any Kafka broker",
@@ -48,10 +48,9 @@ pub fn connect(
     }
 }
 
-/// The first answer tells librdkafka the cluster's own brokers; it then drops the bootstrap connection and makes another
-/// one, 25 ms later. Connected means connected, so that one has to answer as well. A cluster slower than a round is taken
-/// at its first word.
-fn settle(client: &Client, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
+/// With the first answer librdkafka learns the cluster's brokers. It then drops the bootstrap connection and opens another
+/// one 25 ms later, which has to answer as well. For a cluster slower than a round the first answer suffices.
+fn await_reconnect(client: &Client, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
     const ROUNDS: usize = 4;
     const ROUND: Duration = Duration::from_millis(150);
     for _ in 0..ROUNDS {
@@ -63,9 +62,9 @@ fn settle(client: &Client, deadline: Deadline, interrupt: Interrupt<'_>) -> Resu
     Ok(())
 }
 
-/// Asks `question` until it is answered or `timeout` is over, on a thread of its own: librdkafka's calls cannot be broken
-/// off, and shorter ones would never see the answer of a slow cluster.
-pub fn ask<T: Send + 'static>(
+/// Repeats `question` until it is answered or `timeout` is over, on a background thread: librdkafka's calls cannot be
+/// interrupted, and shorter ones would miss the answer of a slow cluster.
+pub fn request<T: Send + 'static>(
     brokers: &Arc<Brokers>,
     operation: &str,
     timeout: Duration,
@@ -74,22 +73,22 @@ pub fn ask<T: Send + 'static>(
 ) -> Result<T, Error> {
     let deadline = Deadline::after(Some(timeout));
     let abandoned = Arc::new(AtomicBool::new(false));
-    let (answer, heard) = mpsc::channel();
+    let (sender, answers) = mpsc::channel();
     background::start(operation, "kjson-request", {
         let abandoned = abandoned.clone();
         move || loop {
             let result = question(deadline.step(timeout));
             let last = result.is_ok() || deadline.passed() || abandoned.load(Ordering::Relaxed);
             if last || !matches!(&result, Err(code) if code.retriable()) {
-                let _ = answer.send(result);
+                let _ = sender.send(result);
                 return;
             }
-            // A refused connection answers at once: no spinning.
+            // A refused connection fails at once: do not spin.
             std::thread::sleep(Duration::from_millis(20));
         }
     })?;
     loop {
-        match heard.recv_timeout(TICK) {
+        match answers.recv_timeout(TICK) {
             Ok(Ok(answer)) => {
                 brokers.answered();
                 return Ok(answer);
@@ -111,44 +110,44 @@ pub fn ask<T: Send + 'static>(
     }
 }
 
-/// Watches a connection that was there: how long has no broker answered?
-pub struct Watch {
+/// Measures for how long no broker has answered, after a connection was lost.
+pub struct OutageTimer {
     brokers: Arc<Brokers>,
     lost_since: Mutex<Option<Instant>>,
     asking: AtomicBool,
 }
 
-impl Watch {
+impl OutageTimer {
     pub fn new(brokers: Arc<Brokers>) -> Arc<Self> {
-        Arc::new(Watch { brokers, lost_since: Mutex::default(), asking: AtomicBool::new(false) })
+        Arc::new(OutageTimer { brokers, lost_since: Mutex::default(), asking: AtomicBool::new(false) })
     }
 
-    /// A message came: all is well.
-    pub fn heard(&self) {
+    /// A message came, so a broker is reachable.
+    pub fn message_received(&self) {
         if self.brokers.suspect() {
-            self.found();
+            self.end();
         }
     }
 
-    /// How long no broker has been reachable, as far as is known. While a loss is suspected, a question is kept under way
-    /// on a thread of its own, since a slow answer must not hold up the caller.
-    pub fn unreachable_for(self: &Arc<Self>, ask: impl FnOnce(Duration) -> bool + Send + 'static) -> Duration {
+    /// For how long no broker has been reachable. After a connection error, `question` is repeated on a background thread,
+    /// since a slow answer must not block the caller.
+    pub fn unreachable_for(self: &Arc<Self>, question: impl FnOnce(Duration) -> bool + Send + 'static) -> Duration {
         if !self.brokers.suspect() {
             return Duration::ZERO;
         }
         let since = *self.lock().get_or_insert_with(Instant::now);
         if !self.asking.swap(true, Ordering::AcqRel) {
-            let watch = self.clone();
+            let timer = self.clone();
             let asked = spawn("kjson-probe", move || {
-                const PATIENCE: Duration = Duration::from_secs(1);
+                const TIMEOUT: Duration = Duration::from_secs(1);
                 let begun = Instant::now();
-                if ask(PATIENCE) {
-                    watch.found();
+                if question(TIMEOUT) {
+                    timer.end();
                 } else {
-                    // A refused connection answers at once: do not ask again in a tight loop.
+                    // A refused connection fails at once: do not spin.
                     std::thread::sleep(Duration::from_millis(100).saturating_sub(begun.elapsed()));
                 }
-                watch.asking.store(false, Ordering::Release);
+                timer.asking.store(false, Ordering::Release);
             });
             if asked.is_err() {
                 self.asking.store(false, Ordering::Release);
@@ -157,12 +156,12 @@ impl Watch {
         since.elapsed()
     }
 
-    /// The loss has been told: the clock starts anew.
-    pub fn begin_again(&self) {
+    /// Measures from now on, after an outage was raised.
+    pub fn restart(&self) {
         *self.lock() = None;
     }
 
-    fn found(&self) {
+    fn end(&self) {
         self.brokers.answered();
         *self.lock() = None;
     }

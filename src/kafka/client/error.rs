@@ -1,11 +1,11 @@
-//! The errors of producers and consumers. Each message names the operation, the object, the cause and the next step; none holds the
+//! The errors of producers and consumers. A message names the operation, the object, the cause and the next step, and never the
 //! value of an option, which may be a secret.
 
 use thiserror::Error;
 
 use crate::librdkafka::code::Code;
 
-/// A message that was accepted and not delivered, as `Error::Delivery` names it.
+/// A message that was accepted and not delivered, see `Error::Delivery`.
 #[derive(Clone, Debug)]
 pub struct Failure {
     pub topic: String,
@@ -17,7 +17,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// About how many bytes it takes.
+    /// Its size in bytes, about.
     pub(in crate::kafka) fn size(&self) -> usize {
         let bytes = |bytes: &Option<Box<[u8]>>| bytes.as_ref().map_or(0, |bytes| bytes.len());
         std::mem::size_of::<Failure>() + self.message.len() + self.topic.len() + bytes(&self.key) + bytes(&self.value)
@@ -33,7 +33,7 @@ pub enum ConnectionKind {
 
 #[derive(Clone, Debug, Error)]
 pub enum Error {
-    /// The caller asked to stop waiting; it knows why.
+    /// The caller's `Interrupt` ended the wait.
     #[error("interrupted")]
     Interrupted,
     #[error("{operation}: the {object} is closed. Make a new one")]
@@ -52,13 +52,13 @@ pub enum Error {
     Config { message: String, option: String, suggestion: Option<String> },
     #[error("{message}")]
     Commit { message: String, code: Code },
-    /// `fenced`: another producer took the transactional id over.
+    /// `fenced`: another producer has taken over the transactional id.
     #[error("{message}")]
     Transaction { message: String, code: Code, abortable: bool, fatal: bool, fenced: bool, retriable: bool },
-    /// Whatever librdkafka or the broker answered; the code decides the class.
+    /// An error of librdkafka or of a broker. The code decides the exception's class.
     #[error("{message}")]
     Failed { message: String, code: Code, fatal: bool },
-    /// The object is used in a way that it does not allow.
+    /// A call that the object does not allow in its present state.
     #[error("{0}")]
     Misuse(String),
 }

@@ -1,14 +1,14 @@
-//! Texts of librdkafka's without the values of options that could be secrets.
+//! Removes option values that may be secrets from librdkafka's texts.
 
-/// The text with `***` for each of the values.
+/// Replaces each of the values by `***`.
 pub(in crate::kafka) fn redacted<'a>(text: &str, values: impl Iterator<Item = &'a str>) -> String {
     let mut values: Vec<&str> = values.filter(|value| !value.is_empty()).collect();
-    // A shorter value may be part of a longer one, whose rest would be left.
+    // Longer ones first: a shorter value may be part of a longer one, whose rest would remain.
     values.sort_by_key(|value| std::cmp::Reverse(value.len()));
     values.into_iter().fold(text.to_owned(), |text, value| without(&text, value))
 }
 
-/// The text without one value. A short one, such as a group named "g", counts only where it stands as a word.
+/// Replaces one value. A short one, such as a group named "g", is replaced only where it is a whole word.
 fn without(text: &str, value: &str) -> String {
     const LONG: usize = 8;
     let part_of_word = |before: Option<char>, after: Option<char>| {

@@ -1,15 +1,15 @@
-//! What a topic can be called: what the broker's `Topic.validate` takes.
+//! Valid topic names, as the broker's `Topic.validate` defines them.
 //!
-//! A name that no topic can have is refused before it is asked for. A group member gets no error for it: librdkafka waits for
+//! An invalid name is refused before a request is made: a group member would get no error for it, since librdkafka waits for
 //! the topic to be created.
 
-/// In characters, all of which are ASCII.
+/// In characters, which are all ASCII.
 const LONGEST: usize = 249;
 
 /// Why no topic can have this name, with what to write instead.
 pub fn refuse_impossible(name: &str) -> Result<(), String> {
     if name.starts_with('^') {
-        // librdkafka takes such a name for a regular expression.
+        // librdkafka takes it for a regular expression.
         return Err(format!(
             "{name:?} begins with ^, which no topic name does. For a pattern, use subscribe(pattern=...)"
         ));
@@ -37,14 +37,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_brokers_take_are_taken() {
+    fn valid_names_are_accepted() {
         for name in ["orders", "a", "A.b_c-9", "...", "..a", "__consumer_offsets", "-", &"x".repeat(249)] {
             assert_eq!(refuse_impossible(name), Ok(()), "{name:?}");
         }
     }
 
     #[test]
-    fn others_are_refused_with_a_reason() {
+    fn invalid_names_are_refused_with_a_reason() {
         for (name, why) in [
             ("", "is empty"),
             (".", "dots"),

@@ -1,5 +1,5 @@
-//! Work that outlives its client: a client that is dropped without `close` still delivers, or commits, on a thread.
-//! Each such work is listed here until it ends, so that the end of the program can wait for it.
+//! Work that outlives its client: a client that is dropped without `close` still delivers, or commits, on a background thread.
+//! It is listed here until it ends, and the end of the process waits for it.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,60 +8,60 @@ use super::error::Error;
 use super::wait::{check, Deadline, Interrupt, TICK};
 use crate::os::fork::PerProcess;
 
-/// How long a work may take longer than it was given, to tell those who wait that it gives up.
+/// How much longer than its timeout a work may take, to report what it could not finish.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What a work would lose if it ended now, for the log; None where that is nothing.
+/// What would be lost if the work ended now, for the log; None for nothing.
 type Loss = dyn Fn() -> Option<String> + Send + Sync;
 
-/// Works of this process. A forked child has none of its parent's.
-static WORKS: PerProcess<Works> = PerProcess::new();
+/// The unfinished work of this process. A forked child starts with none.
+static UNFINISHED: PerProcess<UnfinishedList> = PerProcess::new();
 
 #[derive(Default)]
-struct Works {
-    list: Mutex<Vec<Arc<Work>>>,
+struct UnfinishedList {
+    list: Mutex<Vec<Arc<Unfinished>>>,
     changed: Condvar,
 }
 
-struct Work {
+struct Unfinished {
     deadline: Deadline,
     loss: Box<Loss>,
 }
 
-impl Works {
-    fn list(&self) -> MutexGuard<'_, Vec<Arc<Work>>> {
+impl UnfinishedList {
+    fn list(&self) -> MutexGuard<'_, Vec<Arc<Unfinished>>> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A work that is under way for as long as this lives.
-pub struct UnderWay(Arc<Work>);
+/// Keeps a work listed until it is dropped.
+pub struct UnfinishedGuard(Arc<Unfinished>);
 
-/// Lists a work that ends within `timeout`.
-pub fn begin(timeout: Duration, loss: impl Fn() -> Option<String> + Send + Sync + 'static) -> UnderWay {
-    let work = Arc::new(Work { deadline: Deadline::after(Some(timeout + GRACE)), loss: Box::new(loss) });
-    WORKS.get().list().push(work.clone());
-    UnderWay(work)
+/// Lists work that ends within `timeout`.
+pub fn register(timeout: Duration, loss: impl Fn() -> Option<String> + Send + Sync + 'static) -> UnfinishedGuard {
+    let work = Arc::new(Unfinished { deadline: Deadline::after(Some(timeout + GRACE)), loss: Box::new(loss) });
+    UNFINISHED.get().list().push(work.clone());
+    UnfinishedGuard(work)
 }
 
-impl Drop for UnderWay {
+impl Drop for UnfinishedGuard {
     fn drop(&mut self) {
-        let works = WORKS.get();
-        works.list().retain(|work| !Arc::ptr_eq(work, &self.0));
-        works.changed.notify_all();
+        let unfinished = UNFINISHED.get();
+        unfinished.list().retain(|work| !Arc::ptr_eq(work, &self.0));
+        unfinished.changed.notify_all();
     }
 }
 
-/// Waits until all works have ended, each as long as it was given, or for the deadline. Returns what is lost with those that
-/// have not ended, which are not waited for again.
+/// Waits until all work has ended or timed out, up to the deadline. Returns what is lost with work that has not ended, which
+/// is not waited for again.
 pub fn wait(deadline: Deadline, interrupt: Interrupt<'_>) -> (Vec<String>, Result<(), Error>) {
-    let works = WORKS.get();
+    let unfinished = UNFINISHED.get();
     let mut result = Ok(());
-    let mut list = works.list();
+    let mut list = unfinished.list();
     while result.is_ok() && !deadline.passed() && list.iter().any(|work| !work.deadline.passed()) {
-        drop(works.changed.wait_timeout(list, TICK).unwrap_or_else(PoisonError::into_inner));
+        drop(unfinished.changed.wait_timeout(list, TICK).unwrap_or_else(PoisonError::into_inner));
         result = check(interrupt);
-        list = works.list();
+        list = unfinished.list();
     }
     let left = std::mem::take(&mut *list);
     drop(list);

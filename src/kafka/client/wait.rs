@@ -1,13 +1,13 @@
-//! Bounded waiting. Every wait of this room goes in steps of at most `TICK`, so that the caller can break it off.
+//! Bounded, interruptible waits: each checks its `Interrupt` at least every `TICK`.
 
 use std::time::{Duration, Instant};
 
 use super::error::Error;
 
-/// The longest time between two looks at the interrupt: Ctrl-C has to come through within 200 ms.
+/// The longest time between two checks of the interrupt: Ctrl-C has to work within 200 ms.
 pub const TICK: Duration = Duration::from_millis(50);
 
-/// Asked at every tick; true ends the wait with `Error::Interrupted`.
+/// Called at every tick; true ends the wait with `Error::Interrupted`.
 pub type Interrupt<'a> = &'a (dyn Fn() -> bool + Sync + 'a);
 
 pub fn check(interrupt: Interrupt<'_>) -> Result<(), Error> {
@@ -18,7 +18,7 @@ pub fn check(interrupt: Interrupt<'_>) -> Result<(), Error> {
     }
 }
 
-/// A point in time that a wait does not pass; `None` is never.
+/// When a wait ends; `None` is never.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline(Option<Instant>);
 
@@ -31,7 +31,7 @@ impl Deadline {
         self.0.is_some_and(|at| Instant::now() >= at)
     }
 
-    /// How long the next step may take: until the deadline, and no longer than `longest`.
+    /// The time until the deadline, at most `longest`.
     pub fn step(&self, longest: Duration) -> Duration {
         self.0.map_or(longest, |at| at.saturating_duration_since(Instant::now()).min(longest))
     }

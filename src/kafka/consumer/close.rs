@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 use std::time::Duration;
 
-use super::events::Notice;
-use super::read::Deferred;
-use super::{Consumer, ConsumerHooks, Shared};
+use super::events::QueuedEvent;
+use super::poll::DeferredUpdates;
+use super::{Consumer, ConsumerContext, ConsumerHooks};
 use crate::kafka::client::background;
 use crate::kafka::client::config::Role;
 use crate::kafka::client::error::Error;
@@ -19,12 +19,12 @@ use crate::librdkafka::consumer::NativeConsumer;
 use crate::librdkafka::fetched::Fetched;
 
 /// How long a consumer whose close was broken off tries to leave its group.
-const LEAVING: Duration = Duration::from_millis(500);
+const LEAVE_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a request may lie with librdkafka before a broker's thread sends it.
-pub(super) const UNSENT: Duration = Duration::from_millis(50);
+pub(super) const SEND_DELAY: Duration = Duration::from_millis(50);
 
 /// How long a consumer that was dropped without `close` has to commit and to leave its group.
-const DROPPED: Duration = Duration::from_secs(10);
+const DROP_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl<H: ConsumerHooks> Consumer<H> {
     /// Commits what is done, leaves the group and ends the client. Closing again does nothing.
@@ -42,23 +42,23 @@ impl<H: ConsumerHooks> Consumer<H> {
         };
         let Some(native) = self.current() else { return Ok(()) };
         let mut result = Ok(());
-        self.settle(&mut self.control());
-        let commits = self.commits_by_itself(&self.control());
+        self.store_processed(&mut self.lock_state());
+        let commits = self.auto_commits(&self.lock_state());
         if commits {
-            result = self.commit_done(&native, deadline, interrupt);
+            result = self.commit_processed(&native, deadline, interrupt);
         }
         let interrupted = matches!(result, Err(Error::Interrupted));
         // The hook may still commit while the partitions are given back, so the client is taken away afterwards.
         let left = if interrupted { Err(Error::Interrupted) } else { self.leave(&native, deadline, interrupt) };
         self.native.write().unwrap_or_else(PoisonError::into_inner).take();
-        self.control().forget_all();
-        *self.lock(&self.aside) = Deferred::default();
-        self.shared.quiet.store(true, Ordering::Relaxed);
+        self.lock_state().forget_all();
+        *self.lock(&self.deferred) = DeferredUpdates::default();
+        self.context.muted.store(true, Ordering::Relaxed);
         let ended = background::run("kjson-close", {
-            let shared = self.shared.clone();
-            let under_way = unfinished::begin(LEAVING, || None);
+            let context = self.context.clone();
+            let under_way = unfinished::register(LEAVE_TIMEOUT, || None);
             move || {
-                shared.leave_quietly(&native, LEAVING);
+                context.leave_quietly(&native, LEAVE_TIMEOUT);
                 drop((native, under_way));
             }
         });
@@ -72,31 +72,31 @@ impl<H: ConsumerHooks> Consumer<H> {
     /// The partitions are given back while this fetches. Bounded by the deadline.
     fn leave(&self, native: &NativeConsumer, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
         {
-            let mut reading = self.control();
-            reading.handed_out.clear();
-            reading.give_up(|_| true);
-            if reading.assignment.joined.is_some() && reading.assignment.own().is_some() {
+            let mut state = self.lock_state();
+            state.returned.clear();
+            state.drop_buffered(|_| true);
+            if state.subscriptions.joined.is_some() && state.subscriptions.manual().is_some() {
                 // A member whose subscription was replaced may not have left yet, see `resign`.
-                self.replace(native, "cannot give up the assignment", &[])?;
+                self.replace_assignment(native, "cannot give up the assignment", &[])?;
             }
         }
-        let mut told = Ok(());
-        self.shared.leave(native, deadline, |discarded| {
-            let mut reading = self.control();
-            discarded.iter().for_each(|message| reading.received.miscounted(message));
+        let mut hook_result = Ok(());
+        self.context.leave(native, deadline, |discarded| {
+            let mut state = self.lock_state();
+            discarded.iter().for_each(|message| state.received.invalidate(message));
             discarded.retain(|message: &Fetched| message.code() == Code::NONE);
-            reading.buffer.append(discarded);
-            reading.give_up(|_| true);
-            drop(reading);
-            let result = std::mem::replace(&mut told, Ok(()));
-            told = result.and(self.act_on_notices(native));
+            state.buffer.append(discarded);
+            state.drop_buffered(|_| true);
+            drop(state);
+            let result = std::mem::replace(&mut hook_result, Ok(()));
+            hook_result = result.and(self.handle_events(native));
             check(interrupt)
         })?;
-        told
+        hook_result
     }
 }
 
-impl<H: ConsumerHooks> Shared<H> {
+impl<H: ConsumerHooks> ConsumerContext<H> {
     /// Leaves the group. `serve` gets what came meanwhile, acts on notices, and may break off.
     fn leave(
         &self,
@@ -104,19 +104,19 @@ impl<H: ConsumerHooks> Shared<H> {
         deadline: Deadline,
         mut serve: impl FnMut(&mut VecDeque<Fetched>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut came = VecDeque::new();
+        let mut received = VecDeque::new();
         let mut until = |over: &dyn Fn() -> bool| {
             while !over() && !deadline.passed() {
-                native.fetch(deadline.step(TICK / 5), 1, &mut came);
-                serve(&mut came)?;
+                native.fetch(deadline.step(TICK / 5), 1, &mut received);
+                serve(&mut received)?;
             }
             Ok(())
         };
         if native.closed() {
             return Ok(());
         }
-        if self.resigns {
-            self.resign(native, &mut until)?;
+        if self.unsubscribes_first {
+            self.leave_without_partitions(native, &mut until)?;
         }
         if native.begin_close().is_err() {
             return Ok(());
@@ -128,7 +128,7 @@ impl<H: ConsumerHooks> Shared<H> {
     /// which waits for all its members in a rebalance, waits for these until the session times out, 45 s by default:
     /// - a cooperative one that has joined (rd_kafka_cgrp_revoke_all_rejoin, "skipping rejoin");
     /// - one whose first request to join is not answered: it is a member by the id in the answer (KIP-394).
-    fn resign(
+    fn leave_without_partitions(
         &self,
         native: &NativeConsumer,
         until: &mut impl FnMut(&dyn Fn() -> bool) -> Result<(), Error>,
@@ -138,7 +138,7 @@ impl<H: ConsumerHooks> Shared<H> {
         if !idle() || native.unsubscribe().is_err() {
             return Ok(());
         }
-        let unsent = Deadline::after(Some(UNSENT));
+        let unsent = Deadline::after(Some(SEND_DELAY));
         let member = || self.joining.load(Ordering::SeqCst) || !native.member_id().is_empty();
         until(&|| !idle() || (!member() && unsent.passed()))
     }
@@ -146,11 +146,11 @@ impl<H: ConsumerHooks> Shared<H> {
     /// Leaves the group without a word to the program.
     fn leave_quietly(&self, native: &NativeConsumer, timeout: Duration) {
         let deadline = Deadline::after(Some(timeout));
-        let _ = self.leave(native, deadline, |came| {
-            came.clear();
-            while let Some(notice) = self.next_notice() {
-                if let Notice::Rebalance { assign, partitions } = notice {
-                    self.apply(native, assign, &partitions);
+        let _ = self.leave(native, deadline, |received| {
+            received.clear();
+            while let Some(event) = self.next_event() {
+                if let QueuedEvent::Rebalance { assign, partitions } = event {
+                    self.apply_rebalance(native, assign, &partitions);
                 }
             }
             Ok(())
@@ -160,27 +160,27 @@ impl<H: ConsumerHooks> Shared<H> {
 
 impl<H: ConsumerHooks> Consumer<H> {
     /// The consumer itself, in a place of its own, for a thread that outlives it.
-    fn take_rest(&mut self, native: Arc<NativeConsumer>) -> Self {
+    fn detach(&mut self, native: Arc<NativeConsumer>) -> Self {
         fn take<T: Default>(mutex: &mut Mutex<T>) -> Mutex<T> {
             Mutex::new(std::mem::take(mutex.get_mut().unwrap_or_else(PoisonError::into_inner)))
         }
         Consumer {
-            shared: self.shared.clone(),
+            context: self.context.clone(),
             native: RwLock::new(Some(native)),
-            reading: take(&mut self.reading),
+            state: take(&mut self.state),
             subscribed: take(&mut self.subscribed),
-            watch: self.watch.clone(),
+            outage: self.outage.clone(),
             closing: AtomicBool::new(false),
             close: Mutex::default(),
-            aside: take(&mut self.aside),
-            has_aside: AtomicBool::new(*self.has_aside.get_mut()),
+            deferred: take(&mut self.deferred),
+            has_deferred: AtomicBool::new(*self.has_deferred.get_mut()),
             reader: Mutex::default(),
-            hook: Mutex::default(),
-            waiting: AtomicUsize::new(0),
+            hook_thread: Mutex::default(),
+            lock_waiters: AtomicUsize::new(0),
             settings: self.settings.clone(),
             group: self.group.clone(),
             on_mock: self.on_mock,
-            scouting: self.scouting.sibling(Role::Consumer),
+            probe_config: self.probe_config.sibling(Role::Consumer),
             forks: self.forks,
         }
     }
@@ -189,24 +189,24 @@ impl<H: ConsumerHooks> Consumer<H> {
 impl<H: ConsumerHooks> Drop for Consumer<H> {
     fn drop(&mut self) {
         let Some(native) = self.native.get_mut().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        let rest = self.take_rest(native);
+        let detached = self.detach(native);
         if self.forked() {
-            std::mem::forget(rest);
+            std::mem::forget(detached);
             return;
         }
         // Dropped without a close: a thread does it, which the end of the program waits for.
         let under_way = self.settings.grouped.then(|| {
             let loss = "1 consumer dropped without close has not committed what is done, nor left its group";
-            unfinished::begin(DROPPED, move || Some(loss.to_owned()))
+            unfinished::register(DROP_TIMEOUT, move || Some(loss.to_owned()))
         });
         drop(background::run("kjson-close", move || {
             // We cannot know whether the message that was handed out last has been processed.
-            rest.abandon();
-            if let Err(error) = rest.close(Deadline::after(Some(DROPPED)), &|| false) {
+            detached.mark_unprocessed();
+            if let Err(error) = detached.close(Deadline::after(Some(DROP_TIMEOUT)), &|| false) {
                 let text = format!("consumer, closed when it was dropped: {error}");
-                rest.shared.hooks.log(LogRecord { level: Level::Error, text });
+                detached.context.hooks.log(LogRecord { level: Level::Error, text });
             }
-            drop((rest, under_way));
+            drop((detached, under_way));
         }));
     }
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::assignment::Wanted;
-use super::read::{Reading, BATCH};
+use super::poll::{ReadState, BATCH};
+use super::subscription_state::Subscription;
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::client::error::Error;
 use crate::kafka::client::wait::{check, Deadline, Interrupt, TICK};
@@ -57,7 +57,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// Sends a commit and does not wait. The answer comes with a later read.
-    pub fn commit_behind(&self, offsets: Option<HashMap<Partition, i64>>) -> Result<(), Error> {
+    pub fn commit_async(&self, offsets: Option<HashMap<Partition, i64>>) -> Result<(), Error> {
         let native = self.open("commit")?;
         let offsets = self.to_commit(&native, offsets)?;
         if offsets.is_empty() {
@@ -68,9 +68,9 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     /// Whether what is done is committed without being asked for. A mock takes commits of members alone once its group has
     /// had some (rd_kafka_mock_handle_OffsetCommit, rdkafka_mock_handlers.c).
-    pub(super) fn commits_by_itself(&self, reading: &Reading) -> bool {
-        let takes_part = matches!(reading.assignment.wanted, Wanted::Topics(_));
-        let refused = self.on_mock && reading.assignment.joined.is_some() && !takes_part;
+    pub(super) fn auto_commits(&self, state: &ReadState) -> bool {
+        let takes_part = matches!(state.subscriptions.current, Subscription::Topics(_));
+        let refused = self.on_mock && state.subscriptions.joined.is_some() && !takes_part;
         self.settings.grouped && self.settings.auto_commit && !refused
     }
 
@@ -84,19 +84,19 @@ impl<H: ConsumerHooks> Consumer<H> {
                 "cannot commit: the consumer has no group. Give it a group_id to keep offsets".to_owned(),
             ));
         }
-        let mut reading = self.control();
+        let mut state = self.lock_state();
         let Some(offsets) = offsets else {
             // The caller has worked on the last one too, or would not ask.
-            self.settle(&mut reading);
-            self.pass_markers(native, &mut reading);
-            return Ok(reading.offsets.to_commit());
+            self.store_processed(&mut state);
+            self.store_after_markers(native, &mut state);
+            return Ok(state.processed.to_commit());
         };
         // What was committed before is so no more.
         for partition in offsets.keys() {
-            reading.offsets.replaced(partition);
-            if reading.offsets.next(partition).is_none() {
+            state.processed.mark_uncommitted(partition);
+            if state.processed.next(partition).is_none() {
                 // Markers before the first message would move it backwards.
-                reading.received.forget(partition);
+                state.received.forget(partition);
             }
         }
         Ok(offsets)
@@ -117,23 +117,23 @@ impl<H: ConsumerHooks> Consumer<H> {
         loop {
             if let Some((code, entries)) = commit.answer(deadline.step(TICK)) {
                 let worst = entries.iter().map(|entry| entry.code).find(|code| *code != Code::NONE).unwrap_or(code);
-                let mut reading = self.control();
+                let mut state = self.lock_state();
                 for entry in entries.iter().filter(|entry| entry.code == Code::NONE && code == Code::NONE) {
-                    reading.offsets.committed(&entry.partition, entry.offset);
+                    state.processed.committed(&entry.partition, entry.offset);
                 }
                 return if worst == Code::NONE { Ok(()) } else { Err(failed(offsets, worst, worst.text())) };
             }
             meanwhile();
             check(interrupt)?;
             if deadline.passed() {
-                let cause = self.shared.brokers.last_cause().unwrap_or_else(|| "no answer in time".to_owned());
+                let cause = self.context.brokers.last_cause().unwrap_or_else(|| "no answer in time".to_owned());
                 return Err(failed(offsets, Code::TIMED_OUT, &cause));
             }
         }
     }
 
     /// Commits all that is done, through a rebalance if there is one.
-    pub(super) fn commit_done(
+    pub(super) fn commit_processed(
         &self,
         native: &Arc<NativeConsumer>,
         deadline: Deadline,
@@ -141,26 +141,26 @@ impl<H: ConsumerHooks> Consumer<H> {
     ) -> Result<(), Error> {
         // A broker answers the requests of a connection in order, and the answer to JoinGroup waits for all members. So a
         // commit behind it may wait for the partitions that this member has to give up first.
-        let take_part = |patience| {
-            let fetched = self.fetch(native, &mut self.control(), patience, BATCH);
-            let _ = self.act_on_notices(native).and(fetched);
+        let serve_group = |timeout| {
+            let fetched = self.fetch(native, &mut self.lock_state(), timeout, BATCH);
+            let _ = self.handle_events(native).and(fetched);
         };
         // Refused for good if other members are in the group that this consumer does not take part in.
-        let alone = self.control().assignment.own().is_some();
+        let alone = self.lock_state().subscriptions.manual().is_some();
         let may_hold = |code: Code| code.is_rebalance() && !(alone && code == Code::UNKNOWN_MEMBER_ID);
         loop {
             let offsets = {
-                let mut reading = self.control();
-                self.pass_markers(native, &mut reading);
-                reading.offsets.to_commit()
+                let mut state = self.lock_state();
+                self.store_after_markers(native, &mut state);
+                state.processed.to_commit()
             };
-            let result = self.commit_offsets(native, &offsets, deadline, interrupt, || take_part(Duration::ZERO));
+            let result = self.commit_offsets(native, &offsets, deadline, interrupt, || serve_group(Duration::ZERO));
             match &result {
                 Err(Error::Commit { code, .. }) if may_hold(*code) && !deadline.passed() => {}
                 _ => return result,
             }
             // Commit what is still ours then.
-            take_part(deadline.step(TICK));
+            serve_group(deadline.step(TICK));
             check(interrupt)?;
         }
     }

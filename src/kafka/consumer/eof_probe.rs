@@ -21,7 +21,7 @@ use crate::os::fork::forks;
 pub(super) struct EofProbe {
     native: Option<NativeConsumer>,
     /// The partitions that it has not told of yet.
-    asked: Vec<Partition>,
+    pending: Vec<Partition>,
     forks: u32,
 }
 
@@ -46,32 +46,32 @@ impl EofProbe {
     }
 
     /// Sends it to these places.
-    pub(super) fn send(options: &Config, places: &HashMap<Partition, i64>) -> Result<Self, Error> {
+    pub(super) fn start(options: &Config, positions: &HashMap<Partition, i64>) -> Result<Self, Error> {
         let refused = |code| Error::failed("until_end: cannot look for the end", code, "");
         let client = Client::consumer(options.build()?, Arc::new(Silent)).map_err(|_| refused(Code::FAIL))?;
         let native = NativeConsumer::new(client).map_err(refused)?;
-        let list = PartitionList::of(places.iter().map(|(partition, offset)| (partition, *offset)));
+        let list = PartitionList::of(positions.iter().map(|(partition, offset)| (partition, *offset)));
         let assigned = native.assign(&list).map_err(refused);
-        let scout = EofProbe { native: Some(native), asked: places.keys().cloned().collect(), forks: forks() };
-        assigned.map(|()| scout)
+        let probe = EofProbe { native: Some(native), pending: positions.keys().cloned().collect(), forks: forks() };
+        assigned.map(|()| probe)
     }
 
     /// The first that it met in partitions which it has not told of before: the offset of a message, or of the end.
-    pub(super) fn told(&mut self) -> Vec<(Partition, i64)> {
-        let (mut came, mut told) = (VecDeque::new(), Vec::new());
+    pub(super) fn poll(&mut self) -> Vec<(Partition, i64)> {
+        let (mut fetched, mut found) = (VecDeque::new(), Vec::new());
         if let Some(native) = &self.native {
-            native.fetch(Duration::ZERO, 100, &mut came);
+            native.fetch(Duration::ZERO, 100, &mut fetched);
         }
-        for met in came.iter().filter(|met| matches!(met.code(), Code::NONE | Code::PARTITION_EOF)) {
-            if let Some(index) = self.asked.iter().position(|partition| met.is_of(partition)) {
-                told.push((self.asked.swap_remove(index), met.offset()));
+        for message in fetched.iter().filter(|message| matches!(message.code(), Code::NONE | Code::PARTITION_EOF)) {
+            if let Some(index) = self.pending.iter().position(|partition| message.is_of(partition)) {
+                found.push((self.pending.swap_remove(index), message.offset()));
             }
         }
-        told
+        found
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.asked.is_empty()
+        self.pending.is_empty()
     }
 }
 

@@ -7,29 +7,29 @@
 use std::sync::atomic::Ordering;
 use std::sync::PoisonError;
 
-use super::{ConsumerHooks, Shared};
+use super::{ConsumerContext, ConsumerHooks};
 use crate::librdkafka::client::{Client, ClientEvents};
 use crate::librdkafka::code::Code;
 use crate::librdkafka::partitions::Entry;
 
-pub(super) enum Notice {
+pub(super) enum QueuedEvent {
     Rebalance { assign: bool, partitions: Vec<Entry> },
     Committed { code: Code, offsets: Vec<Entry> },
 }
 
-impl<H: ConsumerHooks> Shared<H> {
-    pub(super) fn next_notice(&self) -> Option<Notice> {
-        self.notices.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+impl<H: ConsumerHooks> ConsumerContext<H> {
+    pub(super) fn next_event(&self) -> Option<QueuedEvent> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
-    fn keep(&self, notice: Notice) {
-        self.notices.lock().unwrap_or_else(PoisonError::into_inner).push_back(notice);
+    fn queue(&self, event: QueuedEvent) {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
     }
 
     /// Whether a partition was taken away in a rebalance that has not been acted on.
     pub(super) fn is_revoked(&self, is_of: impl Fn(&Entry) -> bool) -> bool {
-        self.notices.lock().unwrap_or_else(PoisonError::into_inner).iter().any(
-            |notice| matches!(notice, Notice::Rebalance { assign: false, partitions } if partitions.iter().any(&is_of)),
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).iter().any(
+            |event| matches!(event, QueuedEvent::Rebalance { assign: false, partitions } if partitions.iter().any(&is_of)),
         )
     }
 
@@ -38,17 +38,17 @@ impl<H: ConsumerHooks> Shared<H> {
     }
 }
 
-impl<H: ConsumerHooks> ClientEvents for Shared<H> {
+impl<H: ConsumerHooks> ClientEvents for ConsumerContext<H> {
     fn log(&self, level: i32, facility: &str, text: &str) {
-        if !self.quiet.load(Ordering::Relaxed) {
-            if let Some(record) = self.collapse.pass(level, facility, text) {
+        if !self.muted.load(Ordering::Relaxed) {
+            if let Some(record) = self.log_throttle.filter(level, facility, text) {
                 self.hooks.log(record);
             }
         }
     }
 
     fn error(&self, code: Code, reason: &str) {
-        self.brokers.heard(code, reason);
+        self.brokers.record_error(code, reason);
         self.hooks.error(code, reason);
     }
 
@@ -57,12 +57,12 @@ impl<H: ConsumerHooks> ClientEvents for Shared<H> {
     }
 
     fn rebalance(&self, _client: &Client, code: Code, partitions: &[Entry]) {
-        self.keep(Notice::Rebalance { assign: code == Code::ASSIGN_PARTITIONS, partitions: partitions.to_vec() });
+        self.queue(QueuedEvent::Rebalance { assign: code == Code::ASSIGN_PARTITIONS, partitions: partitions.to_vec() });
     }
 
     fn committed(&self, code: Code, offsets: &[Entry]) {
         if code != Code::NO_OFFSET {
-            self.keep(Notice::Committed { code, offsets: offsets.to_vec() });
+            self.queue(QueuedEvent::Committed { code, offsets: offsets.to_vec() });
         }
     }
 

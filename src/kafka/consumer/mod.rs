@@ -6,24 +6,24 @@
 //! `until_end` an end to it, `eof_probe` looks for one, `lookup` for partitions, `commit` and `queries` talk to the group and the
 //! brokers, `events` is called by librdkafka, `close` leaves.
 
-mod assignment;
+mod assign;
 mod close;
 mod commit;
 mod eof_probe;
 mod events;
+mod expected_position;
 mod fetch;
-mod lookup;
-mod markers;
-mod offsets;
+mod offset_queries;
 pub mod pattern;
-mod queries;
-mod read;
+mod poll;
+mod processed_offsets;
+mod read_errors;
 mod rebalance;
-mod replace;
 mod seek;
-mod stopped;
-mod stray;
-mod topics;
+mod subscribe;
+mod subscription_state;
+mod topic_lookup;
+mod transaction_markers;
 mod until_end;
 
 use std::collections::VecDeque;
@@ -34,20 +34,20 @@ use std::time::Duration;
 
 use super::client::brokers::Brokers;
 use super::client::config::Config;
-use super::client::connect::{ask, connect, Watch};
+use super::client::connect::{connect, request, OutageTimer};
 use super::client::error::Error;
-use super::client::log::{Collapse, Level, LogRecord, LogSink};
+use super::client::log::{Level, LogRecord, LogSink, LogThrottle};
 use super::client::wait::Interrupt;
 use crate::librdkafka::client::Client;
 use crate::librdkafka::code::Code;
 use crate::librdkafka::consumer::NativeConsumer;
 use crate::os::fork::forks;
 use eof_probe::EofProbe;
-use events::Notice;
-use read::{Deferred, Reading};
+use events::QueuedEvent;
+use poll::{DeferredUpdates, ReadState};
 
 pub use rebalance::GroupEvent;
-pub use until_end::Until;
+pub use until_end::UntilEnd;
 
 pub trait ConsumerHooks: LogSink {
     fn error(&self, code: Code, reason: &str);
@@ -56,7 +56,7 @@ pub trait ConsumerHooks: LogSink {
     /// read when the event has been acted on.
     fn group_event(&self, event: GroupEvent) -> Result<(), Error>;
     /// Whether `group_event` wants to know of commits. If not, those that fail are logged.
-    fn hears_commits(&self) -> bool;
+    fn wants_commits(&self) -> bool;
 }
 
 #[derive(Clone)]
@@ -81,51 +81,51 @@ pub struct ConsumerMetrics {
     pub last_error: Option<String>,
 }
 
-struct Shared<H> {
+struct ConsumerContext<H> {
     hooks: H,
     brokers: Arc<Brokers>,
-    collapse: Collapse,
+    log_throttle: LogThrottle,
     /// What librdkafka told while a fetch ran.
-    notices: Mutex<VecDeque<Notice>>,
-    quiet: AtomicBool,
+    events: Mutex<VecDeque<QueuedEvent>>,
+    muted: AtomicBool,
     received: AtomicU64,
     received_bytes: AtomicU64,
     rebalances: AtomicU64,
     /// A request to join the group is under way.
     joining: AtomicBool,
     /// Has to be unsubscribed to leave its group without partitions (`Shared::resign`).
-    resigns: bool,
+    unsubscribes_first: bool,
 }
 
-impl<H: ConsumerHooks> Shared<H> {
+impl<H: ConsumerHooks> ConsumerContext<H> {
     fn warn(&self, text: String) {
         self.hooks.log(LogRecord { level: Level::Warning, text });
     }
 }
 
 pub struct Consumer<H: ConsumerHooks> {
-    shared: Arc<Shared<H>>,
+    context: Arc<ConsumerContext<H>>,
     native: RwLock<Option<Arc<NativeConsumer>>>,
-    reading: Mutex<Reading>,
+    state: Mutex<ReadState>,
     subscribed: Mutex<Vec<String>>,
-    watch: Arc<Watch>,
+    outage: Arc<OutageTimer>,
     closing: AtomicBool,
     /// One close at a time; the second finds nothing left to do.
     close: Mutex<()>,
-    aside: Mutex<Deferred>,
-    has_aside: AtomicBool,
+    deferred: Mutex<DeferredUpdates>,
+    has_deferred: AtomicBool,
     /// One who reads at a time.
     reader: Mutex<()>,
     /// The thread that runs a hook: what that calls may not read.
-    hook: Mutex<Option<ThreadId>>,
+    hook_thread: Mutex<Option<ThreadId>>,
     /// How many wait to have a word between two fetches.
-    waiting: AtomicUsize,
+    lock_waiters: AtomicUsize,
     settings: ConsumerSettings,
     group: String,
     /// Its brokers are a mock's.
     on_mock: bool,
     /// What `EofProbe`s are made with.
-    scouting: Config,
+    probe_config: Config,
     forks: u32,
 }
 
@@ -141,44 +141,44 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
         // A static member is expected back (KIP-345); with KIP-848 there is neither JoinGroup nor LeaveGroup.
         let classic = config.get("group.protocol") != Some("consumer");
-        let resigns = settings.grouped && classic && config.get("group.instance.id").is_none();
+        let unsubscribes_first = settings.grouped && classic && config.get("group.instance.id").is_none();
         let conf = config.build()?;
         let brokers = Arc::new(Brokers::new(config.bootstrap_addresses()));
-        let shared = Arc::new(Shared {
+        let context = Arc::new(ConsumerContext {
             hooks,
             brokers: brokers.clone(),
-            collapse: Collapse::default(),
-            notices: Mutex::default(),
-            quiet: AtomicBool::new(false),
+            log_throttle: LogThrottle::default(),
+            events: Mutex::default(),
+            muted: AtomicBool::new(false),
             received: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
             rebalances: AtomicU64::new(0),
             joining: AtomicBool::new(false),
-            resigns,
+            unsubscribes_first,
         });
-        let client = Client::consumer(conf, shared.clone()).map_err(|why| Error::Config {
+        let client = Client::consumer(conf, context.clone()).map_err(|why| Error::Config {
             message: format!("Consumer: librdkafka refused the options: {}", config.redacted(&why)),
             option: String::new(),
             suggestion: None,
         })?;
         let native = NativeConsumer::new(client).map_err(|code| Error::failed("cannot make a consumer", code, ""))?;
         Ok(Consumer {
-            shared,
+            context,
             native: RwLock::new(Some(Arc::new(native))),
-            reading: Mutex::default(),
+            state: Mutex::default(),
             subscribed: Mutex::default(),
-            watch: Watch::new(brokers),
+            outage: OutageTimer::new(brokers),
             closing: AtomicBool::new(false),
             close: Mutex::default(),
-            aside: Mutex::default(),
-            has_aside: AtomicBool::new(false),
+            deferred: Mutex::default(),
+            has_deferred: AtomicBool::new(false),
             reader: Mutex::default(),
-            hook: Mutex::default(),
-            waiting: AtomicUsize::new(0),
+            hook_thread: Mutex::default(),
+            lock_waiters: AtomicUsize::new(0),
             settings,
             group: config.get("group.id").unwrap_or_default().to_owned(),
             on_mock,
-            scouting: EofProbe::options(&config),
+            probe_config: EofProbe::options(&config),
             forks: forks(),
         })
     }
@@ -189,9 +189,9 @@ impl<H: ConsumerHooks> Consumer<H> {
             let native = self.open("connect")?;
             // Nothing is subscribed to, so there are no messages yet: only callbacks, which carry the reasons.
             let serve = || native.fetch(Duration::ZERO, 1, &mut VecDeque::new());
-            connect(native.client(), &self.shared.brokers, timeout, serve, interrupt)?;
+            connect(native.client(), &self.context.brokers, timeout, serve, interrupt)?;
         }
-        self.shared.collapse.connected();
+        self.context.log_throttle.connected();
         Ok(())
     }
 
@@ -210,16 +210,16 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     pub fn ping(&self, timeout: Duration, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let native = self.open("ping")?;
-        ask(&self.shared.brokers, "ping", timeout, interrupt, move |step| native.client().answers(step))
+        request(&self.context.brokers, "ping", timeout, interrupt, move |step| native.client().answers(step))
     }
 
     pub fn metrics(&self) -> ConsumerMetrics {
         ConsumerMetrics {
-            received: self.shared.received.load(Ordering::Relaxed),
-            received_bytes: self.shared.received_bytes.load(Ordering::Relaxed),
-            buffered: self.reading.try_lock().map_or(0, |reading| reading.buffer.len() + reading.held.len()),
-            rebalances: self.shared.rebalances.load(Ordering::Relaxed),
-            last_error: self.shared.brokers.last_cause(),
+            received: self.context.received.load(Ordering::Relaxed),
+            received_bytes: self.context.received_bytes.load(Ordering::Relaxed),
+            buffered: self.state.try_lock().map_or(0, |state| state.buffer.len() + state.held.len()),
+            rebalances: self.context.rebalances.load(Ordering::Relaxed),
+            last_error: self.context.brokers.last_cause(),
         }
     }
 
@@ -232,8 +232,8 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// Reading is for one at a time, and not for the callbacks that it makes.
-    fn be_reader(&self) -> Result<MutexGuard<'_, ()>, Error> {
-        if *self.lock(&self.hook) == Some(std::thread::current().id()) {
+    fn lock_reader(&self) -> Result<MutexGuard<'_, ()>, Error> {
+        if *self.lock(&self.hook_thread) == Some(std::thread::current().id()) {
             return Err(in_hook("read"));
         }
         match self.reader.try_lock() {
@@ -246,8 +246,8 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// None while another thread has a word with the client.
-    fn reading_now(&self) -> Option<MutexGuard<'_, Reading>> {
-        match self.reading.try_lock() {
+    fn try_lock_state(&self) -> Option<MutexGuard<'_, ReadState>> {
+        match self.state.try_lock() {
             Ok(guard) => Some(guard),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
@@ -259,29 +259,29 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// For what is no reading: waits until a fetch on another thread pauses, which lets those who wait go first.
-    fn control(&self) -> MutexGuard<'_, Reading> {
-        self.waiting.fetch_add(1, Ordering::SeqCst);
-        let guard = self.lock(&self.reading);
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
+    fn lock_state(&self) -> MutexGuard<'_, ReadState> {
+        self.lock_waiters.fetch_add(1, Ordering::SeqCst);
+        let guard = self.lock(&self.state);
+        self.lock_waiters.fetch_sub(1, Ordering::SeqCst);
         guard
     }
 
     /// Between two fetches. A mutex would as a rule be had again by the one who gave it up.
-    fn let_others_in(&self) {
-        let mut patience = 100;
-        while self.waiting.load(Ordering::SeqCst) > 0 && patience > 0 {
+    fn yield_lock(&self) {
+        let mut timeout = 100;
+        while self.lock_waiters.load(Ordering::SeqCst) > 0 && timeout > 0 {
             std::thread::sleep(Duration::from_micros(50));
-            patience -= 1;
+            timeout -= 1;
         }
     }
 
     /// Whether a callback of the group runs now.
     pub fn in_hook(&self) -> bool {
-        self.lock(&self.hook).is_some()
+        self.lock(&self.hook_thread).is_some()
     }
 
     pub fn refuse_in_hook(&self, operation: &str) -> Result<(), Error> {
-        match *self.lock(&self.hook) {
+        match *self.lock(&self.hook_thread) {
             Some(_) => Err(in_hook(operation)),
             None => Ok(()),
         }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::read::{Reading, Sought};
+use super::poll::{PendingSeek, ReadState};
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::client::error::Error;
 use crate::kafka::client::wait::{check, Deadline, Interrupt, TICK};
@@ -14,17 +14,17 @@ use crate::librdkafka::record::Partition;
 /// A partition that cannot be moved for so long has stopped, and the report of that has not been read yet.
 const STOPPED_AFTER: Duration = Duration::from_millis(500);
 
-impl Reading {
+impl ReadState {
     /// The next offset to hand out, as far as that is known here. `taken` is where the fetches are, which is behind markers of
     /// transactions at the end, too.
     pub(super) fn position(&self, partition: &Partition, taken: Option<i64>) -> Option<i64> {
         let fetched = self.held.iter().chain(&self.buffer).filter(|message| message.is_of(partition));
         let dropped = self.dropped.get(partition).copied();
         fetched.map(|message| message.offset()).min().or(dropped).or_else(|| {
-            let handed_out = self.handed_out.iter().rev().find(|message| message.is_of(partition));
-            let read_to = handed_out
+            let returned = self.returned.iter().rev().find(|message| message.is_of(partition));
+            let read_to = returned
                 .map(|message| message.offset() + 1)
-                .or_else(|| self.offsets.next(partition))
+                .or_else(|| self.processed.next(partition))
                 .or_else(|| self.starts.get(partition).copied());
             read_to.max(taken)
         })
@@ -48,31 +48,31 @@ impl<H: ConsumerHooks> Consumer<H> {
             )));
         }
         let begun = Instant::now();
-        let mut left = self.seek_what_is_read(&native, targets.to_vec(), false, deadline)?;
+        let mut left = self.try_seek(&native, targets.to_vec(), false, deadline)?;
         while !left.is_empty() {
             // Not under the lock: the handler of a signal may use this consumer, or close it.
             check(interrupt)?;
             std::thread::sleep(Duration::from_millis(5));
             let stopped = begun.elapsed() > STOPPED_AFTER;
-            left = self.seek_what_is_read(&*self.open("seek")?, left, stopped, deadline)?;
+            left = self.try_seek(&*self.open("seek")?, left, stopped, deadline)?;
         }
         Ok(())
     }
 
     /// Returns the others: a partition that was assigned just now is not being read yet.
-    fn seek_what_is_read(
+    fn try_seek(
         &self,
         native: &NativeConsumer,
         targets: Vec<(Partition, i64)>,
         all_stopped: bool,
         deadline: Deadline,
     ) -> Result<Vec<(Partition, i64)>, Error> {
-        let mut reading = self.control();
-        self.settle(&mut reading);
-        targets.iter().for_each(|(partition, _)| reading.discard(partition));
+        let mut state = self.lock_state();
+        self.store_processed(&mut state);
+        targets.iter().for_each(|(partition, _)| state.drop_fetched(partition));
         let (stopped, others): (Vec<_>, Vec<_>) =
-            targets.iter().cloned().partition(|(partition, _)| all_stopped || reading.stopped.contains(partition));
-        self.restart(native, &mut reading, &stopped)?;
+            targets.iter().cloned().partition(|(partition, _)| all_stopped || state.read_errors.contains(partition));
+        self.restart(native, &mut state, &stopped)?;
         let entries = if others.is_empty() {
             Vec::new()
         } else {
@@ -85,13 +85,13 @@ impl<H: ConsumerHooks> Consumer<H> {
             !entries.iter().any(|entry| entry.partition == *partition && entry.code != Code::NONE)
         });
         for (partition, offset) in &moved {
-            reading.offsets.moved(&partition.topic, partition.id, *offset);
-            reading.sought.insert(partition.clone(), Sought::now(*offset));
-            reading.received.begin(partition);
-            reading.stopped.begin(partition, *offset);
-            reading.expect(partition, *offset);
+            state.processed.set(&partition.topic, partition.id, *offset);
+            state.pending_seeks.insert(partition.clone(), PendingSeek::new(*offset));
+            state.received.begin(partition);
+            state.read_errors.started_at(partition, *offset);
+            state.expect_position(partition, *offset);
         }
-        if self.commits_by_itself(&reading) {
+        if self.auto_commits(&state) {
             native.store_offsets(&PartitionList::of(moved.iter().map(|(partition, offset)| (partition, *offset))));
         }
         let not_yet = |code| matches!(code, Code::STATE | Code::PREV_IN_PROGRESS | Code::TIMED_OUT);
@@ -105,28 +105,28 @@ impl<H: ConsumerHooks> Consumer<H> {
     /// Nothing of the partitions is handed out until `resume`. What is fetched of them already waits here.
     pub fn pause(&self, partitions: &[Partition]) -> Result<(), Error> {
         let native = self.open("pause")?;
-        let mut reading = self.control();
+        let mut state = self.lock_state();
         self.checked("pause", partitions, native.pause(&PartitionList::without_offsets(partitions)))?;
-        reading.paused.extend(partitions.iter().cloned());
-        let (held, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut reading.buffer)
+        state.paused.extend(partitions.iter().cloned());
+        let (held, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut state.buffer)
             .into_iter()
             .partition(|message| partitions.iter().any(|partition| message.is_of(partition)));
-        reading.held.extend(held);
-        reading.buffer.extend(rest);
+        state.held.extend(held);
+        state.buffer.extend(rest);
         Ok(())
     }
 
     pub fn resume(&self, partitions: &[Partition]) -> Result<(), Error> {
         let native = self.open("resume")?;
-        let mut reading = self.control();
+        let mut state = self.lock_state();
         self.checked("resume", partitions, native.resume(&PartitionList::without_offsets(partitions)))?;
-        reading.paused.retain(|partition| !partitions.contains(partition));
-        reading.release();
+        state.paused.retain(|partition| !partitions.contains(partition));
+        state.release_held();
         Ok(())
     }
 
     pub fn paused(&self) -> Vec<Partition> {
-        self.control().paused.iter().cloned().collect()
+        self.lock_state().paused.iter().cloned().collect()
     }
 
     fn checked(&self, operation: &str, asked: &[Partition], result: Result<Vec<Entry>, Code>) -> Result<(), Error> {

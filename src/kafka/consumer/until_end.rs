@@ -14,33 +14,33 @@ use crate::librdkafka::position::OffsetSpec;
 use crate::librdkafka::record::Partition;
 
 /// How long nothing comes before a scout is sent. Longer than brokers wait with an answer (`fetch.wait.max.ms`).
-const LULL: Duration = Duration::from_secs(1);
+const PROBE_AFTER: Duration = Duration::from_secs(1);
 /// A scout that found something to wait for is followed by another one after twice the time, up to this.
-const LONGEST_LULL: Duration = Duration::from_secs(60);
+const LONGEST_IDLE: Duration = Duration::from_secs(60);
 
 /// The offsets to stop at, of the partitions that have something left before them.
-pub struct Until {
+pub struct UntilEnd {
     ends: HashMap<Partition, i64>,
     /// Where the partitions were read from.
     starts: HashMap<Partition, i64>,
-    lull: IdleWatch,
+    idle: IdleTimer,
 }
 
 /// A time in which reading did not come further.
-struct IdleWatch {
+struct IdleTimer {
     since: Instant,
-    places: HashMap<Partition, i64>,
-    patience: Duration,
-    scout: Option<EofProbe>,
+    positions: HashMap<Partition, i64>,
+    timeout: Duration,
+    probe: Option<EofProbe>,
 }
 
-impl IdleWatch {
-    fn at(places: HashMap<Partition, i64>) -> Self {
-        IdleWatch { since: Instant::now(), places, patience: LULL, scout: None }
+impl IdleTimer {
+    fn at(positions: HashMap<Partition, i64>) -> Self {
+        IdleTimer { since: Instant::now(), positions, timeout: PROBE_AFTER, probe: None }
     }
 }
 
-impl Until {
+impl UntilEnd {
     /// Whether a message lies before the end.
     fn covers(&self, message: &Fetched) -> bool {
         self.ends.iter().any(|(partition, end)| message.is_of(partition) && message.offset() < *end)
@@ -49,14 +49,14 @@ impl Until {
 
 impl<H: ConsumerHooks> Consumer<H> {
     /// Waits for the partitions to be shared out, and asks where they end now.
-    pub fn until_end(&self, timeout: Duration, interrupt: Interrupt<'_>) -> Result<Until, Error> {
-        let _reader = self.be_reader()?;
+    pub fn until_end(&self, timeout: Duration, interrupt: Interrupt<'_>) -> Result<UntilEnd, Error> {
+        let _reader = self.lock_reader()?;
         let deadline = Deadline::after(Some(timeout));
-        if !self.fill(1, deadline, interrupt, |reading| reading.assigned)? {
+        if !self.fill(1, deadline, interrupt, |state| state.assigned)? {
             let message = format!("until_end: no partitions were assigned within {} s", timeout.as_secs_f64());
             return Err(Error::Timeout { message });
         }
-        self.require_mended(&*self.open("until_end")?)?;
+        self.raise_read_error(&*self.open("until_end")?)?;
         let partitions = self.assignment()?;
         let wanted: Vec<_> = partitions.iter().map(|partition| (partition.clone(), OffsetSpec::End)).collect();
         let ends = self.offsets("until_end", &wanted, deadline.step(timeout), interrupt)?;
@@ -67,11 +67,11 @@ impl<H: ConsumerHooks> Consumer<H> {
             .map(|(partition, (end, _))| (partition, end))
             .filter(|(partition, end)| left(partition, *end))
             .collect();
-        Ok(Until { ends, starts, lull: IdleWatch::at(HashMap::new()) })
+        Ok(UntilEnd { ends, starts, idle: IdleTimer::at(HashMap::new()) })
     }
 
     /// The next message before the ends, or None when there is none left. Those behind them wait for the next other read.
-    pub fn next_until(&self, until: &mut Until, interrupt: Interrupt<'_>) -> Result<Option<Fetched>, Error> {
+    pub fn next_until(&self, until: &mut UntilEnd, interrupt: Interrupt<'_>) -> Result<Option<Fetched>, Error> {
         loop {
             if let Some(message) = self.try_next_until(until) {
                 return Ok(Some(message));
@@ -83,38 +83,38 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// The same if it is at hand, without waiting.
-    pub fn try_next_until(&self, until: &Until) -> Option<Fetched> {
-        let mut reading = self.reading_now()?;
+    pub fn try_next_until(&self, until: &UntilEnd) -> Option<Fetched> {
+        let mut state = self.try_lock_state()?;
         if self.closing.load(Ordering::Relaxed) {
             return None;
         }
-        reading.bounded = true;
-        self.settle(&mut reading);
-        while let Some(message) = reading.buffer.pop_front() {
+        state.bounded = true;
+        self.store_processed(&mut state);
+        while let Some(message) = state.buffer.pop_front() {
             if until.covers(&message) {
                 return Some(message);
             }
-            reading.held.push(message);
+            state.held.push(message);
         }
         None
     }
 
     /// Waits for something that may lie before the ends; false when there is none left.
-    pub fn ready_until(&self, until: &mut Until, interrupt: Interrupt<'_>) -> Result<bool, Error> {
-        let _reader = self.be_reader()?;
+    pub fn ready_until(&self, until: &mut UntilEnd, interrupt: Interrupt<'_>) -> Result<bool, Error> {
+        let _reader = self.lock_reader()?;
         loop {
             // What is here counts as read in librdkafka.
-            if self.lock(&self.reading).buffer.iter().any(|message| until.covers(message)) {
+            if self.lock(&self.state).buffer.iter().any(|message| until.covers(message)) {
                 return Ok(true);
             }
-            let places = self.drop_reached(until)?;
-            self.look_ahead(until, places)?;
+            let positions = self.remaining_positions(until)?;
+            self.probe_if_idle(until, positions)?;
             if until.ends.is_empty() {
-                until.lull.scout = None;
-                self.lock(&self.reading).release();
+                until.idle.probe = None;
+                self.lock(&self.state).release_held();
                 return Ok(false);
             }
-            if self.fill(1, Deadline::after(Some(TICK)), interrupt, |reading| !reading.buffer.is_empty())? {
+            if self.fill(1, Deadline::after(Some(TICK)), interrupt, |state| !state.buffer.is_empty())? {
                 return Ok(true);
             }
         }
@@ -122,50 +122,54 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     /// Forgets the partitions that were read to their ends, and those that went to other members. Where the others are read
     /// next, without those that wait for `resume`, or for the group.
-    fn drop_reached(&self, until: &mut Until) -> Result<HashMap<Partition, i64>, Error> {
+    fn remaining_positions(&self, until: &mut UntilEnd) -> Result<HashMap<Partition, i64>, Error> {
         let native = self.open("until_end")?;
         let assigned = self.assignment()?;
         // While an eager group deals anew nobody has anything, and all may come back.
-        let dealt = self.lock(&self.reading).assigned;
-        let Until { ends, starts, .. } = until;
-        ends.retain(|partition, _| !dealt || assigned.contains(partition));
+        let assigned_now = self.lock(&self.state).assigned;
+        let UntilEnd { ends, starts, .. } = until;
+        ends.retain(|partition, _| !assigned_now || assigned.contains(partition));
         let list = PartitionList::without_offsets(ends.keys());
         // Behind the last message there may be markers of transactions, which librdkafka passes by itself.
         let taken = native.taken(&list).map_err(|code| Error::failed("until_end", code, ""))?;
         let taken: HashMap<Partition, i64> =
             taken.into_iter().filter(|entry| entry.offset >= 0).map(|entry| (entry.partition, entry.offset)).collect();
-        let reading = self.lock(&self.reading);
+        let state = self.lock(&self.state);
         ends.retain(|partition, end| {
             let passed = taken.get(partition).is_some_and(|taken| *taken >= *end);
-            !passed && reading.position(partition, None).is_none_or(|next| next < *end)
+            !passed && state.position(partition, None).is_none_or(|next| next < *end)
         });
-        let place = |partition: &Partition| {
-            let known = reading.position(partition, taken.get(partition).copied());
+        let position = |partition: &Partition| {
+            let known = state.position(partition, taken.get(partition).copied());
             Some((partition.clone(), known.or_else(|| starts.get(partition).copied())?))
         };
-        Ok(ends.keys().filter(|partition| dealt && !reading.paused.contains(*partition)).filter_map(place).collect())
+        Ok(ends
+            .keys()
+            .filter(|partition| assigned_now && !state.paused.contains(*partition))
+            .filter_map(position)
+            .collect())
     }
 
     /// Where reading does not come further, has a scout find out what there is, and forgets the partitions that have nothing
     /// left before their ends.
-    fn look_ahead(&self, until: &mut Until, places: HashMap<Partition, i64>) -> Result<(), Error> {
-        let Until { ends, lull, .. } = until;
-        if places.iter().any(|(partition, place)| lull.places.get(partition) != Some(place)) {
-            *lull = IdleWatch::at(places);
+    fn probe_if_idle(&self, until: &mut UntilEnd, positions: HashMap<Partition, i64>) -> Result<(), Error> {
+        let UntilEnd { ends, idle, .. } = until;
+        if positions.iter().any(|(partition, position)| idle.positions.get(partition) != Some(position)) {
+            *idle = IdleTimer::at(positions);
             return Ok(());
         }
-        if let Some(scout) = &mut lull.scout {
-            for (partition, first) in scout.told() {
+        if let Some(probe) = &mut idle.probe {
+            for (partition, first) in probe.poll() {
                 if ends.get(&partition).is_some_and(|end| first >= *end) {
                     ends.remove(&partition);
                 }
             }
-            if scout.is_done() {
-                (lull.scout, lull.since) = (None, Instant::now());
+            if probe.is_done() {
+                (idle.probe, idle.since) = (None, Instant::now());
             }
-        } else if !places.is_empty() && lull.since.elapsed() >= lull.patience {
-            lull.patience = (lull.patience * 2).min(LONGEST_LULL);
-            lull.scout = Some(EofProbe::send(&self.scouting, &places)?);
+        } else if !positions.is_empty() && idle.since.elapsed() >= idle.timeout {
+            idle.timeout = (idle.timeout * 2).min(LONGEST_IDLE);
+            idle.probe = Some(EofProbe::start(&self.probe_config, &positions)?);
         }
         Ok(())
     }

@@ -163,7 +163,7 @@ impl<H: ProducerHooks> Drop for Producer<H> {
             let shared = shared.clone();
             move || shared.unconfirmed("producer dropped without close")
         };
-        let under_way = unfinished::begin(DROPPED, loss);
+        let under_way = unfinished::register(DROPPED, loss);
         drop(background::run("kjson-close", move || {
             open.native.flush(deadline.step(DROPPED));
             // The report thread takes the last reports and runs their callbacks.

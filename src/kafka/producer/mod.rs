@@ -23,9 +23,9 @@ use std::time::Duration;
 use super::client::background;
 use super::client::brokers::Brokers;
 use super::client::config::Config;
-use super::client::connect::{ask, connect};
+use super::client::connect::{connect, request};
 use super::client::error::Error;
-use super::client::log::{Collapse, LogSink};
+use super::client::log::{LogSink, LogThrottle};
 use super::client::wait::{check, Deadline, Interrupt, TICK};
 use crate::librdkafka::client::Client;
 use crate::librdkafka::code::Code;
@@ -110,7 +110,7 @@ impl<H: ProducerHooks> Producer<H> {
         let shared = Arc::new(Shared {
             hooks,
             brokers: Arc::new(Brokers::new(config.bootstrap_addresses())),
-            collapse: Collapse::default(),
+            collapse: LogThrottle::default(),
             progress: Progress::default(),
             sent: Sent::default(),
             reported: AtomicUsize::new(0),
@@ -327,7 +327,7 @@ impl<H: ProducerHooks> Producer<H> {
     /// Asks a broker whether it is there.
     pub fn ping(&self, timeout: Duration, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let open = self.current().ok_or(Error::Closed { operation: "ping", object: "producer" })?;
-        ask(&self.shared.brokers, "ping", timeout, interrupt, move |step| open.native.client().answers(step))
+        request(&self.shared.brokers, "ping", timeout, interrupt, move |step| open.native.client().answers(step))
     }
 
     /// How many partitions a topic has; a topic that does not exist is an error.
@@ -336,7 +336,7 @@ impl<H: ProducerHooks> Producer<H> {
         let operation = format!("cannot look up topic '{topic}'");
         let topic = topic.to_owned();
         let question = move |step| open.native.client().metadata(Some(&topic), step);
-        ask(&self.shared.brokers, &operation, timeout, interrupt, question)?
+        request(&self.shared.brokers, &operation, timeout, interrupt, question)?
             .map_err(|code| Error::failed(&operation, code, ""))
     }
 

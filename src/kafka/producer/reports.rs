@@ -17,7 +17,7 @@ use super::transaction_state::TransactionState;
 use super::{Open, ProducerHooks};
 use crate::kafka::client::brokers::Brokers;
 use crate::kafka::client::error::Failure;
-use crate::kafka::client::log::Collapse;
+use crate::kafka::client::log::LogThrottle;
 use crate::kafka::client::wait::TICK;
 use crate::librdkafka::client::ClientEvents;
 use crate::librdkafka::code::Code;
@@ -33,7 +33,7 @@ pub(super) struct Sent(pub AtomicUsize);
 pub(super) struct Shared<H: ProducerHooks> {
     pub hooks: H,
     pub brokers: Arc<Brokers>,
-    pub collapse: Collapse,
+    pub collapse: LogThrottle,
     pub progress: Progress,
     /// Messages taken. Less `reported`, with which the callbacks are over: what is under way.
     pub sent: Sent,
@@ -246,14 +246,14 @@ impl<H: ProducerHooks> Shared<H> {
 impl<H: ProducerHooks> ClientEvents for Shared<H> {
     fn log(&self, level: i32, facility: &str, text: &str) {
         if !self.stop.load(Ordering::Relaxed) {
-            if let Some(record) = self.collapse.pass(level, facility, text) {
+            if let Some(record) = self.collapse.filter(level, facility, text) {
                 self.hooks.log(record);
             }
         }
     }
 
     fn error(&self, code: Code, reason: &str) {
-        self.brokers.heard(code, reason);
+        self.brokers.record_error(code, reason);
         self.hooks.error(code, reason);
     }
 

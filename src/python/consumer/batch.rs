@@ -166,7 +166,7 @@ impl Batch {
                 return Err(error);
             }
             Err((error, _)) => {
-                core.consumer.give_back(self.taken);
+                core.consumer.put_back(self.taken);
                 return Err(error);
             }
         };
@@ -177,11 +177,11 @@ impl Batch {
                     list.iter().filter_map(|item| item.cast_into().ok()).map(Bound::unbind).collect();
                 go_back(py, core, &messages);
             } else {
-                core.consumer.give_back(self.taken);
+                core.consumer.put_back(self.taken);
             }
             return Err(error);
         }
-        core.consumer.handed_out(self.taken);
+        core.consumer.mark_returned(self.taken);
         Ok(list.unbind())
     }
 

@@ -154,7 +154,7 @@ pub fn commit(
     let offsets = what.map(|what| offsets_of("commit", what)).transpose()?;
     Ok(Call::nothing(move |engine, interrupt| {
         if asynchronous {
-            return engine.commit_behind(offsets);
+            return engine.commit_async(offsets);
         }
         engine.commit(offsets, deadline, interrupt)
     }))

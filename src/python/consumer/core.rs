@@ -184,20 +184,20 @@ impl Core {
             Ok(Step::Message(message)) => match make(py, message) {
                 Ok(message) => self.hand_out(py, incoming).map(|()| Some(message)),
                 Err(error) => {
-                    self.consumer.give_back([incoming]);
+                    self.consumer.put_back([incoming]);
                     Err(error)
                 }
             },
             Ok(Step::Interrupted(error)) | Err(error) => {
-                self.consumer.give_back([incoming]);
+                self.consumer.put_back([incoming]);
                 Err(error)
             }
             Ok(Step::Raise(error)) => {
-                self.consumer.handed_out([incoming]);
+                self.consumer.mark_returned([incoming]);
                 Err(error)
             }
             Ok(_) => {
-                self.consumer.handed_out([incoming]);
+                self.consumer.mark_returned([incoming]);
                 Ok(None)
             }
         }
@@ -208,9 +208,9 @@ impl Core {
     fn hand_out(&self, py: Python<'_>, incoming: Fetched) -> PyResult<()> {
         let raised = py.check_signals();
         if raised.is_ok() {
-            self.consumer.handed_out([incoming]);
+            self.consumer.mark_returned([incoming]);
         } else {
-            self.consumer.give_back([incoming]);
+            self.consumer.put_back([incoming]);
         }
         raised
     }
@@ -300,7 +300,7 @@ impl CloseAtExit for Core {
         }
         // A callback on a loop that runs no more is not waited for.
         self.group.end_acting();
-        self.consumer.abandon();
+        self.consumer.mark_unprocessed();
         let deadline = Deadline::after(Some(limit.step(Duration::from_secs_f64(CLOSE_TIMEOUT))));
         notifier::log_instead("consumer, closed at exit", self.close(py, deadline))
     }

@@ -114,7 +114,7 @@ impl Consumer {
         let deadline = deadline(timeout)?;
         let core = slf.get().core()?;
         if core.handled.is_new(slf.py())? {
-            core.consumer.abandon();
+            core.consumer.mark_unprocessed();
         }
         core.handled.forget();
         Ok(core.close_for(slf, deadline)?)
@@ -141,7 +141,7 @@ impl Consumer {
             if core.consumer.forked() {
                 return Ok(());
             }
-            core.consumer.abandon();
+            core.consumer.mark_unprocessed();
         }
         let deadline = deadline(Some(CLOSE_TIMEOUT))?;
         let closed = core.close_for(slf, deadline);

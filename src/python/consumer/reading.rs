@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use crate::json;
-use crate::kafka::{Deadline, Until};
+use crate::kafka::{Deadline, UntilEnd};
 use crate::python::blocking::{deadline, seconds};
 use crate::python::message::Message;
 
@@ -40,11 +40,11 @@ impl Consumer {
             let mut batch = Batch::of(core, incoming.len());
             let raised = batch.fill(py, core, &mut incoming);
             let raised = raised.and(batch.await_dead_letters(py, core));
-            core.consumer.give_back(std::mem::take(&mut batch.unread).into_iter().chain(incoming));
+            core.consumer.put_back(std::mem::take(&mut batch.unread).into_iter().chain(incoming));
             if raised.is_ok() && !batch.messages.is_empty() {
                 return batch.hand_out(py, core);
             }
-            core.consumer.handed_out(batch.taken);
+            core.consumer.mark_returned(batch.taken);
             raised?;
             if row.over(py, || deadline)? {
                 return nothing(py);
@@ -95,7 +95,7 @@ impl Consumer {
 #[pyclass(module = "kjson", name = "_MessagesUntilEnd")]
 pub struct MessagesUntilEnd {
     consumer: Py<Consumer>,
-    until: Until,
+    until: UntilEnd,
 }
 
 #[pymethods]
@@ -118,7 +118,7 @@ impl MessagesUntilEnd {
             let incoming = core.acting(consumer, |interrupt| core.consumer.next_until(until, interrupt))?;
             let Some(incoming) = incoming else { return Ok(None) };
             if let Err(raised) = py.check_signals() {
-                core.consumer.give_back([incoming]);
+                core.consumer.put_back([incoming]);
                 return Err(raised);
             }
             if let Some(message) = core.pass_on(py, incoming, make)? {

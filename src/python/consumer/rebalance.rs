@@ -221,7 +221,7 @@ impl ConsumerHooks for ConsumerEvents {
         self.events.statistics(json);
     }
 
-    fn hears_commits(&self) -> bool {
+    fn wants_commits(&self) -> bool {
         self.group.on_commit.is_some()
     }
 

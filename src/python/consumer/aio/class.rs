@@ -215,7 +215,7 @@ impl AsyncConsumer {
         Ok(Operation::from_future("AsyncConsumer.close", async move {
             let timeout = seconds("timeout", timeout)?;
             if handled {
-                consumer.get().core()?.consumer.abandon();
+                consumer.get().core()?.consumer.mark_unprocessed();
             }
             Ok(Self::end(consumer, timeout).await?)
         }))
@@ -250,7 +250,7 @@ impl AsyncConsumer {
                 if core.consumer.forked() {
                     return Ok(());
                 }
-                core.consumer.abandon();
+                core.consumer.mark_unprocessed();
             }
             let closed = Self::end(consumer, Some(Duration::from_secs_f64(CLOSE_TIMEOUT))).await;
             if failed {

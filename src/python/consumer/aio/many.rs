@@ -70,7 +70,7 @@ impl Taken {
 
     /// Hands out what was dealt with. The rest comes again.
     fn hand_out(mut self) {
-        self.core.consumer.handed_out(std::mem::take(&mut self.dealt_with));
+        self.core.consumer.mark_returned(std::mem::take(&mut self.dealt_with));
     }
 }
 
@@ -78,7 +78,7 @@ impl Drop for Taken {
     fn drop(&mut self) {
         let dealt_with = std::mem::take(&mut self.dealt_with).into_iter();
         let back = dealt_with.chain(self.current.take()).chain(std::mem::take(&mut self.rest));
-        self.core.consumer.give_back(back);
+        self.core.consumer.put_back(back);
     }
 }
 

@@ -36,7 +36,7 @@ impl Held {
     async fn deal_with(mut self, step: Step) -> PyResult<Option<Message>> {
         let Some(incoming) = &self.incoming else { return Ok(None) };
         let outcome = carry_out(&self.core, incoming, step).await?;
-        self.core.consumer.handed_out(self.incoming.take());
+        self.core.consumer.mark_returned(self.incoming.take());
         outcome
     }
 }
@@ -44,7 +44,7 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         if let Some(incoming) = self.incoming.take() {
-            self.core.consumer.give_back([incoming]);
+            self.core.consumer.put_back([incoming]);
         }
     }
 }
@@ -155,7 +155,7 @@ impl<S: Source> FastPath for Next<S> {
                 return Ok(None);
             }
         };
-        core.consumer.handed_out([incoming]);
+        core.consumer.mark_returned([incoming]);
         self.kind.of(py, Some(message)).map(Some)
     }
 

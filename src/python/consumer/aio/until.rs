@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 
-use crate::kafka::{Deadline, Fetched, Until};
+use crate::kafka::{Deadline, Fetched, UntilEnd};
 use crate::python::aio::operation::Operation;
 
 use super::fetch::{fetch, job};
@@ -16,7 +16,7 @@ use super::AsyncConsumer;
 #[derive(Clone)]
 pub struct Bounded {
     consumer: Arc<Py<AsyncConsumer>>,
-    until: Arc<Mutex<Option<Until>>>,
+    until: Arc<Mutex<Option<UntilEnd>>>,
     patience: Duration,
 }
 

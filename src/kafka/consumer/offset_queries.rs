@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{Consumer, ConsumerHooks};
-use crate::kafka::client::connect::ask;
+use crate::kafka::client::connect::request;
 use crate::kafka::client::error::Error;
 use crate::kafka::client::wait::{check, Deadline, Interrupt, TICK};
 use crate::librdkafka::code::Code;
@@ -28,7 +28,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             return Ok(HashMap::new());
         }
         const OPERATION: &str = "cannot read the group's offsets";
-        let entries = ask(&self.shared.brokers, OPERATION, timeout, interrupt, move |step| {
+        let entries = request(&self.context.brokers, OPERATION, timeout, interrupt, move |step| {
             native.committed(&PartitionList::without_offsets(&partitions), step)
         })?;
         entries
@@ -106,7 +106,7 @@ impl<H: ConsumerHooks> Consumer<H> {
                 }
                 (Err(code), _) if code.is_connection() || code == Code::TIMED_OUT => {
                     let silent = format!("no answer within {} s", timeout.as_secs_f64());
-                    return Err(self.shared.brokers.error(operation, &silent, "Is the broker running?"));
+                    return Err(self.context.brokers.error(operation, &silent, "Is the broker running?"));
                 }
                 (Err(code), _) => return Err(Error::failed(operation, code, "")),
             }
@@ -133,19 +133,19 @@ impl<H: ConsumerHooks> Consumer<H> {
     ) -> Result<HashMap<Partition, i64>, Error> {
         let deadline = Deadline::after(Some(timeout));
         let (mut known, mut unknown) = (HashMap::new(), Vec::new());
-        let reading = self.control();
+        let state = self.lock_state();
         let native = self.open("position")?;
         let taken = native
             .taken(&PartitionList::without_offsets(partitions))
             .map_err(|code| Error::failed("position", code, ""))?;
         for partition in partitions {
             let taken = taken.iter().find(|entry| entry.partition == *partition && entry.offset >= 0);
-            match reading.position(partition, taken.map(|entry| entry.offset)) {
+            match state.position(partition, taken.map(|entry| entry.offset)) {
                 Some(next) => drop(known.insert(partition.clone(), next)),
                 None => unknown.push(partition.clone()),
             }
         }
-        drop(reading);
+        drop(state);
         if self.settings.grouped && !unknown.is_empty() {
             for (partition, offset) in self.committed(unknown.clone(), deadline.step(timeout), interrupt)? {
                 if let Some(offset) = offset {

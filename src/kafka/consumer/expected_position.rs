@@ -7,15 +7,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::read::Reading;
+use super::poll::ReadState;
 use crate::librdkafka::code::Code;
 use crate::librdkafka::fetched::Fetched;
 use crate::librdkafka::record::Partition;
 
 /// For how long after the first message a gap is looked into. It may be one that compaction or a transaction has left.
-const GAPS: Duration = Duration::from_secs(3);
+const GAP_WINDOW: Duration = Duration::from_secs(3);
 
-pub(super) struct Expected {
+pub(super) struct ExpectedPosition {
     partition: Partition,
     next: i64,
     gaps_until: Option<Instant>,
@@ -23,34 +23,35 @@ pub(super) struct Expected {
     sought_again: bool,
 }
 
-impl Expected {
+impl ExpectedPosition {
     pub(super) fn at(partition: Partition, next: i64) -> Self {
-        Expected { partition, next, gaps_until: None, sought_again: false }
+        ExpectedPosition { partition, next, gaps_until: None, sought_again: false }
     }
 }
 
-impl Reading {
+impl ReadState {
     /// The program has sought this offset.
-    pub(super) fn expect(&mut self, partition: &Partition, next: i64) {
-        for expected in self.expected.iter_mut().filter(|expected| expected.partition == *partition) {
-            *expected = Expected::at(partition.clone(), next);
+    pub(super) fn expect_position(&mut self, partition: &Partition, next: i64) {
+        for expected in self.expected_positions.iter_mut().filter(|expected| expected.partition == *partition) {
+            *expected = ExpectedPosition::at(partition.clone(), next);
         }
     }
 
     /// Whether this is not to be read. Its partition is among `astray` then, with the offset to seek.
-    pub(super) fn strays(&mut self, incoming: &Fetched, astray: &mut Vec<(Partition, i64)>) -> bool {
+    pub(super) fn is_unexpected(&mut self, incoming: &Fetched, seek_again: &mut Vec<(Partition, i64)>) -> bool {
         if incoming.code() != Code::NONE {
             return false;
         }
-        let Some(expected) = self.expected.iter_mut().find(|expected| incoming.is_of(&expected.partition)) else {
+        let Some(expected) = self.expected_positions.iter_mut().find(|expected| incoming.is_of(&expected.partition))
+        else {
             return false;
         };
         let offset = incoming.offset();
-        let gaps_until = *expected.gaps_until.get_or_insert_with(|| Instant::now() + GAPS);
+        let gaps_until = *expected.gaps_until.get_or_insert_with(|| Instant::now() + GAP_WINDOW);
         let moved = offset < expected.next || (offset > expected.next && Instant::now() < gaps_until);
         if moved && !expected.sought_again {
             expected.sought_again = true;
-            astray.push((expected.partition.clone(), expected.next));
+            seek_again.push((expected.partition.clone(), expected.next));
             return true;
         }
         expected.next = offset + 1;

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::read::Reading;
+use super::poll::ReadState;
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::client::error::Error;
 use crate::librdkafka::code::Code;
@@ -15,53 +15,53 @@ use crate::librdkafka::record::{Partition, WHOLE};
 /// How long a new subscription or a seek has to mend what a topic or the group was refused for, before that is raised again:
 /// librdkafka does not report the same refusal twice, and joining a group takes 3 s where `group.initial.rebalance.delay.ms`
 /// is at its default.
-const TO_MEND: Duration = Duration::from_secs(5);
+const RETRY_TIME: Duration = Duration::from_secs(5);
 
-struct Kept {
+struct ReadError {
     partition: Partition,
     error: Error,
     /// When the program did what may mend it.
-    asked_again: Option<Instant>,
+    retried_at: Option<Instant>,
 }
 
 #[derive(Default)]
-pub(super) struct Stopped {
-    kept: Vec<Kept>,
+pub(super) struct ReadErrors {
+    errors: Vec<ReadError>,
     /// Where partitions were told to begin of which no message has come yet.
-    begun: Vec<(Partition, i64)>,
+    started: Vec<(Partition, i64)>,
     /// Those that a late report may have stopped again.
-    due: Vec<(Partition, i64)>,
+    restarts: Vec<(Partition, i64)>,
 }
 
-impl Stopped {
+impl ReadErrors {
     /// The partition begins at this offset, by a seek, an assignment or a subscription. An older fetch may still be answered
     /// with an error, which librdkafka does not hold against the new place: rd_kafka_offset_reset looks at no version, reports
     /// the error, and stops the partition.
-    pub(super) fn begin(&mut self, partition: &Partition, offset: i64) {
-        self.begun.retain(|(begun, _)| begun != partition);
-        self.begun.push((partition.clone(), offset));
-        self.ask_again(|kept| kept == partition || (kept.id == WHOLE && kept.is_within(&partition.topic)));
+    pub(super) fn started_at(&mut self, partition: &Partition, offset: i64) {
+        self.started.retain(|(started, _)| started != partition);
+        self.started.push((partition.clone(), offset));
+        self.mark_retried(|entry| entry == partition || (entry.id == WHOLE && entry.is_within(&partition.topic)));
     }
 
     /// The program did what may mend these.
-    fn ask_again(&mut self, mended: impl Fn(&Partition) -> bool) {
-        let asked = self.kept.iter_mut().filter(|kept| mended(&kept.partition));
-        asked.for_each(|kept| kept.asked_again = Some(Instant::now()));
+    fn mark_retried(&mut self, retried: impl Fn(&Partition) -> bool) {
+        let asked = self.errors.iter_mut().filter(|entry| retried(&entry.partition));
+        asked.for_each(|entry| entry.retried_at = Some(Instant::now()));
     }
 
     /// Whether a report that the partition has nowhere to begin may be of an older fetch. Then it begins once more, and the
     /// next report counts.
     fn may_be_late(&mut self, partition: &Partition) -> bool {
-        let found = self.begun.iter().position(|(begun, _)| begun == partition);
-        found.map(|index| self.due.push(self.begun.swap_remove(index))).is_some()
+        let found = self.started.iter().position(|(started, _)| started == partition);
+        found.map(|index| self.restarts.push(self.started.swap_remove(index))).is_some()
     }
 
-    pub(super) fn take_due(&mut self) -> Vec<(Partition, i64)> {
-        std::mem::take(&mut self.due)
+    pub(super) fn take_restarts(&mut self) -> Vec<(Partition, i64)> {
+        std::mem::take(&mut self.restarts)
     }
 
     /// Whether librdkafka stops reading with this error, or retries in silence.
-    pub(super) fn lasts(code: Code, about: &Partition) -> bool {
+    pub(super) fn is_lasting(code: Code, about: &Partition) -> bool {
         let refused = matches!(
             code,
             Code::AUTO_OFFSET_RESET
@@ -73,37 +73,38 @@ impl Stopped {
         refused || (about.id == WHOLE && code.0 > 0 && !code.is_rebalance())
     }
 
-    pub(super) fn keep(&mut self, partition: Partition, error: Error) {
+    pub(super) fn add(&mut self, partition: Partition, error: Error) {
         // It may be a report from before.
-        let asked_again = self.kept.iter().find(|kept| kept.partition == partition).and_then(|kept| kept.asked_again);
-        self.mended(&partition);
-        self.kept.push(Kept { partition, error, asked_again });
+        let retried_at =
+            self.errors.iter().find(|entry| entry.partition == partition).and_then(|entry| entry.retried_at);
+        self.clear(&partition);
+        self.errors.push(ReadError { partition, error, retried_at });
     }
 
     /// The error to raise, the oldest first.
     pub(super) fn error(&self) -> Option<&Error> {
-        let raised = |kept: &&Kept| kept.asked_again.is_none_or(|at| at.elapsed() > TO_MEND);
-        self.kept.iter().find(raised).map(|kept| &kept.error)
+        let raised = |entry: &&ReadError| entry.retried_at.is_none_or(|at| at.elapsed() > RETRY_TIME);
+        self.errors.iter().find(raised).map(|entry| &entry.error)
     }
 
-    pub(super) fn mended(&mut self, partition: &Partition) {
-        self.kept.retain(|kept| kept.partition != *partition);
+    pub(super) fn clear(&mut self, partition: &Partition) {
+        self.errors.retain(|entry| entry.partition != *partition);
     }
 
     /// The partition is not read any more.
     pub(super) fn forget(&mut self, partition: &Partition) {
-        self.mended(partition);
-        self.begun.retain(|(begun, _)| begun != partition);
-        self.due.retain(|(due, _)| due != partition);
+        self.clear(partition);
+        self.started.retain(|(started, _)| started != partition);
+        self.restarts.retain(|(due, _)| due != partition);
     }
 
     /// A message came, so its partition, its topic and the group can be read.
-    pub(super) fn heard(&mut self, message: &Fetched) {
-        if self.kept.is_empty() && self.begun.is_empty() {
+    pub(super) fn received(&mut self, message: &Fetched) {
+        if self.errors.is_empty() && self.started.is_empty() {
             return;
         }
-        self.begun.retain(|(begun, _)| !message.is_of(begun));
-        self.kept.retain(|Kept { partition, .. }| {
+        self.started.retain(|(started, _)| !message.is_of(started));
+        self.errors.retain(|ReadError { partition, .. }| {
             let whole = partition.id == WHOLE && partition.is_within(&message.topic());
             !whole && !message.is_of(partition)
         });
@@ -111,35 +112,35 @@ impl Stopped {
 
     /// The group assigned partitions.
     pub(super) fn assigned(&mut self, partitions: &[Partition]) {
-        self.kept.retain(|Kept { partition: stopped, .. }| {
+        self.errors.retain(|ReadError { partition: stopped, .. }| {
             let is_assigned = || partitions.iter().any(|partition| stopped.is_within(&partition.topic));
             stopped.id != WHOLE || !(stopped.topic.is_empty() || is_assigned())
         });
     }
 
     /// Only these topics are read from now on.
-    fn only(&mut self, topics: &[String]) {
-        self.kept.retain(|kept| topics.iter().any(|topic| kept.partition.is_within(topic)));
-        self.ask_again(|_| true);
+    fn retain_topics(&mut self, topics: &[String]) {
+        self.errors.retain(|entry| topics.iter().any(|topic| entry.partition.is_within(topic)));
+        self.mark_retried(|_| true);
     }
 
     /// Whether a topic is refused to a member of a group, which does not try again by itself.
-    pub(super) fn has_topics(&self) -> bool {
-        self.kept.iter().any(|kept| kept.partition.id == WHOLE && !kept.partition.topic.is_empty())
+    pub(super) fn has_topic_errors(&self) -> bool {
+        self.errors.iter().any(|entry| entry.partition.id == WHOLE && !entry.partition.topic.is_empty())
     }
 
     pub(super) fn contains(&self, partition: &Partition) -> bool {
-        self.kept.iter().any(|kept| kept.partition == *partition)
+        self.errors.iter().any(|entry| entry.partition == *partition)
     }
 
     fn without_offset(&self) -> Vec<Partition> {
         let reset = |error: &Error| matches!(error, Error::Failed { code: Code::AUTO_OFFSET_RESET, .. });
-        self.kept.iter().filter(|kept| reset(&kept.error)).map(|kept| kept.partition.clone()).collect()
+        self.errors.iter().filter(|entry| reset(&entry.error)).map(|entry| entry.partition.clone()).collect()
     }
 }
 
 /// There is nowhere to begin, and `auto_offset_reset="error"`.
-pub(super) fn nowhere_to_begin(partition: &Partition, reason: &str) -> Error {
+pub(super) fn no_start_offset(partition: &Partition, reason: &str) -> Error {
     let operation = format!("cannot read '{}' [{}]", partition.topic, partition.id);
     let advice = "auto_offset_reset is \"error\", so say where to begin: with seek, or assign with an offset";
     Error::failed(&operation, Code::AUTO_OFFSET_RESET, &format!("{reason}. {advice}"))
@@ -147,7 +148,7 @@ pub(super) fn nowhere_to_begin(partition: &Partition, reason: &str) -> Error {
 
 impl<H: ConsumerHooks> Consumer<H> {
     /// Raises what ended reading, if it has not been mended.
-    pub(super) fn require_mended(&self, native: &NativeConsumer) -> Result<(), Error> {
+    pub(super) fn raise_read_error(&self, native: &NativeConsumer) -> Result<(), Error> {
         if let Some((code, why)) = native.client().fatal_error() {
             let message = format!(
                 "cannot read: {why} ({}). This consumer cannot go on; close it and make a new one",
@@ -155,7 +156,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             );
             return Err(Error::Failed { message, code, fatal: true });
         }
-        self.lock(&self.reading).stopped.error().map_or(Ok(()), |error| Err(error.clone()))
+        self.lock(&self.state).read_errors.error().map_or(Ok(()), |error| Err(error.clone()))
     }
 
     /// Reads stopped partitions from these offsets again. A seek cannot move them (rd_kafka_toppar_seek refuses in the state
@@ -163,7 +164,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     pub(super) fn restart(
         &self,
         native: &NativeConsumer,
-        reading: &mut Reading,
+        state: &mut ReadState,
         stopped: &[(Partition, i64)],
     ) -> Result<(), Error> {
         if stopped.is_empty() {
@@ -177,53 +178,53 @@ impl<H: ConsumerHooks> Consumer<H> {
             let taken = native.taken(&PartitionList::without_offsets(&assigned)).map_err(|code| failed(code, ""))?;
             let place = |partition: &Partition| {
                 let target = stopped.iter().find(|(stopped, _)| stopped == partition).map(|(_, offset)| *offset);
-                let sought = || reading.sought.get(partition).map(|sought| sought.offset);
+                let seek = || state.pending_seeks.get(partition).map(|seek| seek.offset);
                 let taken = || taken.iter().find(|e| e.partition == *partition && e.offset >= 0).map(|e| e.offset);
-                let start = || reading.starts.get(partition).copied();
-                target.or_else(sought).or_else(taken).or_else(start).unwrap_or(NO_OFFSET)
+                let start = || state.starts.get(partition).copied();
+                target.or_else(seek).or_else(taken).or_else(start).unwrap_or(NO_OFFSET)
             };
             let all: Vec<_> = assigned.iter().map(|partition| (partition.clone(), place(partition))).collect();
             let list = PartitionList::of(all.iter().map(|(partition, offset)| (partition, *offset)));
             native.assign(&list).map_err(|code| failed(code, ""))?;
-            reading.begin_at(all);
+            state.begin_at(all);
         } else {
             native.assign_fewer(&list).map_err(|problem| failed(problem.code, &problem.text))?;
             native.assign_more(&list).map_err(|problem| failed(problem.code, &problem.text))?;
         }
-        if !reading.paused.is_empty() {
+        if !state.paused.is_empty() {
             // librdkafka forgets with an assignment what was paused.
-            let _ = native.pause(&PartitionList::without_offsets(&reading.paused));
+            let _ = native.pause(&PartitionList::without_offsets(&state.paused));
         }
-        stopped.iter().for_each(|(partition, _)| reading.stopped.mended(partition));
+        stopped.iter().for_each(|(partition, _)| state.read_errors.clear(partition));
         Ok(())
     }
 
     /// A new subscription looks again for the offsets that were missing.
-    pub(super) fn begin_again(
+    pub(super) fn retry_without_offset(
         &self,
         native: &NativeConsumer,
-        reading: &mut Reading,
+        state: &mut ReadState,
         topics: &[String],
     ) -> Result<(), Error> {
-        reading.stopped.only(topics);
+        state.read_errors.retain_topics(topics);
         if !self.settings.grouped {
             return Ok(());
         }
         let assigned = self.assignment()?;
         let (again, gone): (Vec<_>, Vec<_>) =
-            reading.stopped.without_offset().into_iter().partition(|partition| assigned.contains(partition));
-        gone.iter().for_each(|partition| reading.stopped.forget(partition));
-        assigned.iter().for_each(|partition| reading.stopped.begin(partition, NO_OFFSET));
+            state.read_errors.without_offset().into_iter().partition(|partition| assigned.contains(partition));
+        gone.iter().for_each(|partition| state.read_errors.forget(partition));
+        assigned.iter().for_each(|partition| state.read_errors.started_at(partition, NO_OFFSET));
         let targets: Vec<_> = again.into_iter().map(|partition| (partition, NO_OFFSET)).collect();
-        self.restart(native, reading, &targets)
+        self.restart(native, state, &targets)
     }
 
     /// Keeps an error that ends reading, unless it is about what is not read any more, or may be from before a seek.
-    pub(super) fn stop(&self, reading: &mut Reading, partition: Partition, code: Code, error: Error) {
-        let known = reading.stopped.contains(&partition);
-        let late = code == Code::AUTO_OFFSET_RESET && (known || reading.stopped.may_be_late(&partition));
+    pub(super) fn keep_read_error(&self, state: &mut ReadState, partition: Partition, code: Code, error: Error) {
+        let known = state.read_errors.contains(&partition);
+        let late = code == Code::AUTO_OFFSET_RESET && (known || state.read_errors.may_be_late(&partition));
         if !late && self.is_read(&partition) {
-            reading.stopped.keep(partition, error);
+            state.read_errors.add(partition, error);
         }
     }
 

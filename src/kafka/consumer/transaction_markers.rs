@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::read::Reading;
+use super::poll::ReadState;
 use super::{Consumer, ConsumerHooks};
 use crate::librdkafka::consumer::NativeConsumer;
 use crate::librdkafka::fetched::Fetched;
@@ -11,19 +11,19 @@ use crate::librdkafka::partitions::PartitionList;
 use crate::librdkafka::record::Partition;
 
 /// How often an idle consumer looks for markers that it has passed. Automatic commits are made every 5 s by default.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// For a partition whose messages went backwards: librdkafka's position never does, except in a seek or an assignment.
 const UNRELIABLE: i64 = i64::MAX;
 
 /// The offset after the last message received of each partition since it was assigned or sought, 0 before the first one. A
 /// partition is listed only while librdkafka's position in it is that of the same assignment or seek.
 #[derive(Default)]
-pub(super) struct Received {
+pub(super) struct ReceivedPositions {
     partitions: Vec<(Partition, i64)>,
-    looked_at: Option<Instant>,
+    checked_at: Option<Instant>,
 }
 
-impl Received {
+impl ReceivedPositions {
     /// The partition was assigned, or sought, and nothing of it has been received since.
     pub(super) fn begin(&mut self, partition: &Partition) {
         self.forget(partition);
@@ -36,7 +36,7 @@ impl Received {
 
     /// librdkafka's position counts what was dropped, or an error with an offset, which it takes for a message
     /// (rdkafka_queue.c:830).
-    pub(super) fn miscounted(&mut self, incoming: &Fetched) {
+    pub(super) fn invalidate(&mut self, incoming: &Fetched) {
         self.partitions.retain(|(partition, _)| !incoming.is_of(partition));
     }
 
@@ -55,35 +55,35 @@ impl Received {
 
     /// Whether it is time to look for markers.
     pub(super) fn due(&mut self) -> bool {
-        let due = self.looked_at.is_none_or(|at| at.elapsed() >= LOOK_EVERY);
+        let due = self.checked_at.is_none_or(|at| at.elapsed() >= CHECK_INTERVAL);
         if due {
-            self.looked_at = Some(Instant::now());
+            self.checked_at = Some(Instant::now());
         }
         due
     }
 }
 
-impl Reading {
+impl ReadState {
     /// The partitions of which every message received is done.
-    fn all_done(&self) -> impl Iterator<Item = &Partition> {
+    fn fully_processed(&self) -> impl Iterator<Item = &Partition> {
         self.received.partitions.iter().filter_map(|(partition, next)| {
-            let done = self.offsets.next(partition).unwrap_or(0) >= *next;
-            let exact = self.sought.get(partition).is_none_or(|sought| sought.exact);
-            (done && exact && !self.stopped.contains(partition)).then_some(partition)
+            let done = self.processed.next(partition).unwrap_or(0) >= *next;
+            let exact = self.pending_seeks.get(partition).is_none_or(|seek| seek.exact);
+            (done && exact && !self.read_errors.contains(partition)).then_some(partition)
         })
     }
 }
 
 impl<H: ConsumerHooks> Consumer<H> {
     /// Has the next commit include the markers after the messages that are done. Never moves an offset backwards.
-    pub(super) fn pass_markers(&self, native: &NativeConsumer, reading: &mut Reading) {
-        let list = PartitionList::without_offsets(reading.all_done());
+    pub(super) fn store_after_markers(&self, native: &NativeConsumer, state: &mut ReadState) {
+        let list = PartitionList::without_offsets(state.fully_processed());
         let Ok(positions) = native.taken(&list) else { return };
         let mut passed = PartitionList::new();
         for entry in positions {
             let partition = &entry.partition;
-            if entry.offset > reading.offsets.next(partition).unwrap_or(0) {
-                reading.offsets.moved(&partition.topic, partition.id, entry.offset);
+            if entry.offset > state.processed.next(partition).unwrap_or(0) {
+                state.processed.set(&partition.topic, partition.id, entry.offset);
                 passed.add(&partition.topic, partition.id, entry.offset);
             }
         }
@@ -93,9 +93,9 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// The same for automatic commits, now and then.
-    pub(super) fn pass_markers_if_due(&self, native: &NativeConsumer, reading: &mut Reading) {
-        if self.settings.grouped && self.settings.auto_commit && reading.received.due() {
-            self.pass_markers(native, reading);
+    pub(super) fn store_after_markers_if_due(&self, native: &NativeConsumer, state: &mut ReadState) {
+        if self.settings.grouped && self.settings.auto_commit && state.received.due() {
+            self.store_after_markers(native, state);
         }
     }
 }

@@ -9,10 +9,10 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::assignment::Wanted;
-use super::close::UNSENT;
-use super::read::{Reading, BATCH};
-use super::stray::Expected;
+use super::close::SEND_DELAY;
+use super::expected_position::ExpectedPosition;
+use super::poll::{ReadState, BATCH};
+use super::subscription_state::Subscription;
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::client::error::Error;
 use crate::kafka::client::wait::{check, Deadline, Interrupt, TICK};
@@ -25,23 +25,23 @@ use crate::librdkafka::record::Partition;
 
 /// How long a call waits for a read on another thread to end, to have the group's callbacks called from here. A read that an
 /// event loop has cancelled ends within a tick. Otherwise that read calls them.
-const READ_ENDS: Duration = Duration::from_millis(200);
+const READER_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long a call waits for the answer to the first request to join, which brokers since 2.2 give at once (KIP-394).
-const FIRST_JOIN: Duration = Duration::from_millis(500);
+const FIRST_JOIN_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long what is queued of a replaced subscription is looked through for its revocation.
-const LOOK_THROUGH: Duration = Duration::from_secs(1);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl<H: ConsumerHooks> Consumer<H> {
     pub fn unsubscribe(&self, interrupt: Interrupt<'_>) -> Result<(), Error> {
         const FAILED: &str = "cannot unsubscribe";
         let native = self.open("unsubscribe")?;
-        let (epoch, told) = self.let_go(&native, FAILED, interrupt)?;
-        let mut reading = self.control();
-        if reading.assignment.epoch == epoch {
-            self.replace(&native, FAILED, &[])?;
-            reading.forget_place();
+        let (epoch, hook_result) = self.end_subscription(&native, FAILED, interrupt)?;
+        let mut state = self.lock_state();
+        if state.subscriptions.epoch == epoch {
+            self.replace_assignment(&native, FAILED, &[])?;
+            state.forget_positions();
         }
-        told
+        hook_result
     }
 
     /// Reads these partitions and no others, from the offsets given, or from where the group was, or without one from where
@@ -55,89 +55,92 @@ impl<H: ConsumerHooks> Consumer<H> {
                 return Err(Error::failed(FAILED, Code::INVALID_ARG, &twice));
             }
         }
-        let replaces = !matches!(self.control().assignment.wanted, Wanted::Nothing);
-        let (epoch, told) = self.let_go(&native, FAILED, interrupt)?;
-        let mut reading = self.control();
-        if reading.assignment.epoch != epoch {
-            return told;
+        let replaces = !matches!(self.lock_state().subscriptions.current, Subscription::Nothing);
+        let (epoch, hook_result) = self.end_subscription(&native, FAILED, interrupt)?;
+        let mut state = self.lock_state();
+        if state.subscriptions.epoch != epoch {
+            return hook_result;
         }
-        let replaces = replaces || reading.assignment.joined.is_some();
-        let place = |offset: Option<i64>| offset.unwrap_or_else(|| self.usual_start());
-        let own: Vec<_> = partitions.iter().map(|(partition, offset)| (partition.clone(), place(*offset))).collect();
-        self.replace(&native, FAILED, &own)?;
-        reading.forget_place();
-        for (partition, start) in &own {
-            reading.stopped.begin(partition, *start);
+        let replaces = replaces || state.subscriptions.joined.is_some();
+        let position = |offset: Option<i64>| offset.unwrap_or_else(|| self.default_start());
+        let manual: Vec<_> =
+            partitions.iter().map(|(partition, offset)| (partition.clone(), position(*offset))).collect();
+        self.replace_assignment(&native, FAILED, &manual)?;
+        state.forget_positions();
+        for (partition, start) in &manual {
+            state.read_errors.started_at(partition, *start);
         }
         for (partition, offset) in &partitions {
             match offset {
                 Some(offset) => {
-                    reading.offsets.forget(partition);
-                    reading.starts.insert(partition.clone(), *offset);
+                    state.processed.forget(partition);
+                    state.starts.insert(partition.clone(), *offset);
                     if replaces {
-                        reading.expected.push(Expected::at(partition.clone(), *offset));
+                        state.expected_positions.push(ExpectedPosition::at(partition.clone(), *offset));
                     }
                 }
-                None => self.stop_if_nowhere(&mut reading, partition),
+                None => self.require_start(&mut state, partition),
             }
         }
-        reading.missing = own.iter().map(|(partition, _)| partition.topic.to_string()).collect();
-        reading.missing.dedup();
+        state.missing = manual.iter().map(|(partition, _)| partition.topic.to_string()).collect();
+        state.missing.dedup();
         // Of most topics a message has come by the time they are looked for.
-        reading.looked_at = Some(Instant::now());
-        reading.assignment.want(Wanted::Own(own));
+        state.lookup_ended = Some(Instant::now());
+        state.subscriptions.replace(Subscription::Manual(manual));
         #[cfg(target_os = "linux")]
-        if reading.assignment.joined.is_some() {
+        if state.subscriptions.joined.is_some() {
             left_group::note(&self.group, true);
         }
-        reading.assigned = true;
-        if self.on_mock && self.settings.auto_commit && reading.assignment.joined.is_some() {
+        state.assigned = true;
+        if self.on_mock && self.settings.auto_commit && state.subscriptions.joined.is_some() {
             const COMMITS: &str =
                 "a mock cluster takes no commits of a consumer that has left its group: what is read by \
                 this assignment is not committed";
-            if reading.warned.insert(COMMITS.to_owned()) {
-                self.shared.warn(COMMITS.to_owned());
+            if state.warned.insert(COMMITS.to_owned()) {
+                self.context.warn(COMMITS.to_owned());
             }
         }
-        told
+        hook_result
     }
 
     /// Ends what is read now, with the callbacks that the group's revocation is for as far as that has come. Returns their
     /// error, and a number that is another one if they have made another choice.
-    fn let_go(
+    fn end_subscription(
         &self,
         native: &NativeConsumer,
         failed: &str,
         interrupt: Interrupt<'_>,
     ) -> Result<(u64, Result<(), Error>), Error> {
         self.await_first_join(native, interrupt)?;
-        let mut reading = self.control();
-        self.settle(&mut reading);
+        let mut state = self.lock_state();
+        self.store_processed(&mut state);
         if self.settings.grouped && !self.lock(&self.subscribed).is_empty() {
             native.unsubscribe().map_err(|code| Error::failed(failed, code, ""))?;
         }
-        reading.give_up(|_| true);
+        state.drop_buffered(|_| true);
         // What is dropped from here on is not received, and no marker either.
-        reading.received = Default::default();
-        reading.assignment.want(Wanted::Nothing);
-        reading.assigned = false;
-        reading.lookup = None;
-        reading.missing.clear();
-        reading.stopped = Default::default();
+        state.received = Default::default();
+        state.subscriptions.replace(Subscription::Nothing);
+        state.assigned = false;
+        state.lookup = None;
+        state.missing.clear();
+        state.read_errors = Default::default();
         self.lock(&self.subscribed).clear();
-        let epoch = reading.assignment.epoch;
-        let in_group = reading.assignment.joined.is_some();
-        drop(reading);
-        let told = if in_group { self.serve_notices(native, interrupt) } else { Ok(()) };
-        Ok((epoch, told))
+        let epoch = state.subscriptions.epoch;
+        let in_group = state.subscriptions.joined.is_some();
+        drop(state);
+        let hook_result = if in_group { self.serve_events(native, interrupt) } else { Ok(()) };
+        Ok((epoch, hook_result))
     }
 
     /// librdkafka forgets a first request to join when the subscription changes. The broker does not: it keeps the others
     /// of the group waiting for the member that it has named in the answer, until the session times out.
     pub(super) fn await_first_join(&self, native: &NativeConsumer, interrupt: Interrupt<'_>) -> Result<(), Error> {
-        let Some(joined) = self.control().assignment.joined.filter(|_| self.shared.resigns) else { return Ok(()) };
-        let answered = Deadline::after(Some(FIRST_JOIN));
-        let under_way = || self.shared.joining.load(Ordering::SeqCst) || joined.elapsed() < UNSENT;
+        let Some(joined) = self.lock_state().subscriptions.joined.filter(|_| self.context.unsubscribes_first) else {
+            return Ok(());
+        };
+        let answered = Deadline::after(Some(FIRST_JOIN_TIMEOUT));
+        let under_way = || self.context.joining.load(Ordering::SeqCst) || joined.elapsed() < SEND_DELAY;
         while under_way() && native.member_id().is_empty() && !answered.passed() {
             std::thread::sleep(TICK / 10);
             check(interrupt)?;
@@ -146,25 +149,25 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// Acts on the notices that are there, without waiting for more. Messages in between are dropped: nothing is wanted.
-    fn serve_notices(&self, native: &NativeConsumer, interrupt: Interrupt<'_>) -> Result<(), Error> {
-        let read_ends = Deadline::after(Some(READ_ENDS));
+    fn serve_events(&self, native: &NativeConsumer, interrupt: Interrupt<'_>) -> Result<(), Error> {
+        let reader_deadline = Deadline::after(Some(READER_TIMEOUT));
         let _reader = loop {
-            match self.be_reader() {
+            match self.lock_reader() {
                 Ok(reader) => break reader,
                 // That read acts on them.
-                Err(_) if self.in_hook() || read_ends.passed() => return Ok(()),
+                Err(_) if self.in_hook() || reader_deadline.passed() => return Ok(()),
                 Err(_) => std::thread::sleep(TICK / 10),
             }
             check(interrupt)?;
         };
-        let look_through = Deadline::after(Some(LOOK_THROUGH));
+        let drain_deadline = Deadline::after(Some(DRAIN_TIMEOUT));
         let mut result = Ok(());
         loop {
-            let reading = self.control();
+            let state = self.lock_state();
             let fetched = native.drain(BATCH);
-            drop(reading);
-            result = result.and(self.act_on_notices(native));
-            if fetched == 0 || look_through.passed() {
+            drop(state);
+            result = result.and(self.handle_events(native));
+            if fetched == 0 || drain_deadline.passed() {
                 return result;
             }
             check(interrupt)?;
@@ -173,8 +176,13 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     /// Makes these partitions the ones that librdkafka reads, in the way that the group's protocol asks for. librdkafka keeps
     /// to that of the last group when this was left.
-    pub(super) fn replace(&self, native: &NativeConsumer, failed: &str, own: &[(Partition, i64)]) -> Result<(), Error> {
-        let list = PartitionList::of(own.iter().map(|(partition, offset)| (partition, *offset)));
+    pub(super) fn replace_assignment(
+        &self,
+        native: &NativeConsumer,
+        failed: &str,
+        manual: &[(Partition, i64)],
+    ) -> Result<(), Error> {
+        let list = PartitionList::of(manual.iter().map(|(partition, offset)| (partition, *offset)));
         let mut attempts = 3;
         loop {
             match native.replace_assignment(&list) {
@@ -186,58 +194,58 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     /// Takes nothing on of what the group has assigned or revoked.
-    pub(super) fn decline(&self, native: &NativeConsumer, assign: bool, reading: &mut Reading) {
-        if native.cooperative() || reading.assignment.own().is_none() || self.closing() {
-            return self.shared.apply(native, assign, &[]);
+    pub(super) fn keep_assignment(&self, native: &NativeConsumer, assign: bool, state: &mut ReadState) {
+        if native.cooperative() || state.subscriptions.manual().is_none() || self.closing() {
+            return self.context.apply_rebalance(native, assign, &[]);
         }
         // Read before the answer, which ends the fetches.
-        let places = reading.own_places(native);
+        let positions = state.manual_positions(native);
         if !assign {
-            self.shared.apply(native, false, &[]);
+            self.context.apply_rebalance(native, false, &[]);
         }
-        if let Err(error) = self.replace(native, "rebalance: cannot keep the assignment", &places) {
-            self.shared.warn(error.to_string());
+        if let Err(error) = self.replace_assignment(native, "rebalance: cannot keep the assignment", &positions) {
+            self.context.warn(error.to_string());
         }
-        reading.begin_at(places);
-        if !reading.paused.is_empty() {
+        state.begin_at(positions);
+        if !state.paused.is_empty() {
             // librdkafka forgets with an assignment what was paused.
-            let _ = native.pause(&PartitionList::without_offsets(&reading.paused));
+            let _ = native.pause(&PartitionList::without_offsets(&state.paused));
         }
     }
 
     /// Has a subscription take the place of what was read before.
-    pub(super) fn make_way_for(
+    pub(super) fn start_subscription(
         &self,
         native: &NativeConsumer,
-        reading: &mut Reading,
+        state: &mut ReadState,
         topics: &[String],
     ) -> Result<(), Error> {
-        if reading.assignment.own().is_some() {
-            self.settle(reading);
-            reading.assignment.want(Wanted::Nothing);
-            self.replace(native, "cannot subscribe", &[])?;
-            reading.forget_all();
-            reading.assigned = false;
+        if state.subscriptions.manual().is_some() {
+            self.store_processed(state);
+            state.subscriptions.replace(Subscription::Nothing);
+            self.replace_assignment(native, "cannot subscribe", &[])?;
+            state.forget_all();
+            state.assigned = false;
         }
-        reading.assignment.want(Wanted::Topics(topics.to_vec()));
+        state.subscriptions.replace(Subscription::Topics(topics.to_vec()));
         if self.settings.grouped {
             #[cfg(target_os = "linux")]
             left_group::note(&self.group, false);
-            reading.assignment.joined = Some(Instant::now());
+            state.subscriptions.joined = Some(Instant::now());
         }
-        if reading.assignment.topics_replaced {
-            let assignment = std::mem::take(&mut reading.assignment);
-            reading.give_up(|message| !assignment.wants_topic(&message.topic()));
-            reading.assignment = assignment;
+        if state.subscriptions.topics_replaced {
+            let subscriptions = std::mem::take(&mut state.subscriptions);
+            state.drop_buffered(|message| !subscriptions.wants_topic(&message.topic()));
+            state.subscriptions = subscriptions;
         }
         Ok(())
     }
 
     /// Reads again what was given up by an unsubscribe that the group never learnt of, since the next subscription overtook
     /// it: a cooperative group does not assign that anew.
-    pub(super) fn regain(&self, native: &NativeConsumer, reading: &Reading) {
+    pub(super) fn reassign_unsubscribed(&self, native: &NativeConsumer, state: &ReadState) {
         if native.cooperative() {
-            self.shared.take_on_more(native, &reading.assignment.regained());
+            self.context.reassign(native, &state.subscriptions.still_assigned());
         }
     }
 }
