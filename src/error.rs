@@ -1,4 +1,4 @@
-//! The one door from Rust errors to Python exceptions, whose classes live in kjson/exceptions.py.
+//! Converts Rust errors to the Python exceptions of kjson/exceptions.py.
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -17,7 +17,7 @@ pub enum Error {
     Python(#[from] PyErr),
     #[error(
         "this {object} was made before a fork and does not work in the child process, where librdkafka's threads do not \
-         exist. Make a new {object} in the child"
+         exist: create a new {object} in the child"
     )]
     Forked { object: &'static str },
     #[error("{message}")]
@@ -34,7 +34,7 @@ impl From<Error> for PyErr {
         };
         let message = kafka_error.to_string();
         match kafka_error {
-            // Reached only where the interrupt was not a Python signal, such as the end of the interpreter.
+            // Only where the interrupt was not a Python signal, such as at interpreter exit.
             kafka::Error::Interrupted => PyRuntimeError::new_err(message),
             kafka::Error::Closed { .. } => raise("ClosedError", &message, |_| Ok(())),
             kafka::Error::Connection { kind, servers, causes, .. } => {
@@ -130,7 +130,7 @@ impl From<DecodeError> for PyErr {
     }
 }
 
-/// The class that says what a code means to a caller.
+/// The exception class for a code.
 pub fn class_of(code: Code) -> &'static str {
     match code {
         Code::UNKNOWN_TOPIC | Code::UNKNOWN_TOPIC_OR_PART | Code::UNKNOWN_PARTITION => "UnknownTopicError",
@@ -161,7 +161,7 @@ fn module(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
     Ok(MODULE.get_or_try_init(py, || PyModule::import(py, "kjson.exceptions").map(Bound::unbind))?.bind(py))
 }
 
-/// An exception of kjson.exceptions with its attributes; if that itself fails, the failure.
+/// A new exception of kjson.exceptions with its attributes, or the error of making it.
 pub fn raise(class: &str, message: &str, fill: impl FnOnce(&Bound<'_, PyDict>) -> PyResult<()>) -> PyErr {
     Python::attach(|py| {
         let make = || {
@@ -169,6 +169,6 @@ pub fn raise(class: &str, message: &str, fill: impl FnOnce(&Bound<'_, PyDict>) -
             fill(&attributes)?;
             module(py)?.getattr(class)?.call((message,), Some(&attributes))
         };
-        make().map_or_else(|failed| failed, PyErr::from_value)
+        make().map_or_else(|error| error, PyErr::from_value)
     })
 }

@@ -1,4 +1,4 @@
-//! kjson: the Kafka client for Python programs whose messages are JSON. This file is the public list and nothing else.
+//! kjson: the Kafka client for Python programs whose messages are JSON. This file lists the public names, nothing else.
 #![deny(unsafe_code)]
 
 #[cfg(target_os = "linux")]
@@ -13,8 +13,7 @@ mod python;
 
 use pyo3::prelude::*;
 
-// Without the GIL it is not sound: the codec reads dicts and lists by pointers that are borrowed, and its caches are
-// shared.
+// Unsound without the GIL: the codec reads dicts and lists by borrowed pointers, and its caches are shared.
 #[pymodule(gil_used = true)]
 mod _kjson {
     #[pymodule_export]

@@ -1,8 +1,8 @@
-//! `Once`: a Python object that is made when it is first needed and kept for the rest of the process.
+//! `Once`: a Python object that is made when it is first used and kept until the process ends.
 //!
-//! Not PyO3's `PyOnceLock`, which locks while the value is made: Python code runs then, which may fork, or ask for the
-//! same value again from a finalizer. Here two threads may make it, and one of the two values is kept; nothing is ever
-//! found locked.
+//! PyO3's `PyOnceLock` holds a lock while it makes the value, which runs Python code: that may fork, or use the same
+//! value in a finalizer. Here two threads may make a value each, and the first one set is kept; a lock is never found
+//! held.
 
 use std::sync::OnceLock;
 
@@ -16,13 +16,13 @@ impl<T> Once<T> {
     }
 
     pub fn get_or_try_init(&self, _py: Python<'_>, make: impl FnOnce() -> PyResult<T>) -> PyResult<&T> {
-        if let Some(known) = self.0.get() {
-            return Ok(known);
+        if let Some(value) = self.0.get() {
+            return Ok(value);
         }
-        // With the GIL and without Python code: no other thread can be inside, nor a fork come in between.
-        let second = self.0.set(make()?).err();
-        drop(second);
-        self.0.get().ok_or_else(|| pyo3::exceptions::PySystemError::new_err("a value that was just set is gone"))
+        // `set` runs with the GIL and runs no Python code, so neither another thread nor a fork comes in between.
+        let unused = self.0.set(make()?).err();
+        drop(unused);
+        self.0.get().ok_or_else(|| pyo3::exceptions::PySystemError::new_err("a value that was just set is missing"))
     }
 }
 

@@ -77,7 +77,6 @@ impl CApi {
         CAPI.get_or_init(CApi::look_up)
     }
 
-    #[cfg(unix)]
     fn look_up() -> CApi {
         let address = |name: &std::ffi::CStr| {
             // SAFETY: dlsym only reads the name, which is NUL-terminated.
@@ -100,11 +99,6 @@ impl CApi {
                 new_ascii: as_utf8.zip(new).and_then(|(as_utf8, new)| NewAscii::look_up(as_utf8, new)),
             }
         }
-    }
-
-    #[cfg(not(unix))]
-    fn look_up() -> CApi {
-        CApi { as_utf8: None, from_kind_and_data: None, new_presized: None, new_ascii: None }
     }
 
     /// The UTF-8 text of a `str` or a subclass, borrowed from it. None, with no exception set, where the function is
@@ -194,7 +188,6 @@ impl CApi {
 impl NewAscii {
     /// Measures `text_at` on a new str: one of ASCII characters holds its text inside itself (PEP 393), which is its
     /// UTF-8 text, too.
-    #[cfg(unix)]
     fn look_up(as_utf8: AsUtf8, new: NewUnicode) -> Option<Self> {
         const LENGTH: usize = 32;
         // SAFETY: the functions are CPython's, and the GIL is held; the object is released once.

@@ -154,8 +154,7 @@ impl KeyCache {
     /// Releases the objects that were only lent.
     ///
     /// # Safety
-    /// The GIL must be held, and results of `get`, `guess` and `lend` must not be used any more without a new
-    /// reference.
+    /// The GIL must be held, and results of `get`, `guess` and `lend` must not be used after this without a reference.
     #[inline]
     pub(super) unsafe fn release_lent(&mut self) {
         for object in self.lent.drain(..) {

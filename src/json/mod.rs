@@ -25,7 +25,7 @@ pub use reference::{reference_decode, reference_encode};
 /// `json` stops near 1,000 and serde_json at 128; 512 levels take less than 384 KiB of stack in either direction.
 pub const MAX_DEPTH: usize = 512;
 
-/// What NaN and the infinities become, which JSON has not.
+/// What NaN and the infinities become, which JSON does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NanPolicy {
     /// Raise an EncodeError with the path.
@@ -38,7 +38,7 @@ pub enum NanPolicy {
 
 /// How Python objects become JSON.
 pub struct EncodeOptions {
-    /// Called with each object that has no JSON form of its own; what it returns is encoded instead.
+    /// Called with each object that has no JSON form; what it returns is encoded instead.
     pub default: Option<Py<PyAny>>,
     pub nan: NanPolicy,
 }

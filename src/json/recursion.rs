@@ -112,7 +112,7 @@ fn bounds(_: usize) -> (usize, usize) {
     (highest.saturating_sub(size), highest)
 }
 
-/// Elsewhere we assume so much where a thread first asks: half of a main thread's stack on Windows.
+/// Elsewhere the stack is unknown, and 512 KiB are assumed where a thread first asks.
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 #[cold]
 fn bounds(here: usize) -> (usize, usize) {

@@ -1,7 +1,7 @@
 //! The `str` objects of short values seen before: states, codes, currencies, names repeat from message to message. A
 //! hit saves an object and its allocation.
 //!
-//! A slot keeps a value that came to it twice in succession, so that one that does not repeat is not kept alive.
+//! A slot keeps a value that it saw twice in succession, so that values which do not repeat are not kept alive.
 //!
 //! Bounded: 512 slots, ASCII of 2 to 16 bytes.
 //!

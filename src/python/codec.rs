@@ -1,4 +1,4 @@
-//! `kjson.dumps` and `kjson.loads`: the codec that producers and consumers use, by itself.
+//! `kjson.dumps` and `kjson.loads`: the codec of producers and consumers without Kafka.
 
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
@@ -10,11 +10,11 @@ use crate::json::{self, DecodeOptions, EncodeOptions, NanPolicy};
 
 use super::callables::{refuse_async_argument, PlainFunctionCache};
 
-/// The output grows here before Python gets its copy, so that only the first calls allocate.
+/// The output is built here and copied to a bytes object, so that only the first calls allocate.
 static BUFFER: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
-/// A larger buffer is given back after use: one large message must not hold on to memory for ever.
-const KEPT: usize = 1 << 20;
+/// A larger buffer is freed after use, so that one large message does not keep memory for ever.
+const MAX_RETAINED: usize = 1 << 20;
 
 /// Encode an object as compact UTF-8 JSON, with the encoder of `Producer.send`.
 ///
@@ -35,14 +35,14 @@ pub fn dumps<'py>(obj: &Bound<'py, PyAny>, default: Option<Py<PyAny>>, nan: &str
         refuse_async_argument("dumps", "default", default.bind(obj.py()), "dumps calls", &KNOWN)?;
     }
     let options = EncodeOptions { default, nan: nan_policy(nan)? };
-    // A `default` that calls `dumps`, or another thread meanwhile, finds the buffer taken and uses its own.
+    // The buffer may be in use: by another thread, or by a call whose `default` calls `dumps`.
     let mut own = Vec::new();
-    let mut shared = take(&BUFFER);
+    let mut shared = try_lock(&BUFFER);
     let out = shared.as_deref_mut().unwrap_or(&mut own);
     out.clear();
     json::encode(obj, &options, out)?;
     let bytes = json::new_bytes(obj.py(), out)?;
-    if out.capacity() > KEPT {
+    if out.capacity() > MAX_RETAINED {
         *out = Vec::new();
     }
     Ok(bytes)
@@ -70,7 +70,7 @@ pub fn loads<'py>(data: &Bound<'py, PyAny>, parse_float: Option<Py<PyAny>>) -> P
     } else if let Ok(text) = data.cast::<PyString>() {
         Ok(json::decode_text(text, &options)?)
     } else if data.is_instance_of::<PyByteArray>() || data.is_instance_of::<PyMemoryView>() {
-        // A copy: parse_float could change the buffer while it is read.
+        // A copy, because parse_float could change the buffer meanwhile.
         let copy = py.get_type::<PyBytes>().call1((data,))?;
         Ok(json::decode(py, copy.cast::<PyBytes>()?.as_bytes(), &options)?)
     } else {
@@ -81,13 +81,13 @@ pub fn loads<'py>(data: &Bound<'py, PyAny>, parse_float: Option<Py<PyAny>>) -> P
     }
 }
 
-/// Encode with pythonize and serde_json, for the tests to compare with.
+/// Encode with pythonize and serde_json, for tests to compare with.
 #[pyfunction]
 pub fn _reference_dumps<'py>(obj: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     Ok(PyBytes::new(obj.py(), &json::reference_encode(obj)?))
 }
 
-/// Decode with serde_json and pythonize, for the tests to compare with.
+/// Decode with serde_json and pythonize, for tests to compare with.
 #[pyfunction]
 pub fn _reference_loads<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
     json::reference_decode(py, data)
@@ -98,12 +98,12 @@ pub fn nan_policy(name: &str) -> PyResult<NanPolicy> {
         "error" => Ok(NanPolicy::Error),
         "null" => Ok(NanPolicy::Null),
         "allow" => Ok(NanPolicy::Allow),
-        _ => Err(PyValueError::new_err(format!("nan={name:?} is not known: pass \"error\", \"null\" or \"allow\""))),
+        _ => Err(PyValueError::new_err(format!("nan={name:?} is unknown: pass \"error\", \"null\" or \"allow\""))),
     }
 }
 
-/// The lock's content unless it is in use; what a panic left behind is as good as any.
-fn take<T>(lock: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+/// The content of a lock that is free, also after a panic: the buffer is cleared before use.
+fn try_lock<T>(lock: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     match lock.try_lock() {
         Ok(guard) => Some(guard),
         Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),

@@ -50,9 +50,9 @@ impl JsonParser<'_, '_> {
     #[cold]
     pub(super) fn bad_value(&self) -> Box<ParseError> {
         let rest = &self.bytes[self.at..];
-        let constant = ["NaN", "Infinity"].iter().find(|word| rest.starts_with(word.as_bytes()));
+        let constant = ["NaN", "Infinity"].iter().find(|name| rest.starts_with(name.as_bytes()));
         match constant {
-            Some(word) => self.error(&format!("{word} is not JSON (write null, or a string)")),
+            Some(name) => self.error(&format!("{name} is not JSON (write null, or a string)")),
             None => self.error("expected a value"),
         }
     }

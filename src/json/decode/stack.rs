@@ -24,11 +24,11 @@ pub(super) struct Stack<'a, 'py> {
     key_cache: &'a mut KeyCache,
     value_cache: &'a mut ValueCache,
     untracked: Option<&'a mut Untracked<'py>>,
-    /// Number of containers made so far.
+    /// How many containers have been made.
     closed: usize,
 }
 
-/// The counts of the stack where a container begins.
+/// The lengths of the stack where a container begins.
 #[derive(Clone, Copy)]
 pub(super) struct ContainerStart {
     objects: usize,
@@ -69,7 +69,7 @@ impl<'a, 'py> Stack<'a, 'py> {
 
     #[inline(always)]
     pub(super) fn push_none(&mut self) {
-        // SAFETY: None is immortal; the stack owns the new reference.
+        // SAFETY: None is never freed; the stack owns the new reference.
         unsafe { self.push_borrowed(ffi::Py_None()) }
     }
 
@@ -165,8 +165,7 @@ impl<'a, 'py> Stack<'a, 'py> {
     #[inline(always)]
     pub(super) fn close_list(&mut self, start: ContainerStart) -> PyResult<()> {
         let items = &self.objects[start.objects..];
-        // SAFETY: the list has a place for every item, and each reference moves into it; the stack forgets them at
-        // once.
+        // SAFETY: the list has a place for every item, and each reference moves into it from the stack.
         unsafe {
             let list = ffi::PyList_New(items.len() as Py_ssize_t);
             if list.is_null() {

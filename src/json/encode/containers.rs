@@ -10,7 +10,7 @@ use super::key;
 use super::writer::JsonWriter;
 
 impl<'py> JsonWriter<'_, 'py> {
-    /// Writes `items` as an array. `object` is the container of which a cycle is detected.
+    /// Writes `items` as an array. The address of `object` shows a cycle.
     #[inline(never)]
     pub(super) fn write_items(&mut self, object: &Bound<'py, PyAny>, items: &Bound<'py, PyAny>) -> WriteResult {
         self.enter()?;

@@ -15,7 +15,7 @@ use super::text::write_short;
 pub(super) fn write_i64(out: &mut Vec<u8>, number: i64, tail: u8) {
     // A sign, at most 20 digits in three blocks of 8 bytes, and the tail.
     out.reserve(32);
-    // SAFETY: at most 1 + 24 + 1 bytes are stored, and `end` is the position after the last that is kept.
+    // SAFETY: at most 1 + 24 + 1 bytes are stored, and `end` is the position after the last one kept.
     unsafe {
         let start = out.as_mut_ptr().add(out.len());
         start.write(b'-');
@@ -149,7 +149,7 @@ fn write_decimal(out: &mut Vec<u8>, is_negative: bool, thousandths: u64, tail: u
     // A sign, at most 16 bytes of whole digits, and five for the point, the fraction and the tail.
     out.reserve(32);
     let (whole, fraction) = (thousandths / 1000, (thousandths % 1000) as usize);
-    // SAFETY: 8 or 16 bytes for the whole part and 5 more, within the 32; `end` is the position after the last that is
+    // SAFETY: 8 or 16 bytes for the whole part and 5 more, within the 32; `end` is the position after the last one
     // kept.
     unsafe {
         let start = out.as_mut_ptr().add(out.len());

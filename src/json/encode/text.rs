@@ -4,8 +4,7 @@
 //! pieces of 5 to 20 bytes took 6 % of a small event.
 #![allow(unsafe_code)]
 
-/// The character after the backslash for each byte that must be escaped: `u` for `\u00XX`, 0 for bytes that need no
-/// escape.
+/// The character after the backslash for each byte that must be escaped, `u` for `\u00XX`; 0 for other bytes.
 static ESCAPES: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
@@ -76,8 +75,7 @@ pub(super) fn write_with_surrogates(out: &mut Vec<u8>, text: &[u8], tail: u8) {
     }
 }
 
-/// Appends a few bytes, usually 32 at most, and `tail`. A copy of unknown length would be a call of `memcpy`; this is
-/// not.
+/// Appends a few bytes, usually 32 at most, and `tail`. A copy of unknown length would call `memcpy`.
 #[inline(always)]
 pub(super) fn write_short(out: &mut Vec<u8>, bytes: &[u8], tail: u8) {
     let length = bytes.len();
@@ -87,8 +85,7 @@ pub(super) fn write_short(out: &mut Vec<u8>, bytes: &[u8], tail: u8) {
         return;
     }
     out.reserve(SLACK + 1);
-    // SAFETY: there is capacity for 33 bytes; loads and stores stay within the `length` bytes, as two blocks that
-    // overlap.
+    // SAFETY: there is capacity for 33 bytes; loads and stores stay within the `length` bytes: two blocks overlap.
     unsafe {
         let to = out.as_mut_ptr().add(out.len());
         let from = bytes.as_ptr();
@@ -147,8 +144,7 @@ fn write_escaped(out: &mut Vec<u8>, mut rest: &[u8]) {
     }
 }
 
-/// Copies bytes up to the first that must be escaped, and returns their number. Stores nothing beyond `text.len()`
-/// bytes.
+/// Copies bytes up to the first that must be escaped, and returns their number. Stores at most `text.len()` bytes.
 ///
 /// # Safety
 /// `text.len()` bytes must be writable at `to`.
@@ -160,13 +156,13 @@ unsafe fn copy_plain(text: &[u8], to: *mut u8) -> usize {
     // ends where the text does and overlaps the one before, in which nothing was found.
     unsafe {
         if length >= 16 {
-            let mut done = 0;
-            while done < length - 16 {
-                let mask = block::copy_and_find(from.add(done), to.add(done));
+            let mut at = 0;
+            while at < length - 16 {
+                let mask = block::copy_and_find(from.add(at), to.add(at));
                 if mask != 0 {
-                    return done + mask.trailing_zeros() as usize;
+                    return at + mask.trailing_zeros() as usize;
                 }
-                done += 16;
+                at += 16;
             }
             let last = length - 16;
             let mask = block::copy_and_find(from.add(last), to.add(last));
@@ -185,12 +181,12 @@ unsafe fn copy_plain(text: &[u8], to: *mut u8) -> usize {
                 return last + (found.trailing_zeros() / 8) as usize;
             }
         } else {
-            for done in 0..length {
-                let byte = *from.add(done);
+            for at in 0..length {
+                let byte = *from.add(at);
                 if ESCAPES[byte as usize] != 0 {
-                    return done;
+                    return at;
                 }
-                to.add(done).write(byte);
+                to.add(at).write(byte);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The dispatch on exact builtin types, the builtin containers, and the limit of depth.
+//! `JsonWriter`: dispatches on exact builtin types, writes the builtin containers, and limits the depth.
 //!
 //! `unsafe`: the hot path uses borrowed pointers: `PyDict_Next`, types compared by address, no reference counted for a
 //! leaf. A small event takes 0.39 us, 5.5 us with pythonize over safe PyO3. It is sound because the caller of `value`
