@@ -26,6 +26,11 @@ def test_it_needs_no_other_package() -> None:
     assert not [line for line in metadata.requires("kjson") or [] if "extra ==" not in line]
 
 
+def test_the_users_requirements_are_kjson_and_confluent_kafka() -> None:
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert [re.split("[<>=]", line)[0] for line in lines if not line.startswith("#")] == [".", "confluent-kafka"]
+
+
 def test_every_exported_name_exists_and_has_a_docstring() -> None:
     assert len(set(kjson.__all__)) == len(kjson.__all__)
     for name in kjson.__all__:
