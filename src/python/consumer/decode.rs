@@ -34,6 +34,7 @@ pub enum Form {
     Typed {
         convert: Py<PyAny>,
         takes_bytes: bool,
+        options: DecodeOptions,
     },
 }
 
@@ -50,8 +51,9 @@ impl Form {
             (Some(kind), None) => {
                 let arguments = (kind, options.parse_float.is_some());
                 let made = py.import("kjson.typed")?.call_method1("converter", arguments)?;
-                let (convert, takes_bytes) = made.extract()?;
-                Ok(Form::Typed { convert, takes_bytes })
+                let (convert, takes_bytes, exact): (_, _, Option<Py<PyAny>>) = made.extract()?;
+                let parse_float = exact.or_else(|| options.parse_float.as_ref().map(|parse| parse.clone_ref(py)));
+                Ok(Form::Typed { convert, takes_bytes, options: DecodeOptions { parse_float } })
             }
             (Some(_), Some(_)) => Err(Error::Config {
                 message: "Consumer: value_type and value_deserializer both say what values become. Give one of them"
@@ -134,8 +136,8 @@ impl Decoder {
             (Some(bytes), _) if bytes.len() > self.limit => Err(too_large(incoming, bytes.len(), self.limit)),
             (Some(bytes), Form::Json) => Ok(decode(bytes).map_err(|error| not_json(bytes, error))?.unbind()),
             (Some(bytes), Form::Custom(deserializer)) => Ok(deserializer.call1(py, (json::new_bytes(py, bytes)?,))?),
-            (Some(bytes), Form::Typed { convert, takes_bytes }) => {
-                let decoded = decode(bytes).map_err(|error| not_json(bytes, error))?;
+            (Some(bytes), Form::Typed { convert, takes_bytes, options }) => {
+                let decoded = json::decode(py, bytes, options).map_err(|error| not_json(bytes, error))?;
                 let converted = match takes_bytes {
                     true => convert.call1(py, (json::new_bytes(py, bytes)?,)),
                     false => convert.call1(py, (decoded,)),
