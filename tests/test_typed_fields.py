@@ -196,8 +196,8 @@ class Amounts:
 
 TEXT = (
     f'{{"amount":{LONG},"either":{LONG},"many":[{LONG},1E+400,1.10,2],"by_name":{{"a":-{LONG}}},"pair":[{LONG},{LONG}],'
-    f'"named":{{"amount":{LONG},"more":[{LONG}],"huge":1e400}},"rate":{LONG},"maybe":1e99999999999999999999,"half":0.50,'
-    f'"anything":{{"a":[{LONG},{{"b":-0.0}}]}},"untyped":[{LONG}],"unknown":1.5}}'
+    f'"named":{{"amount":{LONG},"more":[{LONG}],"huge":1e400}},"rate":{LONG},"maybe":1e99999999999999999999,'
+    f'"half":0.50,"anything":{{"a":[{LONG},{{"b":-0.0}}]}},"untyped":[{LONG}],"unknown":1.5}}'
 ).encode()
 
 

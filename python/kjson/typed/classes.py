@@ -20,8 +20,8 @@ class Field(NamedTuple):
 def unsupported(kind: Any, why: str = "") -> ConfigError:
     name = kind.__qualname__ if isinstance(kind, type) else repr(kind)
     return ConfigError(
-        f"Consumer: value_type: {name} is not supported{why}. It takes a dataclass, a TypedDict, a NamedTuple, an attrs "
-        "class, a pydantic model, a msgspec Struct, and what JSON has; value_deserializer takes anything else",
+        f"Consumer: value_type: {name} is not supported{why}. It takes a dataclass, a TypedDict, a NamedTuple, an "
+        "attrs class, a pydantic model, a msgspec Struct, and what JSON has; value_deserializer takes anything else",
         option="value_type",
     )
 
@@ -117,7 +117,7 @@ def _hints(kind: Any) -> Dict[str, Any]:
     try:
         if sys.version_info >= (3, 9):
             return typing.get_type_hints(kind, include_extras=True)
-        # A class that was made by `exec` may name a module that is not in sys.modules: from 3.9 on its globals are empty.
+        # The module of a class that `exec` made may not be in sys.modules: from 3.9 on its globals are empty.
         known: Optional[Dict[str, Any]] = None if all(base.__module__ in sys.modules for base in kind.__mro__) else {}
         try:
             from typing_extensions import get_type_hints

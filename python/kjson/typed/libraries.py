@@ -1,4 +1,5 @@
-"""pydantic models and msgspec Structs, read and written by their own libraries, which are imported only for their objects."""
+"""pydantic models and msgspec Structs, read and written by their libraries. Neither is imported before one of its classes
+is used."""
 
 import json
 import sys

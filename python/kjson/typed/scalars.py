@@ -23,7 +23,7 @@ JSON_TYPES: FrozenSet[type] = frozenset([dict, list, str, bool, int, float, type
 
 
 def number(text: str) -> Union[Decimal, float]:
-    """The `parse_float` that keeps all digits for a Decimal field. A float rounds the same from the Decimal as from the text."""
+    """A `parse_float` that keeps every digit. A float made of the Decimal is the float made of the text."""
     try:
         return Decimal(text)
     except InvalidOperation:  # an exponent of 19 digits or more: infinity or zero
@@ -31,7 +31,7 @@ def number(text: str) -> Union[Decimal, float]:
 
 
 def floats(value: Any) -> Any:
-    """Turns what `number` made into floats, in place. Without recursion, since JSON nests deeper than Python's stack may."""
+    """Turns what `number` made into floats, in place. Not by recursion: JSON nests deeper than Python's stack allows."""
     root = [value]
     containers: Any = [root]
     while containers:
