@@ -47,12 +47,13 @@ test-wheel: $(WHEELS)/built
 bench-json: $(VENV)/installed
 	$(BIN)/python benches/json_codec.py
 
-.PHONY: lint ## check format and style of the Rust and the Python code
+.PHONY: lint ## check format, style and size of the Rust and the Python code
 lint: $(VENV)/tools
 	cargo fmt --check
 	cargo clippy $(PROFILE) --locked --all-targets -- -D warnings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tests/sizes.py
 
 .PHONY: stubtest ## compare the types with the package, the stub with the compiled module
 stubtest: $(VENV)/installed

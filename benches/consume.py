@@ -2,13 +2,13 @@
 
     python -m benches.consume [--servers localhost:9092] [--messages 300000] [--rounds 5] [--only kjson,confluent]
 
-Every client reads the same topic from its beginning to its end, in a group of its own, and decodes each value to a dict.
-Before anything is measured, what each client reads is compared. The clock runs from the first message to the last, so that
-joining the group is not counted. Without --servers a broker is started and ended again.
+Every client reads the same topic from its beginning to its end, in its own group, and decodes each value to a dict.
+Before anything is measured, what each client reads is compared. The clock runs from the first message to the last, so
+that joining the group is not counted. Without --servers a broker is started and stopped.
 
-Columns: messages a second; CPU a message of the whole process and of the calling thread, in microseconds. All are medians
-over the rounds. "tuned" is confluent-kafka with fetch.queue.backoff.ms=10 and queued.min.messages=100000; at its default of
-1,000 ms it waits. `floor` is librdkafka through confluent-kafka, values not decoded.
+Columns: messages a second; CPU a message of the whole process and of the calling thread, in microseconds. All are
+medians over the rounds. "tuned" is confluent-kafka with fetch.queue.backoff.ms=10 and queued.min.messages=100000; at
+the default of 1,000 ms it waits. `floor` is librdkafka through confluent-kafka, values not decoded.
 """
 
 import argparse

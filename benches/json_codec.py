@@ -1,7 +1,9 @@
-"""The JSON codec against orjson, msgspec, json and pythonize: `python benches/json_codec.py [--rounds N] [--only WORD]`.
+"""The JSON codec against orjson, msgspec, json and pythonize.
 
-All in one process, interleaved round by round, so that a slow moment of the machine hits each of them. What each one gives
-is compared before anything is timed. Times are microseconds a call; the ratio is the best time to orjson's best.
+    python benches/json_codec.py [--rounds N] [--only WORD]
+
+All in one process, in interleaved rounds, so that a slow moment of the machine affects each of them. The results are
+compared before anything is timed. Times are microseconds a call; the ratio is the best time to orjson's best.
 """
 
 import argparse

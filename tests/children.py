@@ -5,7 +5,7 @@ import sys
 import textwrap
 from typing import Dict, List, NamedTuple, Optional
 
-__all__ = ["Finished", "quiet", "run_command", "run_program"]
+__all__ = ["Finished", "finishes", "quiet", "run_command", "run_program"]
 
 
 class Finished(NamedTuple):
@@ -36,3 +36,27 @@ def run_command(
 def quiet(done: Finished, stdout: str = "") -> None:
     """It ended well, and said nothing but this."""
     assert (done.status, done.stdout, done.stderr) == (0, stdout, "")
+
+
+# Prints where every thread stands and ends the process if it is still there by then.
+PREAMBLE = """
+import faulthandler, gc, sys, threading, time
+faulthandler.dump_traceback_later(30, exit=True)
+import kjson
+from kjson.testing import MockCluster
+sys.setswitchinterval(1e-5)
+
+
+def together(*functions):
+    threads = [threading.Thread(target=function) for function in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+
+
+def finishes(source: str) -> None:
+    """The program gets to its last line, which prints "done"; a deadlock prints where every thread stands instead."""
+    done = run_program(PREAMBLE + source)
+    assert (done.status, done.stdout) == (0, "done\n"), done.stderr

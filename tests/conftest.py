@@ -10,13 +10,15 @@ import re
 import tempfile
 import uuid
 from collections import Counter
-from typing import Callable, Dict, Iterator, List
+from typing import Callable, Dict, Iterator, List, Optional
 
 import pytest
 
 from . import peers
 from .drivers import DrivenConsumers, DrivenDeadLetter, Driver
+from .exits import far  # noqa: F401
 from .kafka import Broker, missing_prerequisites, port_is_free
+from .loops import loops, run  # noqa: F401
 from .sessions import LONG_SESSION, QUICK_SESSION
 
 DEFAULT_PORT = 9092
@@ -66,7 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` looks at the markers
 def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
-    """What differs between the classes does not depend on the cluster: the asynchronous ones run on the mock where it can."""
+    """Where the mock can run a test, the asynchronous classes run on it alone: they do not differ by the cluster."""
     for item in items:
         if "real_kafka_installed" in getattr(item, "fixturenames", ()):
             item.add_marker("real_kafka")
@@ -206,7 +208,7 @@ def shared_broker(real_kafka_installed: None) -> Iterator[Broker]:
 
 @pytest.fixture
 def default_broker(real_kafka_installed: None) -> Iterator[Broker]:
-    """A real Kafka at the address that clients use by default, for one test at a time in all processes that run some."""
+    """A real Kafka at the default address of clients, for one test at a time of all test processes."""
     with open(os.path.join(tempfile.gettempdir(), "kjson-tests-default-port"), "w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         if not port_is_free(DEFAULT_PORT):
@@ -241,3 +243,14 @@ def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None
     for reason, count in reasons.items():
         terminalreporter.section("NOT EVERYTHING WAS TESTED", sep="!", red=True, bold=True)
         terminalreporter.line(f"{count} tests did not run: {reason}.", red=True, bold=True)
+
+
+@pytest.fixture
+def dead(new_topic: Callable[..., str]) -> str:
+    """A dead letter topic with one partition."""
+    return new_topic()
+
+
+@pytest.fixture(params=["group", "no group"])
+def group_or_none(request: pytest.FixtureRequest, group: str) -> Optional[str]:
+    return group if request.param == "group" else None

@@ -1,5 +1,6 @@
 """What other clients see and write: topics read as bytes by confluent-kafka, records written by it and kafka-python."""
 
+import json
 import time
 import uuid
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -170,3 +171,8 @@ def _record(message: confluent_kafka.Message) -> Record:
         message.headers() or [],
         message.timestamp()[1],
     )
+
+
+def numbers(count: int) -> List[bytes]:
+    """The JSON of the numbers below `count`."""
+    return [json.dumps(n).encode() for n in range(count)]

@@ -1,4 +1,4 @@
-"""What this machine's own pauses took: a promise in milliseconds cannot be timed across them without taking them off."""
+"""The pauses of this machine: a promise in milliseconds can be timed only without them."""
 
 import threading
 import time

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import time
 from typing import Any, Dict, List
 
@@ -22,16 +21,12 @@ from kjson import (
 )
 
 from .listeners import silent_address
-from .peers import committed_offset, read_records, write_with_confluent
+from .loops import Run, least_turns
+from .peers import committed_offset, numbers, read_records, write_with_confluent
 from .sessions import LONG_SESSION
-from .test_async_producer import Run, least_turns, run  # noqa: F401
 
 
-def numbers(count: int) -> List[bytes]:
-    return [json.dumps(n).encode() for n in range(count)]
-
-
-def test_async_for_poll_consume_values_and_until_end(servers: str, topic: str, run: Run) -> None:  # noqa: F811
+def test_async_for_poll_consume_values_and_until_end(servers: str, topic: str, run: Run) -> None:
     write_with_confluent(servers, topic, numbers(2000))
 
     async def main() -> None:
@@ -58,7 +53,7 @@ def test_async_for_poll_consume_values_and_until_end(servers: str, topic: str, r
     run(main)
 
 
-def test_cancelled_waits_lose_no_message(servers: str, topic: str, run: Run) -> None:  # noqa: F811
+def test_cancelled_waits_lose_no_message(servers: str, topic: str, run: Run) -> None:
     async def main() -> None:
         async with AsyncProducer(servers) as producer, AsyncConsumer(topic, bootstrap_servers=servers) as consumer:
             seen: List[int] = []
@@ -97,7 +92,7 @@ def test_a_body_that_is_cancelled_leaves_its_message_uncommitted(
     topic: str,
     group: str,
     session: Dict[str, int],
-    run: Run,  # noqa: F811
+    run: Run,
 ) -> None:
     write_with_confluent(servers, topic, numbers(10))
     options: Dict[str, Any] = {"bootstrap_servers": servers, "group_id": group, **session}
@@ -129,68 +124,7 @@ def test_a_body_that_is_cancelled_leaves_its_message_uncommitted(
     run(main)
 
 
-def test_rebalance_callbacks_run_on_the_loop_and_may_be_coroutines(
-    servers: str,
-    new_topic: Any,
-    group: str,
-    run: Run,  # noqa: F811
-) -> None:
-    topic = new_topic(2)
-    write_with_confluent(servers, topic, numbers(50), partition=0)
-
-    async def main() -> None:
-        here, calls = asyncio.get_running_loop(), []
-
-        async def on_assign(consumer: Any, partitions: List[TopicPartition]) -> None:
-            assert asyncio.get_running_loop() is here
-            assert isinstance(consumer, AsyncConsumer)
-            with pytest.raises(KafkaError, match="on_assign"):
-                await consumer.poll()
-            await consumer.seek(TopicPartition(topic, 0), 40)
-            calls.append(("assign", sorted(one.partition for one in partitions)))
-
-        async def on_revoke(consumer: Any, partitions: List[TopicPartition]) -> None:
-            await asyncio.sleep(0.01)
-            await consumer.commit()
-            calls.append(("revoke", sorted(one.partition for one in partitions)))
-
-        async with AsyncConsumer(
-            topic, bootstrap_servers=servers, group_id=group, **LONG_SESSION, on_assign=on_assign, on_revoke=on_revoke
-        ) as consumer:
-            assert [(await consumer.__anext__()).value for _ in range(3)] == [40, 41, 42]
-        assert calls == [("assign", [0, 1]), ("revoke", [0, 1])]
-
-    run(main)
-    assert committed_offset(servers, group, topic) == 43
-
-
-def test_what_a_rebalance_callback_raises_comes_out_of_the_read(
-    servers: str,
-    topic: str,
-    group: str,
-    run: Run,  # noqa: F811
-) -> None:
-    write_with_confluent(servers, topic, numbers(3))
-
-    async def raising(_consumer: Any, _partitions: Any) -> None:
-        raise LookupError("no such place")
-
-    def plainly(_consumer: Any, _partitions: Any) -> None:
-        raise LookupError("no such place")
-
-    async def main() -> None:
-        for n, callback in enumerate((raising, plainly)):
-            async with AsyncConsumer(
-                topic, bootstrap_servers=servers, group_id=f"{group}-{n}", **LONG_SESSION, on_assign=callback
-            ) as consumer:
-                with pytest.raises(LookupError, match="no such place"):
-                    await consumer.poll(20)
-                assert (await consumer.__anext__()).value == 0
-
-    run(main)
-
-
-def test_controls_work_while_a_read_waits(servers: str, topic: str, group: str, run: Run) -> None:  # noqa: F811
+def test_controls_work_while_a_read_waits(servers: str, topic: str, group: str, run: Run) -> None:
     write_with_confluent(servers, topic, numbers(5))
 
     async def main() -> None:
@@ -219,7 +153,7 @@ def test_controls_work_while_a_read_waits(servers: str, topic: str, group: str, 
     run(main)
 
 
-def test_close_ends_a_read_that_waits(servers: str, topic: str, group: str, run: Run) -> None:  # noqa: F811
+def test_close_ends_a_read_that_waits(servers: str, topic: str, group: str, run: Run) -> None:
     async def main() -> None:
         consumer: AsyncConsumer[Any] = AsyncConsumer(topic, bootstrap_servers=servers, group_id=group)
         waiting = asyncio.ensure_future(consumer.poll(None))
@@ -234,7 +168,7 @@ def test_close_ends_a_read_that_waits(servers: str, topic: str, group: str, run:
     run(main)
 
 
-def test_a_read_without_a_pause_lets_other_tasks_run(servers: str, topic: str, run: Run) -> None:  # noqa: F811
+def test_a_read_without_a_pause_lets_other_tasks_run(servers: str, topic: str, run: Run) -> None:
     write_with_confluent(servers, topic, numbers(20_000))
 
     async def main() -> None:
@@ -258,7 +192,7 @@ def test_a_read_without_a_pause_lets_other_tasks_run(servers: str, topic: str, r
     run(main)
 
 
-def test_dead_letters_of_an_async_producer_and_a_handler(servers: str, new_topic: Any, run: Run) -> None:  # noqa: F811
+def test_dead_letters_of_an_async_producer_and_a_handler(servers: str, new_topic: Any, run: Run) -> None:
     topic, dead = new_topic(), new_topic()
     write_with_confluent(servers, topic, [b"0", b"bad", b"2", b"worse", b"4"])
     tries: List[bytes] = []
@@ -282,7 +216,7 @@ def test_dead_letters_of_an_async_producer_and_a_handler(servers: str, new_topic
     assert read_records(servers, dead, 2)[0].value == b"worse"
 
 
-def test_the_constructor_waits_for_nothing_and_connecting_raises(run: Run) -> None:  # noqa: F811
+def test_the_constructor_waits_for_nothing_and_connecting_raises(run: Run) -> None:
     with pytest.raises(ConfigError, match="gruop_id"):
         AsyncConsumer("t", bootstrap_servers="localhost:1", gruop_id="x")
     with silent_address() as address:
@@ -301,7 +235,7 @@ def test_the_constructor_waits_for_nothing_and_connecting_raises(run: Run) -> No
         run(main)
 
 
-def test_it_is_iterated_until_the_idle_time_is_over(servers: str, topic: str, run: Run) -> None:  # noqa: F811
+def test_it_is_iterated_until_the_idle_time_is_over(servers: str, topic: str, run: Run) -> None:
     write_with_confluent(servers, topic, numbers(3))
 
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""A long run on an event loop: memory stays where it was, with waits that are cancelled and deliveries that nobody awaits.
+"""A long run on an event loop: memory does not grow, with cancelled waits and deliveries that are not awaited.
 
 `make soak` runs it with a million messages: KJSON_SOAK=1000000.
 """

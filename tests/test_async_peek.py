@@ -8,12 +8,11 @@ import pytest
 from kjson import AsyncConsumer, KafkaConnectionError
 
 from .listeners import silent_address
-from .peers import write_with_confluent
-from .test_async_consumer import numbers
-from .test_async_producer import Run, run  # noqa: F401
+from .loops import Run
+from .peers import numbers, write_with_confluent
 
 
-def test_a_peek_that_is_cancelled_is_over(run: Run) -> None:  # noqa: F811
+def test_a_peek_that_is_cancelled_is_over(run: Run) -> None:
     async def main() -> None:
         with silent_address() as servers:
             look = asyncio.ensure_future(AsyncConsumer.peek("t", bootstrap_servers=servers, timeout=60.0))
@@ -31,7 +30,7 @@ def test_a_peek_that_is_cancelled_is_over(run: Run) -> None:  # noqa: F811
     assert time.monotonic() - started < 10
 
 
-def test_a_long_peek_lets_other_tasks_run(servers: str, topic: str, run: Run) -> None:  # noqa: F811
+def test_a_long_peek_lets_other_tasks_run(servers: str, topic: str, run: Run) -> None:
     write_with_confluent(servers, topic, numbers(20_000))
 
     async def main() -> None:

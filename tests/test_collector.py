@@ -1,4 +1,4 @@
-"""Python's cycle collector and `consume`: held off while a batch is made, blind to it until then, and not after that."""
+"""Python's cycle collector and `consume`: paused while a batch is made, and tracking its objects only afterwards."""
 
 import gc
 import sys
@@ -16,7 +16,8 @@ from .waiting import wait_until
 
 pytestmark = [pytest.mark.usefixtures("calling"), pytest.mark.mock_only]
 
-# A dict with a dict with a list: CPython tracks the outermost and the list from the beginning, the other when it has the list.
+# A dict with a dict with a list: CPython tracks the outermost and the list from the beginning, the other when it has
+# the list.
 NESTED = b'{"nested": {"n": [%d]}, "flat": {"a": 1}}'
 CONTAINERS = 3
 

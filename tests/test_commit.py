@@ -203,7 +203,7 @@ def test_a_commit_after_the_partitions_went_to_others_is_an_error(servers: str, 
         max_poll_interval_ms=6000,
         session_timeout_ms=6000,
         auto_commit_interval_ms=100_000,  # or on a slow machine the first message is committed before all is over
-        # As lost, or as revoked if the group had asked for it before the time was up: without on_lost one is told of both.
+        # As lost, or as revoked if the group had asked for it before the timeout: without on_lost, on_revoke is called.
         on_revoke=lambda consumer, partitions: gone.extend(partitions),
     ) as slow:
         read(slow, 2)

@@ -1,4 +1,4 @@
-"""The awaited methods are coroutine functions to `inspect`, `unittest.mock` and web frameworks, and no slower for it."""
+"""To `inspect`, `unittest.mock` and web frameworks the awaited methods are coroutine functions, at no cost."""
 
 import ast
 import asyncio
@@ -19,7 +19,7 @@ STUB = Path(kjson.__file__).with_name("_kjson.pyi")
 
 
 def awaited(client: str) -> List[str]:
-    """The methods that the stub says return an `Operation`, but for what is not called on an instance, or not by its name."""
+    """The methods that return an `Operation`, without those that are not called by name on an instance."""
     classes = [node for node in ast.parse(STUB.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)]
     (found,) = [node for node in classes if node.name == client]
     methods = [node for node in found.body if isinstance(node, ast.FunctionDef) and node.returns is not None]
@@ -90,7 +90,11 @@ def test_patches_and_calls_of_every_kind() -> None:
                 await producer.send(*("t",), value=4, key="k"),
             ]
             assert sorted([(await outcome).offset for outcome in outcomes]) == [0, 1, 2, 3, 4]
-            for wrong in (lambda: producer.send("t"), lambda: producer.send("t", 1, kye=1), lambda: bound()):  # type: ignore[call-arg, call-overload, arg-type]
+            for wrong in (
+                lambda: producer.send("t"),  # type: ignore[call-arg]
+                lambda: producer.send("t", 1, kye=1),  # type: ignore[call-arg]
+                lambda: bound(),  # type: ignore[call-arg]
+            ):
                 with pytest.raises(TypeError, match=r"AsyncProducer\.send\(\)"):
                     wrong()
             with pytest.raises(TypeError):
@@ -133,7 +137,7 @@ def test_calls_leak_nothing() -> None:
 
 
 def test_where_a_framework_would_ask_it_awaits() -> None:
-    """As Starlette's BackgroundTask does: a method that is a coroutine function is awaited, another one runs in a thread."""
+    """As Starlette's BackgroundTask does: it awaits coroutine functions, and runs others in a thread."""
 
     async def run(function: Any, *arguments: Any) -> Any:
         if asyncio.iscoroutinefunction(function):

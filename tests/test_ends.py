@@ -9,13 +9,13 @@ import pytest
 
 from kjson import Consumer, KafkaTimeoutError, Producer, UnknownTopicError
 
-from .test_place import fill, group_or_none, open_consumer, read  # noqa: F401
+from .test_place import fill, open_consumer, read
 
 
 def test_until_end_stops_at_the_end_that_was_there_when_it_was_called(
     servers: str,
     new_topic: Callable[..., str],
-    group_or_none: Optional[str],  # noqa: F811
+    group_or_none: Optional[str],
 ) -> None:
     topic = new_topic(3)
     fill(servers, topic, 700, partitions=2)
@@ -50,12 +50,12 @@ def test_until_end_that_is_left_early_loses_nothing(servers: str, topic: str, gr
         assert [message.offset for message in read(consumer, 15)] == list(range(5, 20))
 
 
-def test_until_end_of_an_empty_topic_ends_at_once(servers: str, topic: str, group_or_none: Optional[str]) -> None:  # noqa: F811
+def test_until_end_of_an_empty_topic_ends_at_once(servers: str, topic: str, group_or_none: Optional[str]) -> None:
     with open_consumer(servers, topic, group_or_none) as consumer:
         assert list(consumer.until_end()) == []
 
 
-def test_until_end_of_a_topic_that_does_not_exist_does_not_hang(servers: str, group_or_none: Optional[str]) -> None:  # noqa: F811
+def test_until_end_of_a_topic_that_does_not_exist_does_not_hang(servers: str, group_or_none: Optional[str]) -> None:
     consumer = open_consumer(servers, "no-such-topic", group_or_none, allow_auto_create_topics=False)
     with consumer, contextlib.suppress(KafkaTimeoutError, UnknownTopicError):
         assert list(consumer.until_end(timeout=1.0)) == []
@@ -67,7 +67,7 @@ def test_until_end_passes_markers_and_aborted_messages_at_the_end(
     servers: str,
     topic: str,
     ending: str,
-    group_or_none: Optional[str],  # noqa: F811
+    group_or_none: Optional[str],
 ) -> None:
     fill(servers, topic, 5)
     with Producer(servers, transactional_id=topic) as producer:

@@ -8,8 +8,6 @@ import pytest
 
 from kjson import Consumer, Producer
 
-from .test_place import group_or_none  # noqa: F401
-
 pytestmark = [pytest.mark.mock_only, pytest.mark.usefixtures("calling")]
 
 ROUND_TRIP_MS = 400
@@ -25,7 +23,7 @@ def far(cluster: Any, topic: str) -> str:
     return str(cluster.bootstrap_servers)
 
 
-def test_a_far_broker_is_read_from(far: str, topic: str, group_or_none: Optional[str]) -> None:  # noqa: F811
+def test_a_far_broker_is_read_from(far: str, topic: str, group_or_none: Optional[str]) -> None:
     with Consumer(topic, bootstrap_servers=far, group_id=group_or_none) as consumer:
         assert list(islice(consumer.values(), 10)) == list(range(10))
 

@@ -109,7 +109,8 @@ def test_a_child_of_a_fork_in_the_middle_of_logs_and_statistics_works_and_ends(o
         cluster = MockCluster(topics={{"t": 1}})
         servers = cluster.bootstrap_servers
         producers = [kjson.Producer(servers, linger_ms=0, {options}) for _ in range(3)]
-        for producer in producers:  # connected: a fork in the middle of getaddrinfo leaves glibc's lock locked in the child
+        # Connected: a fork in the middle of getaddrinfo leaves glibc's lock locked in the child.
+        for producer in producers:
             producer.send_and_wait("t", 0, timeout=10)
         over = threading.Event()
 

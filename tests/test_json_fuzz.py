@@ -26,7 +26,8 @@ PIECES = [
     ),
 ]
 SEEDS = [case for name, case in CASES.items() if len(case) < 500] + [
-    b'{"id":1,"name":"Zo\xc3\xab","items":[{"sku":"A-1","price":19.99e-3,"tags":["a\\u00e9b","\\ud83d\\ude00"]}],"x":[true,false,null]}'
+    b'{"id":1,"name":"Zo\xc3\xab","items":[{"sku":"A-1","price":19.99e-3,"tags":["a\\u00e9b","\\ud83d\\ude00"]}],'
+    b'"x":[true,false,null]}'
 ]
 
 

@@ -227,7 +227,8 @@ def test_the_process_survives(name, small_stack):
     code = textwrap.dedent(PRELUDE) + "def case():\n" + textwrap.indent(textwrap.dedent(CASES[name]), "    ")
     if small_stack:
         code += "\nthreading.stack_size(512 * 1024)\nerrors = []\n"
-        code += "def guard():\n    try:\n        case()\n    except BaseException as error:\n        errors.append(repr(error))\n"
+        code += "def guard():\n    try:\n        case()\n"
+        code += "    except BaseException as error:\n        errors.append(repr(error))\n"
         code += "thread = threading.Thread(target=guard)\nthread.start()\nthread.join()\nassert not errors, errors\n"
     else:
         code += "\ncase()\n"

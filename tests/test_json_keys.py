@@ -1,4 +1,4 @@
-"""Keys that repeat from message to message are recognized by what came before them: whatever the order, the keys are right."""
+"""Keys that repeat from message to message are predicted by the key before: whatever the order, they are right."""
 
 import json
 import random

@@ -73,7 +73,7 @@ def test_each_row_holds(expression, expected, refused):
 
 
 class Overridden:
-    """Subclasses whose methods lie: for scalars the value underneath counts, for lists what they iterate over, as in json."""
+    """Subclasses with misleading methods: the value counts for scalars, the iteration for lists, as in json."""
 
     class Str(str):
         def __str__(self):

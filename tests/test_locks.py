@@ -1,4 +1,4 @@
-"""No lock of kjson stands in its own way: threads that meet at one client, Python code that runs in between, cancelled waits.
+"""No lock of kjson deadlocks: threads that share a client, Python code that runs in between, cancelled waits.
 
 A thread that holds the GIL and waits for ever stops the whole process, so each program here runs in one of its own.
 """
@@ -10,33 +10,10 @@ import pytest
 
 from kjson import AsyncConsumer, KafkaError, TopicPartition
 
-from .children import run_program
-from .peers import write_with_confluent
+from .children import finishes
+from .loops import Run
+from .peers import numbers, write_with_confluent
 from .sessions import LONG_SESSION
-from .test_async_consumer import numbers
-from .test_async_producer import Run, run  # noqa: F401
-
-# Prints where every thread stands and ends the process if it is still there by then.
-PREAMBLE = """
-import faulthandler, gc, sys, threading, time
-faulthandler.dump_traceback_later(30, exit=True)
-import kjson
-from kjson.testing import MockCluster
-sys.setswitchinterval(1e-5)
-
-
-def together(*functions):
-    threads = [threading.Thread(target=function) for function in functions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-"""
-
-
-def finishes(source: str) -> None:
-    done = run_program(PREAMBLE + source)
-    assert (done.status, done.stdout) == (0, "done\n"), done.stderr
 
 
 def test_batches_and_first_messages_to_new_topics_go_side_by_side() -> None:
@@ -180,7 +157,7 @@ def test_a_read_after_a_cancelled_one_waits_for_its_group_callback(
     new_topic: Any,
     group: str,
     pause: float,
-    run: Run,  # noqa: F811
+    run: Run,
 ) -> None:
     topic = new_topic(2)
     write_with_confluent(servers, topic, numbers(20), partition=0)
@@ -225,7 +202,7 @@ def test_whatever_follows_a_cancelled_read_waits_for_its_group_callback(
     topic: str,
     group: str,
     read: str,
-    run: Run,  # noqa: F811
+    run: Run,
 ) -> None:
     write_with_confluent(servers, topic, numbers(3))
 
@@ -261,58 +238,3 @@ def test_whatever_follows_a_cancelled_read_waits_for_its_group_callback(
         await consumer.close()
 
     run(main)
-
-
-@pytest.mark.parametrize("use", ["position()", "close()"])
-def test_the_handler_of_a_signal_may_use_the_consumer_that_it_interrupts_in_seek(use: str) -> None:
-    finishes(
-        """
-import os, signal
-cluster = MockCluster(topics={"t": 1})
-with kjson.Producer(cluster.bootstrap_servers) as producer:
-    producer.send_many("t", range(10))
-cluster.round_trip_time(500)
-there = kjson.TopicPartition("t", 0)
-consumer = kjson.Consumer(bootstrap_servers=cluster.bootstrap_servers, group_id="g")
-signal.signal(signal.SIGTERM, lambda *_: consumer.USE)
-consumer.assign(there)
-# It cannot be sought before the group's offsets are there, which takes two answers.
-timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM))
-timer.start()
-try:
-    consumer.seek(there, 5)
-    assert consumer.poll(20).value == 5
-except kjson.ClosedError:
-    assert "USE" == "close()"
-timer.join()
-consumer.close()
-print("done")
-""".replace("USE", use)
-    )
-
-
-@pytest.mark.parametrize("use", ["paused()", "close()"])
-def test_the_handler_of_a_signal_may_use_the_consumer_that_it_interrupts_looking_for_topics(use: str) -> None:
-    finishes(
-        """
-import signal
-cluster = MockCluster(topics={"t": 1, "u": 1})
-with kjson.Producer(cluster.bootstrap_servers) as producer:
-    producer.send("u", 1)
-consumer = kjson.Consumer(bootstrap_servers=cluster.bootstrap_servers)
-cluster.round_trip_time(120)
-signal.signal(signal.SIGALRM, lambda *_: consumer.USE)
-try:
-    for _ in range(2):
-        signal.setitimer(signal.ITIMER_REAL, 0.03, 0.03)
-        consumer.subscribe(["t", "u"])
-        assert consumer.poll(20).value == 1
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        consumer.unsubscribe()
-except kjson.ClosedError:
-    assert "USE" == "close()"
-signal.setitimer(signal.ITIMER_REAL, 0)
-consumer.close()
-print("done")
-""".replace("USE", use)
-    )

@@ -1,4 +1,4 @@
-"""librdkafka's log lines go to `logging.getLogger("kjson")`, without anybody polling, and repeated failures are held back."""
+"""librdkafka's log lines go to `logging.getLogger("kjson")` without a poll, and repeated failures are collapsed."""
 
 import logging
 import re

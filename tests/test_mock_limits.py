@@ -1,4 +1,4 @@
-"""What `MockCluster` does otherwise than a Kafka, as its docstring and docs/testing.md say it: a new librdkafka may mend it."""
+"""Where `MockCluster` differs from a Kafka, as docs/testing.md says: a new librdkafka may fix it."""
 
 import time
 from typing import Any, List

@@ -1,4 +1,4 @@
-"""Values that stand for something else further down, or that cannot be written: each is exact, or an error that names it."""
+"""Values that mean something else to librdkafka, or cannot be written: each is exact, or an error that names it."""
 
 from typing import Any, Callable, Dict, List
 

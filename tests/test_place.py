@@ -39,11 +39,6 @@ def open_consumer(servers: str, topic: str, group: Optional[str], **options: Any
     return Consumer(topic, bootstrap_servers=servers, group_id=group, **{**LONG_SESSION, **options})
 
 
-@pytest.fixture(params=["group", "no group"])
-def group_or_none(request: pytest.FixtureRequest, group: str) -> Optional[str]:
-    return group if request.param == "group" else None
-
-
 def test_after_a_seek_the_next_message_is_the_one_at_the_offset(
     servers: str, topic: str, group_or_none: Optional[str]
 ) -> None:

@@ -41,8 +41,8 @@ def test_sends_with_callbacks_failures_and_headers_leave_memory_where_it_was(ser
     def delivered(error: Any, metadata: Any) -> None:
         outcomes["failed" if error is not None else "delivered"] += 1
 
-    # Of a hundred messages one goes to a partition that is not there, one to a topic whose broker refuses it by its size,
-    # and one batch has a message that is too large for the producer.
+    # Of a hundred messages one goes to a partition that does not exist, one to a topic that refuses its size, and one
+    # batch has a message that is too large for the producer.
     strict = f"{topic}-strict"
     create_topic(servers, strict, config={"max.message.bytes": "1000"})
     with Producer(servers, max_request_size=20_000, queue_buffering_max_messages=10_000) as producer:

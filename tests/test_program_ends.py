@@ -49,9 +49,11 @@ SENDING = {
     "asyncio, drops it": ASYNC
     + "async def main():\n    p = kjson.AsyncProducer(servers)\n    await send(p)\nasyncio.run(main())",
     "asyncio, with": ASYNC
-    + "async def main():\n    async with kjson.AsyncProducer(servers) as p:\n        await send(p)\nasyncio.run(main())",
+    + "async def main():\n    async with kjson.AsyncProducer(servers) as p:\n        await send(p)\n"
+    + "asyncio.run(main())",
     "asyncio, send_many": ASYNC
-    + "async def main():\n    p = kjson.AsyncProducer(servers)\n    await p.send_many(topic, range(100))\nasyncio.run(main())",
+    + "async def main():\n    p = kjson.AsyncProducer(servers)\n    await p.send_many(topic, range(100))\n"
+    + "asyncio.run(main())",
     "a thread drops it": SYNC
     + "import threading\ndef main():\n    p = kjson.Producer(servers)\n    send(p)\n"
     + "t = threading.Thread(target=main)\nt.start()\nt.join()",

@@ -1,4 +1,4 @@
-"""until_end and peek where nothing readable lies at the end of a partition: they end all the same, and not too early."""
+"""until_end and peek of a partition whose last offsets have no message: they end all the same, and not too early."""
 
 import contextlib
 import queue
@@ -13,7 +13,7 @@ from kjson import Consumer, Producer, TopicPartition
 from .kafka import Broker
 from .peers import committed_offset, create_topic, delete_records
 from .sessions import LONG_SESSION
-from .test_place import fill, group_or_none  # noqa: F401
+from .test_place import fill
 from .waiting import wait_until
 
 pytestmark = [pytest.mark.real_kafka, pytest.mark.usefixtures("calling")]
@@ -68,7 +68,7 @@ def aborted_behind_an_open_transaction(servers: str, topic: str) -> Iterator[Any
 def test_aborted_messages_before_an_open_transaction(
     servers: str,
     topic: str,
-    group_or_none: Optional[str],  # noqa: F811
+    group_or_none: Optional[str],
 ) -> None:
     fill(servers, topic, 5)
     with open_consumer(servers, topic, group_or_none) as consumer:

@@ -1,4 +1,4 @@
-"""Partitions that come and go: the callbacks, what is committed then, and the protocols of groups."""
+"""Partitions that come and go: the callbacks, and the protocols of groups."""
 
 import contextlib
 import gc
@@ -7,15 +7,15 @@ from typing import Any, Callable, Dict, List, Tuple
 
 import pytest
 
-from kjson import ClosedError, CommitError, Consumer, KafkaError, Producer, TopicPartition
+from kjson import ClosedError, Consumer, KafkaError, TopicPartition
 
+from .groups import COOPERATIVE, Heard, send
 from .peers import committed_offset, create_topic, group_members
 from .sessions import LONG_SESSION
 from .waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
-COOPERATIVE = {"partition_assignment_strategy": "cooperative-sticky"}
 PROTOCOLS: Dict[str, Dict[str, Any]] = {
     "range": LONG_SESSION,
     "roundrobin": {**LONG_SESSION, "partition_assignment_strategy": "roundrobin"},
@@ -23,25 +23,6 @@ PROTOCOLS: Dict[str, Dict[str, Any]] = {
     "static": {**LONG_SESSION, "group_instance_id": "member"},
     "kip-848": {"group_protocol": "consumer"},
 }
-
-
-def send(servers: str, topic: str, count: int, partitions: int) -> None:
-    with Producer(servers) as producer:
-        for partition in range(partitions):
-            producer.send_many(topic, range(count), partition=partition).result(20)
-
-
-class Heard:
-    """What the callbacks of a consumer were told, in order."""
-
-    def __init__(self) -> None:
-        self.events: List[Tuple[str, List[int]]] = []
-
-    def options(self) -> Dict[str, Any]:
-        def hear(name: str) -> Callable[[Any, List[TopicPartition]], None]:
-            return lambda consumer, partitions: self.events.append((name, [p.partition for p in partitions]))
-
-        return {f"on_{name}": hear(name) for name in ("assign", "revoke", "lost")}
 
 
 @pytest.mark.real_kafka
@@ -111,33 +92,6 @@ def test_on_assign_may_seek_and_on_revoke_may_commit(servers: str, topic: str, g
     assert committed_offset(servers, group, topic) == 93
 
 
-@pytest.mark.real_kafka  # the mock refuses commits while a group is dealt anew
-def test_what_is_done_is_committed_before_the_partition_goes(
-    servers: str, new_topic: Callable[..., str], group: str
-) -> None:
-    topic = new_topic(2)
-    send(servers, topic, 50, 2)
-    options = {"bootstrap_servers": servers, "group_id": group, "auto_commit_interval_ms": 100_000, **LONG_SESSION}
-    read: List[Tuple[int, int]] = []
-    with Consumer(topic, **options) as one:
-        for _ in range(100):
-            message = next(one)
-            read.append((message.partition, message.offset))
-        with Consumer(topic, **options) as two:
-
-            def both() -> bool:
-                for consumer in (one, two):
-                    message = consumer.poll(0.05)
-                    if message is not None:
-                        read.append((message.partition, message.offset))
-                return len(one.assignment()) == len(two.assignment()) == 1
-
-            wait_until(both, "a partition each", timeout=40)
-            send(servers, topic, 10, 2)
-            wait_until(lambda: both() and len(read) >= 120, "the rest", timeout=40)
-    assert len(read) == len(set(read)) == 120
-
-
 def test_what_a_callback_raises_comes_out_of_the_read(servers: str, topic: str, group: str) -> None:
     send(servers, topic, 3, 1)
 
@@ -180,48 +134,6 @@ def test_a_member_that_was_away_too_long_loses_its_partitions_and_comes_back(
         assert first.offset == 0
     assert [name for name, _ in heard.events] == ["assign", "lost", "assign", "revoke"]
     assert "it joins again now" in caplog.text
-
-
-def test_asynchronous_commits_are_told_to_on_commit(servers: str, topic: str, group: str) -> None:
-    send(servers, topic, 10, 1)
-    answers: List[Tuple[Any, List[TopicPartition]]] = []
-    with Consumer(
-        topic,
-        bootstrap_servers=servers,
-        group_id=group,
-        **LONG_SESSION,
-        enable_auto_commit=False,
-        on_commit=lambda error, offsets: answers.append((error, offsets)),
-    ) as consumer:
-        for _ in range(4):
-            next(consumer)
-        consumer.commit(asynchronous=True)
-        wait_until(lambda: consumer.poll(0.05) is None and answers, "the answer")
-        assert answers == [(None, [TopicPartition(topic, 0, 4)])]
-        consumer.commit(TopicPartition("not-mine", 0, 5), asynchronous=True)
-        wait_until(lambda: consumer.poll(0.05) is None and len(answers) == 2, "the second answer")
-    assert committed_offset(servers, group, topic) == 4
-
-
-@pytest.mark.real_kafka
-def test_a_commit_that_fails_is_an_error(servers: str, topic: str, group: str) -> None:
-    answers: List[Any] = []
-    send(servers, topic, 10, 1)
-    with Consumer(
-        topic,
-        bootstrap_servers=servers,
-        group_id=group,
-        enable_auto_commit=False,
-        on_commit=lambda error, offsets: answers.append(error),
-    ) as consumer:
-        next(consumer)
-        missing = TopicPartition("no-such-topic", 0, 5)
-        with pytest.raises(CommitError, match=r"cannot commit offsets of 'no-such-topic' \[0\] @5"):
-            consumer.commit(missing)
-        consumer.commit(missing, asynchronous=True)
-        wait_until(lambda: consumer.poll(0.05) is None and answers, "the answer")
-        assert isinstance(answers[0], CommitError)
-        assert "'no-such-topic' [0] @5" in str(answers[0])
 
 
 @pytest.mark.real_kafka
@@ -295,48 +207,6 @@ def test_a_member_without_partitions_leaves_its_group(
     # Long before the session times out. The next rebalance would wait for it until then.
     wait_until(lambda: members[0].poll(0.05) or group_members(servers, group) == [1], "the other alone", timeout=15)
     members[0].close()
-
-
-@pytest.mark.real_kafka
-@pytest.mark.timeout(180)
-def test_a_commit_holds_through_a_cooperative_rebalance(
-    servers: str, new_topic: Callable[..., str], group: str
-) -> None:
-    topic = new_topic(4)
-    send(servers, topic, 10, 4)
-    options = {
-        "bootstrap_servers": servers, "group_id": group, "enable_auto_commit": False, "session_timeout_ms": 30_000,
-        **COOPERATIVE,
-    }  # fmt: skip
-    # The broker answers the hasty one's JoinGroup, and then its commits behind it, when the slow one has joined too.
-    with Consumer(topic, **options, heartbeat_interval_ms=100) as hasty, Consumer(
-        topic, **options, heartbeat_interval_ms=3000
-    ) as slow:
-        longest, offset, rounds = 0.0, 0, 0
-        # Where the slow one's heartbeat happens to be due at once, nobody waits for it.
-        while longest <= 0.5 and rounds < 5:
-            rounds += 1
-            wait_until(
-                lambda: hasty.poll(0.05) or slow.poll(0.05) or len(hasty.assignment()) == len(slow.assignment()) == 2,
-                "two partitions each",
-                timeout=40,
-            )
-            kept = hasty.assignment()[0]
-            with Consumer(topic, **options) as third:
-
-                def commit() -> bool:
-                    nonlocal longest, offset
-                    for consumer in (hasty, slow, third):
-                        consumer.poll(0)
-                    offset += 1
-                    begun = time.monotonic()
-                    hasty.commit(TopicPartition(topic, hasty.assignment()[0].partition, offset))
-                    longest = max(longest, time.monotonic() - begun)
-                    return bool(third.assignment())
-
-                wait_until(commit, "a partition for the third", timeout=40)
-    assert longest > 0.5, "no commit met the rebalance, so nothing was tested"
-    assert committed_offset(servers, group, topic, kept.partition)
 
 
 def test_another_thread_that_reads_is_refused_and_takes_nothing(servers: str, topic: str, group: str) -> None:

@@ -1,4 +1,4 @@
-"""Options that only librdkafka can refuse, when it makes the client: always a ConfigError, however often it is tried."""
+"""Options that only librdkafka refuses, when it creates the client: always a ConfigError, at every attempt."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What the brokers refuse a consumer is raised at every read, until the right is given or the group takes the member in."""
+"""What the brokers refuse a consumer is raised at every read, until it is allowed or the group admits the member."""
 
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Type
@@ -29,7 +29,7 @@ PROTOCOLS: Dict[str, Dict[str, Any]] = {"classic": LONG_SESSION, "kip-848": {"gr
 
 @pytest.fixture(scope="module")
 def strict(real_kafka_installed: None) -> Iterator[str]:
-    """A Kafka that knows rights: everybody has all of them but those that a test denies. Groups have one member at most."""
+    """A Kafka with ACLs: everything is allowed that a test does not deny. Groups have one member at most."""
     properties = {
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "allow.everyone.if.no.acl.found": "true",

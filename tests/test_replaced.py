@@ -1,19 +1,20 @@
-"""What a subscription or an assignment is replaced with is read, and nothing else, in whatever order and moment that is."""
+"""What replaces a subscription or an assignment is read, and nothing else, in any order and at any moment."""
 
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List
 
 import pytest
 
 from kjson import Consumer, KafkaError, Producer, TopicPartition
 
 from .peers import committed_offset
+from .waiting import close_in_time
 
 pytestmark = pytest.mark.usefixtures("calling")
 
 COUNT = 8
-# Each letter is a call: Subscribe, Unsubscribe, assign (a: partition 0 from its beginning, b: partition 1 from offset 3,
-# c: both), read the Next message, Poll without waiting, Wait for a moment, comMit.
+# Each letter is a call: Subscribe, Unsubscribe, assign (a: partition 0 from its beginning, b: partition 1 from offset
+# 3, c: both), read the Next message, Poll without waiting, Wait for a moment, comMit.
 ORDERS = [
     "SNa",
     "Sa",
@@ -96,12 +97,6 @@ def stored(letter: str) -> List[List[int]]:
     return [[partition, offset] for partition, begin in begins.items() for offset in range(begin, COUNT)]
 
 
-def close_in_time(consumer: Any) -> None:
-    began = time.monotonic()
-    consumer.close(10)
-    assert time.monotonic() - began < 8
-
-
 @pytest.mark.parametrize("order", ORDERS)
 def test_the_last_call_says_what_is_read(servers: str, filled: str, member: Dict[str, Any], order: str) -> None:
     last = [call for call in order if call in "SUabc"][-1]
@@ -111,7 +106,7 @@ def test_the_last_call_says_what_is_read(servers: str, filled: str, member: Dict
         assert consumer.poll(0.5) is None
         assert consumer.assignment() == []
     elif last == "S":
-        # Nothing was committed, so that the group begins anew; where it goes on without a rebalance, after what was read.
+        # Nothing was committed, so the group starts at the beginning, or without a rebalance after what was read.
         fill(servers, filled, COUNT)
         new = [[partition, offset] for partition in (0, 1) for offset in range(COUNT, 2 * COUNT)]
         got: List[List[int]] = []
@@ -230,61 +225,6 @@ def test_another_member_takes_over_at_once(servers: str, filled: str, member: Di
         assert other.poll(20) is not None
         assert len(other.assignment()) == 2
     close_in_time(consumer)
-
-
-@pytest.mark.slow
-def test_a_subscription_to_other_topics(servers: str, new_topic: Callable[..., str], member: Dict[str, Any]) -> None:
-    one, two = new_topic(1), new_topic(1)
-    with Producer(servers) as producer:
-        for n in range(2000):
-            producer.send(one, n)
-        for n in range(3):
-            producer.send(two, f"two {n}")
-    consumer = Consumer(one, **member)
-    assert consumer.poll(20).value == 0
-    consumer.subscribe([two])
-    assert [message.value for message in read_messages(consumer, 3)] == ["two 0", "two 1", "two 2"]
-    consumer.subscribe([one, two])
-    assert {message.topic for message in read_messages(consumer, 5)} == {one}
-    close_in_time(consumer)
-
-
-@pytest.mark.parametrize("calls", ["subscribe", "assign", "both"])
-def test_without_a_group(servers: str, new_topic: Callable[..., str], calls: str) -> None:
-    one, two = new_topic(1), new_topic(1)
-    for topic in (one, two):
-        with Producer(servers) as producer:
-            for n in range(5):
-                producer.send(topic, [topic, n])
-    with Consumer(one, bootstrap_servers=servers) as consumer:
-        assert consumer.poll(20).value == [one, 0]
-        if calls == "subscribe":
-            consumer.subscribe([two])
-            assert [message.value[1] for message in read_messages(consumer, 5, two)] == [0, 1, 2, 3, 4]
-            consumer.subscribe([one, two])
-            assert consumer.poll(20).value == [one, 0]
-        elif calls == "assign":
-            for _ in range(3):
-                consumer.assign(TopicPartition(two, 0, 2))
-                assert [message.value[1] for message in read_messages(consumer, 3, two)] == [2, 3, 4]
-            consumer.unsubscribe()
-            assert consumer.poll(0.3) is None
-        else:
-            consumer.assign(TopicPartition(two, 0, 2))
-            consumer.subscribe([one, two])
-            assert {(m.topic, m.offset) for m in read_messages(consumer, 10)} == {
-                (topic, n) for topic in (one, two) for n in range(5)
-            }
-        assert consumer.poll(0.2) is None or calls == "subscribe"
-
-
-def read_messages(consumer: Any, count: int, topic: Optional[str] = None) -> List[Any]:
-    got: List[Any] = []
-    deadline = time.monotonic() + 20
-    while len(got) < count and time.monotonic() < deadline:
-        got += consumer.consume(count - len(got), 0.1)
-    assert topic is None or {message.topic for message in got} == {topic}
-    return got
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Any order of subscribe, unsubscribe, assign, seek, reads and commits: a model knows what may be read, and what must be.
+"""Any order of subscribe, unsubscribe, assign, seek, reads and commits: a model says what may and what must be read.
 
 `KJSON_ORDERS_S` is how many seconds each combination runs (1), `KJSON_ORDERS_SEED` the first seed (0).
 """
@@ -13,7 +13,7 @@ import pytest
 
 from kjson import Consumer, Producer, TopicPartition
 
-from .test_replaced import close_in_time
+from .waiting import close_in_time
 
 pytestmark = pytest.mark.usefixtures("calling")
 

@@ -107,7 +107,8 @@ CALLS: Dict[str, "tuple[str, str]"] = {
         "c.close(30)",
     ),
     "close-of-an-eager-member-without-the-broker": (
-        f"c = idle_consumer(group_id='g', partition_assignment_strategy='range')\n{SEND}next(c); keep[0].broker_down(1)",
+        "c = idle_consumer(group_id='g', partition_assignment_strategy='range')\n"
+        f"{SEND}next(c); keep[0].broker_down(1)",
         "c.close(30)",
     ),
     "close-with-the-broker-far-away": (

@@ -2,6 +2,7 @@
 
 import json
 import time
+from functools import partial
 from typing import Any, Callable, Dict, Iterator, Tuple
 
 import pytest
@@ -111,7 +112,8 @@ def test_a_source_that_waits_often_has_each_value_under_way(servers: str, topic:
         def values() -> Iterator[int]:
             for n in range(30):
                 yield n
-                wait_until(lambda n=n: producer.metrics()["delivered"] > n, "the value before", interval=0.001)  # type: ignore[misc]
+                before = partial(lambda count: producer.metrics()["delivered"] > count, n)
+                wait_until(before, "the value before", interval=0.001)
 
         assert len(producer.send_many(topic, values()).result(20)) == 30
 

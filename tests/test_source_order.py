@@ -2,6 +2,7 @@
 
 import json
 import time
+from functools import partial
 from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
@@ -86,7 +87,7 @@ def test_threads_with_sources_and_others_that_send_and_flush(servers: str, new_t
                     time.sleep(0.002)
                 producer.send(topic, n + 1)
 
-        threads = [Sending(lambda topic=topic: producer.send_many(topic, values(topic))) for topic in topics]  # type: ignore[misc]
+        threads = [Sending(partial(lambda topic: producer.send_many(topic, values(topic)), topic)) for topic in topics]
         while any(sending.batch is None and sending.raised is None for sending in threads):
             producer.flush(20)
             time.sleep(0.003)

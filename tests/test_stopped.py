@@ -1,4 +1,4 @@
-"""What ends reading is raised at every read, until seek, assign or subscribe mends it; what cannot be mended, always."""
+"""What ends reading is raised at every read, until seek, assign or subscribe resolves it; a fatal error, always."""
 
 import time
 from typing import Any, Callable, Dict, List, Optional
@@ -9,7 +9,6 @@ from kjson import Consumer, FencedError, KafkaError, Producer, TopicPartition
 
 from .peers import committed_offset, delete_records
 from .sessions import LONG_SESSION
-from .test_place import group_or_none  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("calling")
 
@@ -171,7 +170,7 @@ def test_a_fenced_static_member(servers: str, topic: str, group: str, reset: str
 def test_a_report_from_before_is_not_raised_after(
     servers: str,
     topic: str,
-    group_or_none: Optional[str],  # noqa: F811
+    group_or_none: Optional[str],
     mend: str,
     unread: float,
 ) -> None:

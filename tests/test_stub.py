@@ -1,4 +1,4 @@
-"""The stub is the reference documentation: `help()` says the same, in one line or in full. (Signatures are stubtest's.)"""
+"""The stub is the reference documentation: `help()` says the same, in one line or in full. stubtest has signatures."""
 
 import ast
 import inspect

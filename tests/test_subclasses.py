@@ -1,4 +1,4 @@
-"""What programs build around the clients: subclasses with arguments of their own, mixins, weak references, attributes."""
+"""What programs build around the clients: subclasses with other arguments, mixins, weak references, attributes."""
 
 import asyncio
 import copy

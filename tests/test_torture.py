@@ -1,4 +1,4 @@
-"""Everything at once for a while: threads that send, new and bad topics, closes, forks, cancelled waits. Nothing may stand still.
+"""Everything at once for a while: threads that send, new and bad topics, closes, forks, cancelled waits. Nothing hangs.
 
 `KJSON_TORTURE_SECONDS` makes it longer than the 8 seconds of the suite.
 """
@@ -118,8 +118,8 @@ while time.monotonic() < until and not broken:
     child = os.fork()
     if child == 0:
         faulthandler.dump_traceback_later(20, exit=True)
-        # No client of its own: glibc may have forked in the middle of another thread's getaddrinfo, whose lock (check_pf.c)
-        # stays locked in the child for ever.
+        # No new client: the fork may have come in the middle of another thread's getaddrinfo, and glibc's lock in
+        # check_pf.c stays locked in the child for ever.
         kjson.dumps({"a": 1})
         try:
             current[0].send("t", 1)

@@ -1,4 +1,4 @@
-"""Batches that librdkafka cannot unpack: each message of them is a DecodeError for the policy, and the consumer goes on."""
+"""Batches that librdkafka cannot decompress: each of their messages is a DecodeError, and the consumer reads on."""
 
 from typing import Any, Callable, List, Optional
 

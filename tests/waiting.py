@@ -1,9 +1,9 @@
 """Waiting for conditions, always with a bound: no test sleeps and hopes."""
 
 import time
-from typing import Callable, TypeVar
+from typing import Any, Callable, TypeVar
 
-__all__ = ["wait_until"]
+__all__ = ["close_in_time", "wait_until"]
 
 T = TypeVar("T")
 
@@ -18,3 +18,10 @@ def wait_until(condition: Callable[[], T], what: str, *, timeout: float = 20.0, 
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout:g} s in vain for {what}; last answer: {result!r}")
         time.sleep(interval)
+
+
+def close_in_time(consumer: Any) -> None:
+    """Closes a consumer, which waits for no timeout of its group."""
+    began = time.monotonic()
+    consumer.close(10)
+    assert time.monotonic() - began < 8

@@ -19,9 +19,9 @@ class _Handler:
     """Runs `drain` in its turn among the handlers of atexit, and `close` after the last of them.
 
     atexit runs handlers that were registered earlier after this one, and they may send, as `logging.shutdown` may. Then
-    it drops all its handlers, while the interpreter is still intact; it holds the only reference to this one, so `__del__`
-    runs then. A handler that is registered while handlers run, because one of them imports kjson, is dropped without a
-    call, and with no Python frame below; a multiprocessing worker that starts drops it from Python code.
+    it drops all its handlers, while the interpreter is still intact; it holds the only reference to this one, so
+    `__del__` runs then. A handler that is registered while handlers run, because one of them imports kjson, is dropped
+    without a call, and with no Python frame below; a multiprocessing worker that starts drops it from Python code.
     """
 
     def __init__(self, drain: Callable[[], object], close: Callable[[], object]) -> None:

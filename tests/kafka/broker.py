@@ -31,7 +31,7 @@ class BrokerError(Exception):
 
 
 def new_cluster_id() -> str:
-    """A cluster id as Kafka wants it: 16 bytes in URL-safe base64, and no dash first, which StorageTool takes for an option."""
+    """A cluster id: 16 bytes in URL-safe base64. StorageTool takes a leading dash for an option."""
     return "k" + urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
 
 
