@@ -87,25 +87,18 @@ pub(super) unsafe fn get(conf: *const rd::rd_kafka_conf_t, name: &str) -> Option
 
 /// The table of CONFIGURATION.md as librdkafka prints it: "name | C/P | range | default | importance | description".
 pub fn properties_table() -> String {
-    let mut text = Vec::new();
-    // SAFETY: a temporary file of our own, written by librdkafka, read back through the same stream, and closed.
-    // `open_memstream` would do without the file, but Windows does not have it.
+    let (mut memory, mut size) = (std::ptr::null_mut(), 0);
+    // SAFETY: the stream writes into memory that it allocates, whose address and size it stores when it is closed; the copy is
+    // made before that memory is freed.
     unsafe {
-        let file = libc::tmpfile();
-        if file.is_null() {
+        let stream = libc::open_memstream(&mut memory, &mut size);
+        if stream.is_null() {
             return String::new();
         }
-        rd::rd_kafka_conf_properties_show(file.cast());
-        libc::rewind(file);
-        let mut chunk = [0u8; 16 * 1024];
-        loop {
-            let count = libc::fread(chunk.as_mut_ptr().cast(), 1, chunk.len(), file);
-            if count == 0 {
-                break;
-            }
-            text.extend_from_slice(&chunk[..count]);
-        }
-        libc::fclose(file);
+        rd::rd_kafka_conf_properties_show(stream.cast());
+        libc::fclose(stream);
+        let table = text(memory);
+        libc::free(memory.cast());
+        table
     }
-    String::from_utf8_lossy(&text).into_owned()
 }

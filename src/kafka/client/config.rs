@@ -125,6 +125,7 @@ impl Config {
             );
             return Err(config_error("bootstrap_servers", message));
         }
+        self.require_security_protocol()?;
         let mut conf = Conf::new();
         if self.role == Role::Consumer {
             let _ = conf.set("enable.auto.offset.store", "false");
@@ -145,6 +146,24 @@ impl Config {
             self.apply(&mut conf, name, &setting.value, &setting.given_as)?;
         }
         Ok(conf)
+    }
+
+    /// librdkafka connects in plaintext unless told otherwise, and ignores what protects a connection then.
+    fn require_security_protocol(&self) -> Result<(), Error> {
+        let has = |name: &str, part: &str| name.split('.').any(|word| word == part);
+        let given = |part: &str| self.settings.iter().find(|(name, _)| has(name, part)).map(|(_, given)| given);
+        let (sasl, tls) = (given("sasl"), given("ssl"));
+        let Some(setting) = sasl.or(tls).filter(|_| !self.settings.contains_key("security.protocol")) else {
+            return Ok(());
+        };
+        let protocol = if sasl.is_some() { "SASL_SSL" } else { "SSL" };
+        let message = format!(
+            "{}: '{}' is given without security_protocol, so the connection would be neither encrypted nor authenticated. \
+             Pass security_protocol=\"{protocol}\"",
+            self.role.name(),
+            setting.given_as
+        );
+        Err(config_error(&setting.given_as, message))
     }
 
     /// Idempotence is a default, and gives way to an option that excludes it, as in the Java client (KIP-679).
