@@ -71,3 +71,7 @@ def loops(request: pytest.FixtureRequest) -> str:
 
 def run_loud(source: str, *arguments: str) -> Finished:
     return run_program(source, *arguments, environment={**os.environ, **LOUD})
+
+
+def ended_well(done: Finished) -> None:
+    assert (done.status, done.stderr) == (0, "")

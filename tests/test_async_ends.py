@@ -4,15 +4,14 @@ import textwrap
 
 import pytest
 
-from .children import quiet
-from .loops import LOOPS, run_loud
+from .loops import LOOPS, ended_well, run_loud
 from .peers import committed_offset, read_records
 
 
 def test_a_loop_closed_with_work_in_flight_ends_cleanly_and_the_exit_flushes(
     servers: str, topic: str, loops: str
 ) -> None:
-    quiet(
+    ended_well(
         run_loud(
             LOOPS
             + textwrap.dedent("""
@@ -67,7 +66,7 @@ def test_an_unclosed_producer_whose_messages_fail_exits_without_a_crash(servers:
 
 
 def test_asyncio_run_twice_with_the_same_producer(servers: str, topic: str) -> None:
-    quiet(
+    ended_well(
         run_loud(
             """
             import asyncio, sys, kjson
@@ -97,7 +96,7 @@ def test_consumers_that_are_not_closed_end_with_their_loop_and_the_interpreter(
     servers: str, topic: str, group: str, loops: str
 ) -> None:
     """One in the middle of a read, one let go of, one that a task still reads from when the loop is closed."""
-    quiet(
+    ended_well(
         run_loud(
             LOOPS
             + textwrap.dedent("""
