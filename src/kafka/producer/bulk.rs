@@ -96,7 +96,7 @@ impl<H: ProducerHooks> Producer<H> {
         let Some(open) = self.current() else { return false };
         let (shared, open) = (self.shared.clone(), Arc::downgrade(&open));
         let run = move || idle_flush::run(&shared, &open);
-        spawn("kjson-watcher", run).is_ok()
+        spawn("kjson-idleflush", run).is_ok()
     }
 
     /// Waits for all messages of a batch; false when the deadline passed first.

@@ -33,7 +33,7 @@ impl<H: ProducerHooks> Producer<H> {
         let (shared, open, wished) = (self.shared.clone(), Arc::downgrade(&open), self.hurry.wished.clone());
         let run = move || push(&shared, &open, &wished, &heard);
         // Without a thread to be had, linger_ms is sat out.
-        *bell = spawn("kjson-hurry", run).is_ok().then_some(sender);
+        *bell = spawn("kjson-flush", run).is_ok().then_some(sender);
     }
 }
 
