@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Dict, Iterator, List
+from typing import Dict, Iterator, List, Set
 
 import pytest
 
@@ -55,3 +55,29 @@ def test_unsafe_code_is_where_it_may_be() -> None:
         if any(re.search(r"\bunsafe\b(?!_)", line) for line in code(path))
     }
     assert sorted(name for name in found if not name.startswith(UNSAFE)) == []
+
+
+def test_what_is_pinned_to_a_version_of_librdkafka_is_listed_alike() -> None:
+    pinned = SOURCE / "librdkafka" / "pinned"
+    listed: Dict[str, Set[str]] = {}
+    kind = ""
+    for row in re.findall(r"//! \|(.*`.*)", (pinned / "mod.rs").read_text(encoding="utf-8")):
+        # An empty first column continues the row above it.
+        first, names, _ = row.split("|", 2)
+        kind = first.split(":")[0].strip() or kind
+        listed.setdefault(kind, set()).update(re.findall(r"`(\w+)`", names))
+    files = "".join(path.read_text(encoding="utf-8") for path in pinned.glob("*.rs") if path.name != "mod.rs")
+    wrapped = set(re.findall(r"fn __wrap_(\w+)", files))
+    linked = set(re.findall(r'"(rd_kafka_\w+)"', (ROOT / "build.rs").read_text(encoding="utf-8")))
+    called = set(re.findall(r"fn (rd_kafka_\w+)", files))
+    read = set(re.findall(r"^ */// `(\w+_t)`", files, re.MULTILINE))
+    assert wrapped == linked
+    assert listed == {"wrapped": wrapped, "called": called, "read": read}
+
+
+def test_names_of_threads_are_not_cut() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.rs")]
+    names = {name for text in sources for name in re.findall(r'\b(?:spawn|run|start)\(.*"([\w-]+)",', text)}
+    assert "kjson-report" in names
+    # Linux keeps 15 bytes.
+    assert [name for name in names if len(name) > 15] == []

@@ -2,10 +2,11 @@
 
 use super::client::brokers::addresses;
 use super::client::error::Error;
-use crate::librdkafka::client::{Client, Silent};
+use crate::librdkafka::callbacks::Silent;
+use crate::librdkafka::client::Client;
 use crate::librdkafka::code::Code;
 use crate::librdkafka::conf::Conf;
-use crate::librdkafka::mock::{known, Cluster};
+use crate::librdkafka::mock::{to_enum, Cluster};
 use crate::os::fork::forks;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -89,7 +90,7 @@ impl MockCluster {
     /// The next `times` requests of one kind are answered with `code`.
     pub fn fail_requests(&self, api_key: i16, code: Code, times: usize) -> Result<(), Error> {
         let error =
-            known(code).ok_or_else(|| Error::Misuse(format!("mock cluster: no error has the code {}", code.0)))?;
+            to_enum(code).ok_or_else(|| Error::Misuse(format!("mock cluster: no error has the code {}", code.0)))?;
         self.with("fail_requests", |cluster| {
             cluster.push_errors(api_key, &vec![error; times]);
             Ok(())

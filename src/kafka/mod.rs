@@ -9,7 +9,7 @@ mod consumer;
 mod mock;
 mod producer;
 
-pub use crate::librdkafka::chunk::{Chunk, Parts as MessageParts};
+pub use crate::librdkafka::chunk::{Chunk, MessageParts};
 pub use client::config::{Config, Role};
 pub use client::error::{ConnectionKind, Error, Failure};
 pub use client::log::{Level, LogRecord, LogSink};

@@ -9,7 +9,7 @@ const BYTES: usize = 128 * 1024;
 
 /// Where a message's value ends and its key begins, and which of the two there are.
 #[derive(Clone, Copy)]
-pub struct Parts {
+pub struct MessageParts {
     pub middle: usize,
     pub has_value: bool,
     pub has_key: bool,
@@ -29,17 +29,17 @@ pub struct Bounds {
 
 impl Chunk {
     /// Counts the bytes from `start` on as one message: its value up to `middle`, its key after that.
-    pub fn push(&mut self, start: usize, parts: Parts) {
+    pub fn push(&mut self, start: usize, parts: MessageParts) {
         let value = parts.has_value.then_some(start..parts.middle);
         let key = parts.has_key.then_some(parts.middle..self.bytes.len());
         self.messages.push(Bounds { value, key });
     }
 
     /// Adds a copy of a message.
-    pub fn push_copy(&mut self, bytes: &[u8], parts: Parts) {
+    pub fn push_copy(&mut self, bytes: &[u8], parts: MessageParts) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
-        self.push(start, Parts { middle: start + parts.middle, ..parts });
+        self.push(start, MessageParts { middle: start + parts.middle, ..parts });
     }
 
     pub fn len(&self) -> usize {

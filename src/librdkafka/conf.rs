@@ -16,7 +16,7 @@ pub struct Conf {
 unsafe impl Send for Conf {}
 
 /// Why a property was refused. librdkafka's text may quote the value: never show it as it is.
-pub enum Refused {
+pub enum ConfError {
     UnknownProperty,
     InvalidValue(String),
 }
@@ -27,9 +27,9 @@ impl Conf {
         Conf { raw: unsafe { rd::rd_kafka_conf_new() } }
     }
 
-    pub fn set(&mut self, name: &str, value: &str) -> Result<(), Refused> {
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), ConfError> {
         let (Ok(name), Ok(value)) = (CString::new(name), CString::new(value)) else {
-            return Err(Refused::InvalidValue("it holds a NUL character".to_owned()));
+            return Err(ConfError::InvalidValue("it holds a NUL character".to_owned()));
         };
         let mut why = [0 as c_char; 512];
         // SAFETY: both strings are NUL-terminated and live for the call; `why` is as long as said.
@@ -37,9 +37,9 @@ impl Conf {
             unsafe { rd::rd_kafka_conf_set(self.raw, name.as_ptr(), value.as_ptr(), why.as_mut_ptr(), why.len()) };
         match result {
             OK => Ok(()),
-            rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_UNKNOWN => Err(Refused::UnknownProperty),
+            rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_UNKNOWN => Err(ConfError::UnknownProperty),
             // SAFETY: librdkafka ended the text with NUL within the buffer.
-            _ => Err(Refused::InvalidValue(unsafe { text(why.as_ptr()) })),
+            _ => Err(ConfError::InvalidValue(unsafe { text(why.as_ptr()) })),
         }
     }
 
@@ -77,12 +77,15 @@ impl Drop for Conf {
 pub(super) unsafe fn get(conf: *const rd::rd_kafka_conf_t, name: &str) -> Option<String> {
     let name = CString::new(name).ok()?;
     let mut size = 0;
-    if rd::rd_kafka_conf_get(conf, name.as_ptr(), std::ptr::null_mut(), &mut size) != OK {
-        return None;
+    // SAFETY: the configuration is live. Without a buffer the call says how large it must be, with the terminating NUL.
+    unsafe {
+        if rd::rd_kafka_conf_get(conf, name.as_ptr(), std::ptr::null_mut(), &mut size) != OK {
+            return None;
+        }
+        let mut value = vec![0u8; size];
+        let result = rd::rd_kafka_conf_get(conf, name.as_ptr(), value.as_mut_ptr().cast(), &mut size);
+        (result == OK).then(|| text(value.as_ptr().cast()))
     }
-    let mut value = vec![0u8; size];
-    let result = rd::rd_kafka_conf_get(conf, name.as_ptr(), value.as_mut_ptr().cast(), &mut size);
-    (result == OK).then(|| text(value.as_ptr().cast()))
 }
 
 /// The table of CONFIGURATION.md as librdkafka prints it: "name | C/P | range | default | importance | description".

@@ -9,7 +9,7 @@ use super::client::Client;
 use super::code::Code;
 use super::fetched::Fetched;
 use super::partitions::{read, Entry, PartitionList};
-use super::{code, millis, problem, text, NativeError};
+use super::{check_error, checked, code, millis, text, NativeError};
 
 pub struct NativeConsumer {
     client: Client,
@@ -107,7 +107,7 @@ impl NativeConsumer {
     /// Begins to leave the group; go on with `fetch` until `closed`.
     pub fn begin_close(&self) -> Result<(), NativeError> {
         // SAFETY: client and queue are live.
-        unsafe { problem(rd::rd_kafka_consumer_close_queue(self.client.raw(), self.queue)) }
+        unsafe { check_error(rd::rd_kafka_consumer_close_queue(self.client.raw(), self.queue)) }
     }
 
     pub fn closed(&self) -> bool {
@@ -192,28 +192,11 @@ impl NativeConsumer {
         unsafe {
             let raw = self.client.raw();
             match (cooperative, assign) {
-                (true, true) => problem(rd::rd_kafka_incremental_assign(raw, list.raw())),
-                (true, false) => problem(rd::rd_kafka_incremental_unassign(raw, list.raw())),
-                (false, true) => checked(rd::rd_kafka_assign(raw, list.raw())).map_err(plain),
-                (false, false) => checked(rd::rd_kafka_assign(raw, std::ptr::null())).map_err(plain),
+                (true, true) => check_error(rd::rd_kafka_incremental_assign(raw, list.raw())),
+                (true, false) => check_error(rd::rd_kafka_incremental_unassign(raw, list.raw())),
+                (false, true) => Ok(checked(rd::rd_kafka_assign(raw, list.raw()))?),
+                (false, false) => Ok(checked(rd::rd_kafka_assign(raw, std::ptr::null()))?),
             }
         }
-    }
-}
-
-pub(super) fn plain(code: Code) -> NativeError {
-    NativeError {
-        code,
-        text: code.text().to_owned(),
-        fatal: code == Code::FATAL,
-        retriable: code.retriable(),
-        abortable: false,
-    }
-}
-
-pub(super) fn checked(error: rd::rd_kafka_resp_err_t) -> Result<(), Code> {
-    match code(error) {
-        Code::NONE => Ok(()),
-        failed => Err(failed),
     }
 }

@@ -9,7 +9,7 @@ use super::code::Code;
 use super::fetched::Fetched;
 use super::pinned::refusal_texts::text_of;
 use super::record::Header;
-use super::{code, text};
+use super::{code, copy, text};
 
 /// One message as it goes to librdkafka, which copies all of it.
 #[derive(Clone, Copy)]
@@ -26,7 +26,7 @@ pub struct Payload<'a> {
 }
 
 /// What a delivery report says of one message.
-pub struct Outcome<'a> {
+pub struct DeliveryReport<'a> {
     pub code: Code,
     pub partition: i32,
     pub offset: i64,
@@ -36,7 +36,7 @@ pub struct Outcome<'a> {
     pub(super) message: &'a rd::rd_kafka_message_t,
 }
 
-impl Outcome<'_> {
+impl DeliveryReport<'_> {
     pub fn topic(&self) -> String {
         // SAFETY: the message is live during the report and so is its topic.
         unsafe { text(rd::rd_kafka_topic_name(self.message.rkt)) }
@@ -65,18 +65,12 @@ impl Outcome<'_> {
     }
 }
 
-/// # Safety
-/// `pointer` is null or points to `length` readable bytes.
-pub(super) unsafe fn copy(pointer: *const c_void, length: usize) -> Option<Box<[u8]>> {
-    (!pointer.is_null()).then(|| std::slice::from_raw_parts(pointer.cast::<u8>(), length).into())
-}
-
 /// What a message carries from `produce` to its delivery report, in librdkafka's opaque pointer.
 pub enum Opaque<R> {
     /// An `Arc<R>` of its own.
     Message(Arc<R>),
     /// Its number in a batch, and the batch's: no allocation for it. The lowest bit tells it from a pointer.
-    Slot { batch: u32, index: u32 },
+    InBatch { batch: u32, index: u32 },
 }
 
 const _: () = assert!(usize::BITS >= 64, "a slot packs two numbers into a pointer's 64 bits");
@@ -85,7 +79,7 @@ impl<R> Opaque<R> {
     pub(super) fn into_opaque(self) -> *mut c_void {
         match self {
             Opaque::Message(report) => Arc::into_raw(report).cast_mut().cast(),
-            Opaque::Slot { batch, index } => (((index as usize) << 32) | ((batch as usize) << 1) | 1) as *mut c_void,
+            Opaque::InBatch { batch, index } => (((index as usize) << 32) | ((batch as usize) << 1) | 1) as *mut c_void,
         }
     }
 
@@ -97,7 +91,7 @@ impl<R> Opaque<R> {
             // SAFETY: even, so it is the pointer of an Arc, whose content is aligned to more than one byte.
             return Opaque::Message(unsafe { Arc::from_raw(opaque.cast::<R>()) });
         }
-        Opaque::Slot { batch: (bits as u32) >> 1, index: (bits >> 32) as u32 }
+        Opaque::InBatch { batch: (bits as u32) >> 1, index: (bits >> 32) as u32 }
     }
 }
 

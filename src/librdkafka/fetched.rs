@@ -13,7 +13,7 @@ use super::code::Code;
 use super::partitions::{PartitionList, NO_OFFSET};
 use super::pinned::headers::has_headers;
 use super::record::{Header, Partition, WHOLE};
-use super::{code, text};
+use super::{code, copy, text};
 
 pub struct Fetched {
     raw: *mut rd::rd_kafka_message_t,
@@ -112,20 +112,20 @@ impl Fetched {
     }
 
     /// Whether both are of one partition.
-    pub fn is_next_to(&self, other: &Fetched) -> bool {
+    pub fn is_same_partition(&self, other: &Fetched) -> bool {
         // Both are alive and keep their topics, so one address is one topic.
         self.partition() == other.partition() && self.message().rkt == other.message().rkt
     }
 
     /// Adds it to messages that stand for themselves and those before them: of a row of one partition the last is kept.
-    pub fn add_to(self, rows: &mut Vec<Fetched>) {
+    pub fn push_latest(self, rows: &mut Vec<Fetched>) {
         match rows.last_mut() {
-            Some(last) if last.is_next_to(&self) => *last = self,
+            Some(last) if last.is_same_partition(&self) => *last = self,
             _ => rows.push(self),
         }
     }
 
-    pub fn is_of(&self, partition: &Partition) -> bool {
+    pub fn is_from(&self, partition: &Partition) -> bool {
         self.partition() == partition.id && self.topic_bytes() == partition.topic.as_bytes()
     }
 
@@ -166,8 +166,7 @@ impl Fetched {
                 .filter_map(|index| {
                     let (mut name, mut value, mut length) = (std::ptr::null(), std::ptr::null(), 0);
                     let found = rd::rd_kafka_header_get_all(list, index, &mut name, &mut value, &mut length);
-                    (code(found) == Code::NONE)
-                        .then(|| (text(name), super::delivery_report::copy(value, length).map(Vec::from)))
+                    (code(found) == Code::NONE).then(|| (text(name), copy(value, length).map(Vec::from)))
                 })
                 .collect())
         }

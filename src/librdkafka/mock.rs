@@ -7,7 +7,7 @@ use rdkafka::bindings as rd;
 
 use super::client::{c_string, Client};
 use super::code::Code;
-use super::{code, text};
+use super::{checked, text};
 
 pub struct Cluster {
     raw: *mut rd::rd_kafka_mock_cluster_t,
@@ -41,12 +41,12 @@ impl Cluster {
     pub fn create_topic(&self, name: &str, partitions: i32, replicas: i32) -> Result<(), Code> {
         let name = c_string(name)?;
         // SAFETY: the cluster is live and the name NUL-terminated.
-        result(unsafe { rd::rd_kafka_mock_topic_create(self.raw, name.as_ptr(), partitions, replicas) })
+        checked(unsafe { rd::rd_kafka_mock_topic_create(self.raw, name.as_ptr(), partitions, replicas) })
     }
 
     pub fn set_broker_up(&self, id: i32, up: bool) -> Result<(), Code> {
         // SAFETY: the cluster is live; an unknown id is an error code.
-        result(unsafe {
+        checked(unsafe {
             if up {
                 rd::rd_kafka_mock_broker_set_up(self.raw, id)
             } else {
@@ -57,14 +57,14 @@ impl Cluster {
 
     pub fn set_round_trip_time(&self, id: i32, millis: i32) -> Result<(), Code> {
         // SAFETY: the cluster is live; an unknown id is an error code.
-        result(unsafe { rd::rd_kafka_mock_broker_set_rtt(self.raw, id, millis) })
+        checked(unsafe { rd::rd_kafka_mock_broker_set_rtt(self.raw, id, millis) })
     }
 
     /// `kind` is `group` or `transaction`.
     pub fn set_coordinator(&self, kind: &CStr, key: &str, id: i32) -> Result<(), Code> {
         let key = c_string(key)?;
         // SAFETY: the cluster is live and the texts NUL-terminated; an unknown id is an error code.
-        result(unsafe { rd::rd_kafka_mock_coordinator_set(self.raw, kind.as_ptr(), key.as_ptr(), id) })
+        checked(unsafe { rd::rd_kafka_mock_coordinator_set(self.raw, kind.as_ptr(), key.as_ptr(), id) })
     }
 
     pub fn push_errors(&self, api_key: i16, errors: &[rd::rd_kafka_resp_err_t]) {
@@ -80,15 +80,8 @@ impl Cluster {
     }
 }
 
-fn result(error: rd::rd_kafka_resp_err_t) -> Result<(), Code> {
-    match code(error) {
-        Code::NONE => Ok(()),
-        failed => Err(failed),
-    }
-}
-
 /// The enum that the bindings want, if they know the code.
-pub fn known(code: Code) -> Option<rd::rd_kafka_resp_err_t> {
+pub fn to_enum(code: Code) -> Option<rd::rd_kafka_resp_err_t> {
     rd::rd_kafka_resp_err_t::try_from(code.0).ok()
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use rdkafka::bindings as rd;
 
 use super::code::Code;
-use super::consumer::{checked, plain, NativeConsumer};
+use super::consumer::NativeConsumer;
 use super::partitions::{Entry, PartitionList};
 use super::record::Partition;
-use super::{code, millis, problem, NativeError};
+use super::{check_error, checked, code, millis, NativeError};
 
 impl NativeConsumer {
     pub fn assignment(&self) -> Result<Vec<Entry>, Code> {
@@ -29,37 +29,37 @@ impl NativeConsumer {
     /// As `assign`, also after a cooperative group, whose assignment changes only in parts.
     pub fn replace_assignment(&self, list: &PartitionList) -> Result<(), NativeError> {
         if !self.cooperative() {
-            return self.assign(list).map_err(plain);
+            return Ok(self.assign(list)?);
         }
-        let assigned = self.assignment().map_err(plain)?;
+        let assigned = self.assignment()?;
         if !assigned.is_empty() {
-            self.assign_fewer(&PartitionList::without_offsets(assigned.iter().map(|entry| &entry.partition)))?;
+            self.incremental_unassign(&PartitionList::without_offsets(assigned.iter().map(|entry| &entry.partition)))?;
         }
-        self.assign_more(list)
+        self.incremental_assign(list)
     }
 
     /// Takes on more partitions of one's own choice, without a group.
-    pub fn assign_more(&self, list: &PartitionList) -> Result<(), NativeError> {
+    pub fn incremental_assign(&self, list: &PartitionList) -> Result<(), NativeError> {
         // SAFETY: client and list are live; the list is copied.
-        unsafe { problem(rd::rd_kafka_incremental_assign(self.client().raw(), list.raw())) }
+        unsafe { check_error(rd::rd_kafka_incremental_assign(self.client().raw(), list.raw())) }
     }
 
     /// Gives up some partitions of one's own choice, or of a cooperative group.
-    pub fn assign_fewer(&self, list: &PartitionList) -> Result<(), NativeError> {
+    pub fn incremental_unassign(&self, list: &PartitionList) -> Result<(), NativeError> {
         // SAFETY: client and list are live; the list is copied.
-        unsafe { problem(rd::rd_kafka_incremental_unassign(self.client().raw(), list.raw())) }
+        unsafe { check_error(rd::rd_kafka_incremental_unassign(self.client().raw(), list.raw())) }
     }
 
     /// Moves partitions to the offsets of the list, and discards what is queued of them. What went wrong with one is in its
     /// entry; `STATE` means that it is not being read yet.
     pub fn seek(&self, list: &PartitionList, timeout: Duration) -> Result<Vec<Entry>, NativeError> {
         // SAFETY: client and list are live; librdkafka writes each partition's result into the list.
-        unsafe { problem(rd::rd_kafka_seek_partitions(self.client().raw(), list.raw(), millis(timeout).max(1)))? };
+        unsafe { check_error(rd::rd_kafka_seek_partitions(self.client().raw(), list.raw(), millis(timeout).max(1)))? };
         Ok(list.entries())
     }
 
     /// As `seek`, for partitions that are being read, so that nothing has to be waited for. Returns those that were moved.
-    pub fn seek_again(&self, targets: &[(Partition, i64)]) -> Vec<Partition> {
+    pub fn try_seek(&self, targets: &[(Partition, i64)]) -> Vec<Partition> {
         let list = PartitionList::of(targets.iter().map(|(partition, offset)| (partition, *offset)));
         let entries = self.seek(&list, Duration::from_millis(200)).unwrap_or_default();
         entries.into_iter().filter(|entry| entry.code == Code::NONE).map(|entry| entry.partition).collect()
@@ -79,7 +79,7 @@ impl NativeConsumer {
 
     /// The offsets behind what `fetch` has taken of each partition, markers of transactions included; below 0 where that
     /// is nothing.
-    pub fn taken(&self, list: &PartitionList) -> Result<Vec<Entry>, Code> {
+    pub fn positions(&self, list: &PartitionList) -> Result<Vec<Entry>, Code> {
         // SAFETY: as above.
         checked(unsafe { rd::rd_kafka_position(self.client().raw(), list.raw()) })?;
         Ok(list.entries())
@@ -105,7 +105,7 @@ impl NativeConsumer {
     }
 
     /// Sends a commit of the list, whose answer comes to the client's callback in a later fetch.
-    pub fn commit_behind(&self, list: &PartitionList) -> Result<(), Code> {
+    pub fn commit_async(&self, list: &PartitionList) -> Result<(), Code> {
         // SAFETY: client and list are live; the list is copied.
         checked(unsafe { rd::rd_kafka_commit(self.client().raw(), list.raw(), 1) })
     }
@@ -122,20 +122,15 @@ pub enum OffsetSpec {
 }
 
 /// A question for offsets under way (KIP-396, ListOffsets).
-pub struct OffsetQuestion {
+pub struct OffsetQuery {
     queue: *mut rd::rd_kafka_queue_t,
 }
 
 // SAFETY: the queue is locked inside librdkafka.
-unsafe impl Send for OffsetQuestion {}
+unsafe impl Send for OffsetQuery {}
 
 impl NativeConsumer {
-    pub fn ask_offsets(
-        &self,
-        wanted: &[(Entry, OffsetSpec)],
-        committed_only: bool,
-        timeout: Duration,
-    ) -> OffsetQuestion {
+    pub fn list_offsets(&self, wanted: &[(Entry, OffsetSpec)], committed_only: bool, timeout: Duration) -> OffsetQuery {
         let mut list = PartitionList::new();
         for (entry, spec) in wanted {
             let offset = match spec {
@@ -154,7 +149,7 @@ impl NativeConsumer {
         // SAFETY: client and list are live and copied by the call, as the options are. The queue is owned by the question.
         unsafe {
             let raw = self.client().raw();
-            let question = OffsetQuestion { queue: rd::rd_kafka_queue_new(raw) };
+            let question = OffsetQuery { queue: rd::rd_kafka_queue_new(raw) };
             let options = rd::rd_kafka_AdminOptions_new(raw, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS);
             let error = rd::rd_kafka_AdminOptions_set_isolation_level(options, level);
             if !error.is_null() {
@@ -168,7 +163,7 @@ impl NativeConsumer {
     }
 }
 
-impl OffsetQuestion {
+impl OffsetQuery {
     /// The offsets with their timestamps, -1 where there is none, if the answer comes within `timeout`.
     pub fn answer(&self, timeout: Duration) -> Option<Result<Vec<(Entry, i64)>, Code>> {
         // SAFETY: the queue is live; the event is ours until its destroy, and all it shows lives as long.
@@ -198,7 +193,7 @@ impl OffsetQuestion {
     }
 }
 
-impl Drop for OffsetQuestion {
+impl Drop for OffsetQuery {
     fn drop(&mut self) {
         // SAFETY: owned, and given back once.
         unsafe { rd::rd_kafka_queue_destroy(self.queue) }

@@ -9,45 +9,12 @@ use std::time::Duration;
 use rdkafka::bindings as rd;
 
 use super::chunk::{Bounds, Chunk};
-use super::client::{c_string, Client};
+use super::client::{Client, Topic};
 use super::code::Code;
-use super::delivery_report::{raw_parts, NativeHeaders, Opaque, Outcome, Payload};
-use super::pinned::refusal_texts::blame;
+use super::delivery_report::{raw_parts, DeliveryReport, NativeHeaders, Opaque, Payload};
 use super::pinned::timestamp_zero;
+use super::rejected_batch::explain;
 use super::{code, millis, text};
-
-/// A topic handle. Kept per topic: looking the topic up by name costs as much as the rest of a send.
-pub struct Topic {
-    raw: *mut rd::rd_kafka_topic_t,
-}
-
-// SAFETY: topic handles are reference counted and locked inside librdkafka.
-unsafe impl Send for Topic {}
-unsafe impl Sync for Topic {}
-
-impl Topic {
-    pub(super) fn local(client: &Client, name: &str) -> Result<Self, Code> {
-        let name = c_string(name)?;
-        // SAFETY: the client is live, the name NUL-terminated; a null configuration means the client's defaults.
-        let raw = unsafe { rd::rd_kafka_topic_new(client.raw(), name.as_ptr(), std::ptr::null_mut()) };
-        if raw.is_null() {
-            // SAFETY: reads the calling thread's last error.
-            return Err(code(unsafe { rd::rd_kafka_last_error() }));
-        }
-        Ok(Topic { raw })
-    }
-
-    pub(super) fn raw(&self) -> *mut rd::rd_kafka_topic_t {
-        self.raw
-    }
-}
-
-impl Drop for Topic {
-    fn drop(&mut self) {
-        // SAFETY: owned, and released once. Every owner of topics drops them before the client.
-        unsafe { rd::rd_kafka_topic_destroy(self.raw) }
-    }
-}
 
 /// How many messages go to librdkafka in one call.
 const AT_ONCE: usize = 128;
@@ -75,7 +42,7 @@ impl<R: Send + Sync + 'static> NativeProducer<R> {
     }
 
     pub fn topic(&self, name: &str) -> Result<Topic, Code> {
-        Topic::local(&self.client, name)
+        Topic::new(&self.client, name)
     }
 
     /// Enqueues one message. librdkafka copies it; what it carries comes back through `poll`, or here if it was refused.
@@ -92,7 +59,7 @@ impl<R: Send + Sync + 'static> NativeProducer<R> {
 
     /// Enqueues the messages of `chunk` from number `from` on as messages of a batch, the first with index `index`; hands
     /// those that cannot be taken to `refused`. Returns how many it is done with, and what stopped it before the end.
-    pub fn produce_sheaf(
+    pub fn produce_chunk(
         &self,
         topic: &Topic,
         partition: i32,
@@ -115,13 +82,13 @@ impl<R: Send + Sync + 'static> NativeProducer<R> {
                 message.len = len;
                 message.key = key.cast_mut();
                 message.key_len = key_len;
-                message._private = Opaque::<R>::Slot { batch, index }.into_opaque();
+                message._private = Opaque::<R>::InBatch { batch, index }.into_opaque();
             }
             // SAFETY: the first `bounds.len()` of `raw` are filled, and the bytes they point to live for the call; F_COPY
             // has librdkafka copy them. The topic is of this live client.
             unsafe {
                 rd::rd_kafka_produce_batch(
-                    topic.raw,
+                    topic.raw(),
                     partition,
                     rd::RD_KAFKA_MSG_F_COPY,
                     raw.as_mut_ptr().cast(),
@@ -149,7 +116,7 @@ impl<R: Send + Sync + 'static> NativeProducer<R> {
         // SAFETY: the topic is of this live client; F_COPY makes librdkafka copy the value, and it always copies the key.
         let status = unsafe {
             rd::rd_kafka_produce(
-                topic.raw,
+                topic.raw(),
                 payload.partition,
                 rd::RD_KAFKA_MSG_F_COPY,
                 value.cast_mut(),
@@ -178,7 +145,7 @@ impl<R: Send + Sync + 'static> NativeProducer<R> {
             let result = code(rd::rd_kafka_producev(
                 self.client.raw(),
                 v::RD_KAFKA_VTYPE_RKT,
-                topic.raw,
+                topic.raw(),
                 v::RD_KAFKA_VTYPE_PARTITION,
                 payload.partition,
                 v::RD_KAFKA_VTYPE_MSGFLAGS,
@@ -207,7 +174,7 @@ impl<R: Send + Sync + 'static> NativeProducer<R> {
 
     /// Waits for delivery reports, hands each to `take`, and passes on what else the queue has: in event mode
     /// errors and statistics come as events too, not to their callbacks. Returns how many there were.
-    pub fn poll(&self, timeout: Duration, mut take: impl FnMut(Opaque<R>, Outcome<'_>)) -> usize {
+    pub fn poll(&self, timeout: Duration, mut take: impl FnMut(Opaque<R>, DeliveryReport<'_>)) -> usize {
         // SAFETY: the queue is live. The event is ours until its destroy, and its messages live as long. Each message's
         // opaque pointer is one that `into_opaque` made, and librdkafka reports each message once.
         unsafe {
@@ -219,9 +186,9 @@ impl<R: Send + Sync + 'static> NativeProducer<R> {
             let kind = rd::rd_kafka_event_type(event);
             if kind == rd::RD_KAFKA_EVENT_ERROR {
                 let error = code(rd::rd_kafka_event_error(event));
-                self.client.tell(|to| to.error(error, &text(rd::rd_kafka_event_error_string(event))));
+                self.client.notify(|to| to.error(error, &text(rd::rd_kafka_event_error_string(event))));
             } else if kind == rd::RD_KAFKA_EVENT_STATS {
-                self.client.tell(|to| to.statistics(&text(rd::rd_kafka_event_stats(event))));
+                self.client.notify(|to| to.statistics(&text(rd::rd_kafka_event_stats(event))));
             } else if kind == rd::RD_KAFKA_EVENT_DR {
                 // One event has the messages of one batch, which all arrived or all failed.
                 let mut failed = Vec::new();
@@ -232,7 +199,7 @@ impl<R: Send + Sync + 'static> NativeProducer<R> {
                     }
                     let message = &*message;
                     let carried = Opaque::from_opaque(message._private);
-                    let outcome = Outcome {
+                    let outcome = DeliveryReport {
                         code: Code(std::ptr::addr_of!(message.err).cast::<i32>().read()),
                         partition: message.partition,
                         offset: message.offset,
@@ -247,7 +214,7 @@ impl<R: Send + Sync + 'static> NativeProducer<R> {
                         failed.push((carried, outcome));
                     }
                 }
-                blame(&mut failed);
+                explain(&mut failed);
                 failed.into_iter().for_each(|(carried, outcome)| take(carried, outcome));
             }
             rd::rd_kafka_event_destroy(event);

@@ -1,67 +1,46 @@
 //! librdkafka's transactions: each call takes a short time at most and is called again to go on, where librdkafka allows it.
 
-use std::ffi::{c_char, c_uint, c_void};
+use std::ffi::c_void;
 use std::time::Duration;
 
 use rdkafka::bindings as rd;
 
 use super::client::{c_string, Client};
 use super::partitions::PartitionList;
-use super::{millis, problem, NativeError};
+use super::pinned::internal;
+use super::{check_error, millis, NativeError};
 
 /// Who consumes, as the broker wants to know it with offsets: librdkafka's own form, as bytes that belong to nobody.
 #[derive(Clone)]
 pub struct GroupMetadata(Vec<u8>);
-
-extern "C" {
-    /// `void rd_kafka_txn_set_abortable_error0(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_bool_t requires_epoch_bump,
-    /// const char *fmt, ...)`, where `rd_bool_t` is a `uint8_t`.
-    fn rd_kafka_txn_set_abortable_error0(
-        rk: *mut rd::rd_kafka_t,
-        error: rd::rd_kafka_resp_err_t,
-        requires_epoch_bump: c_uint,
-        format: *const c_char,
-        ...
-    );
-}
 
 impl Client {
     /// Has the abort that comes next give the producer a new epoch. Where a broker refused messages, it misses their sequence
     /// numbers: librdkafka 2.12 counts on, and the next transaction that writes to the same partition fails for that.
     pub fn bump_epoch_after_abort(&self, why: &str) {
         let Ok(why) = c_string(why) else { return };
-        // SAFETY: the handle is live, and both strings are NUL-terminated and read during the call. The function
-        // (rdkafka_txnmgr.c) takes librdkafka's own lock; in a transaction that has failed it sets the flag and nothing
-        // else, in one that has not it fails it first. It is internal, as `rd_kafka_idemp_start` is: see there.
-        unsafe {
-            rd_kafka_txn_set_abortable_error0(
-                self.raw(),
-                rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_INVALID_RECORD,
-                1,
-                c"%s".as_ptr(),
-                why.as_ptr(),
-            );
-        }
+        // SAFETY: the handle is live.
+        unsafe { internal::require_epoch_bump(self.raw(), &why) }
     }
 
     pub fn init_transactions(&self, timeout: Duration) -> Result<(), NativeError> {
         // SAFETY: the client is live; the error that comes back is ours.
-        unsafe { problem(rd::rd_kafka_init_transactions(self.raw(), millis(timeout))) }
+        unsafe { check_error(rd::rd_kafka_init_transactions(self.raw(), millis(timeout))) }
     }
 
     pub fn begin_transaction(&self) -> Result<(), NativeError> {
         // SAFETY: as above.
-        unsafe { problem(rd::rd_kafka_begin_transaction(self.raw())) }
+        unsafe { check_error(rd::rd_kafka_begin_transaction(self.raw())) }
     }
 
     pub fn commit_transaction(&self, timeout: Duration) -> Result<(), NativeError> {
         // SAFETY: as above.
-        unsafe { problem(rd::rd_kafka_commit_transaction(self.raw(), millis(timeout))) }
+        unsafe { check_error(rd::rd_kafka_commit_transaction(self.raw(), millis(timeout))) }
     }
 
     pub fn abort_transaction(&self, timeout: Duration) -> Result<(), NativeError> {
         // SAFETY: as above.
-        unsafe { problem(rd::rd_kafka_abort_transaction(self.raw(), millis(timeout))) }
+        unsafe { check_error(rd::rd_kafka_abort_transaction(self.raw(), millis(timeout))) }
     }
 
     /// Not to be called again to go on: an answer that comes after `timeout` is lost.
@@ -75,14 +54,14 @@ impl Client {
         // SAFETY: client and list are live, the bytes as long as said. The metadata that is read from them is ours until
         // its destroy; the call copies both.
         unsafe {
-            problem(rd::rd_kafka_consumer_group_metadata_read(
+            check_error(rd::rd_kafka_consumer_group_metadata_read(
                 &mut metadata,
                 group.0.as_ptr().cast::<c_void>(),
                 group.0.len(),
             ))?;
             let sent = rd::rd_kafka_send_offsets_to_transaction(self.raw(), offsets.raw(), metadata, millis(timeout));
             rd::rd_kafka_consumer_group_metadata_destroy(metadata);
-            problem(sent)
+            check_error(sent)
         }
     }
 
@@ -95,7 +74,7 @@ impl Client {
                 return None;
             }
             let (mut buffer, mut size) = (std::ptr::null_mut(), 0);
-            let written = problem(rd::rd_kafka_consumer_group_metadata_write(metadata, &mut buffer, &mut size));
+            let written = check_error(rd::rd_kafka_consumer_group_metadata_write(metadata, &mut buffer, &mut size));
             rd::rd_kafka_consumer_group_metadata_destroy(metadata);
             Some(written.map(|()| {
                 let bytes = std::slice::from_raw_parts(buffer.cast::<u8>().cast_const(), size).to_vec();

@@ -8,7 +8,7 @@ use super::defaults::{defaults, BOOTSTRAP_DEFAULT, KEPT};
 use super::error::Error;
 use super::properties::{table, Property, ValueType};
 use super::redaction::redacted;
-use crate::librdkafka::conf::{Conf, Refused};
+use crate::librdkafka::conf::{Conf, ConfError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -207,8 +207,8 @@ impl Config {
         let Err(refused) = conf.set(name, value) else { return Ok(()) };
         let role = self.role.name();
         let message = match refused {
-            Refused::UnknownProperty => format!("{role}: this build of librdkafka has no option '{name}'"),
-            Refused::InvalidValue(why) => {
+            ConfError::UnknownProperty => format!("{role}: this build of librdkafka has no option '{name}'"),
+            ConfError::InvalidValue(why) => {
                 format!("{role}: the value of '{given_as}' is not valid for {name}: {}", self.redacted(&why))
             }
         };

@@ -29,7 +29,7 @@ pub fn connect(
     loop {
         // Each round repeats the request, which also keeps librdkafka connecting. An answer that takes longer than a round
         // counts, too: the cluster's id is known after it.
-        if client.answers(deadline.step(ROUND)).is_ok() || client.knows_cluster() {
+        if client.ping(deadline.step(ROUND)).is_ok() || client.knows_cluster() {
             await_reconnect(client, deadline, interrupt)?;
             brokers.answered();
             return Ok(());
@@ -54,7 +54,7 @@ fn await_reconnect(client: &Client, deadline: Deadline, interrupt: Interrupt<'_>
     const ROUNDS: usize = 4;
     const ROUND: Duration = Duration::from_millis(150);
     for _ in 0..ROUNDS {
-        if client.answers(deadline.step(ROUND)).is_ok() {
+        if client.ping(deadline.step(ROUND)).is_ok() {
             break;
         }
         check(interrupt)?;

@@ -63,7 +63,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         if offsets.is_empty() {
             return Ok(());
         }
-        native.commit_behind(&list_of(&offsets)).map_err(|code| failed(&offsets, code, code.text()))
+        native.commit_async(&list_of(&offsets)).map_err(|code| failed(&offsets, code, code.text()))
     }
 
     /// Whether what is done is committed without being asked for. A mock takes commits of members alone once its group has

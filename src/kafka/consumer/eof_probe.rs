@@ -11,7 +11,8 @@ use std::time::Duration;
 use crate::kafka::client::background;
 use crate::kafka::client::config::{Config, Role};
 use crate::kafka::client::error::Error;
-use crate::librdkafka::client::{Client, Silent};
+use crate::librdkafka::callbacks::Silent;
+use crate::librdkafka::client::Client;
 use crate::librdkafka::code::Code;
 use crate::librdkafka::consumer::NativeConsumer;
 use crate::librdkafka::partitions::PartitionList;
@@ -63,7 +64,7 @@ impl EofProbe {
             native.fetch(Duration::ZERO, 100, &mut fetched);
         }
         for message in fetched.iter().filter(|message| matches!(message.code(), Code::NONE | Code::PARTITION_EOF)) {
-            if let Some(index) = self.pending.iter().position(|partition| message.is_of(partition)) {
+            if let Some(index) = self.pending.iter().position(|partition| message.is_from(partition)) {
                 found.push((self.pending.swap_remove(index), message.offset()));
             }
         }

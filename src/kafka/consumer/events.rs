@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::PoisonError;
 
 use super::{ConsumerContext, ConsumerHooks};
-use crate::librdkafka::client::{Client, ClientEvents};
+use crate::librdkafka::callbacks::ClientEvents;
 use crate::librdkafka::code::Code;
 use crate::librdkafka::partitions::Entry;
 
@@ -56,7 +56,7 @@ impl<H: ConsumerHooks> ClientEvents for ConsumerContext<H> {
         self.hooks.statistics(json);
     }
 
-    fn rebalance(&self, _client: &Client, code: Code, partitions: &[Entry]) {
+    fn rebalance(&self, code: Code, partitions: &[Entry]) {
         self.queue(QueuedEvent::Rebalance { assign: code == Code::ASSIGN_PARTITIONS, partitions: partitions.to_vec() });
     }
 

@@ -42,7 +42,7 @@ impl ReadState {
         if incoming.code() != Code::NONE {
             return false;
         }
-        let Some(expected) = self.expected_positions.iter_mut().find(|expected| incoming.is_of(&expected.partition))
+        let Some(expected) = self.expected_positions.iter_mut().find(|expected| incoming.is_from(&expected.partition))
         else {
             return false;
         };

@@ -43,7 +43,7 @@ impl ReadState {
             }
         }
         if !due.is_empty() {
-            for partition in native.seek_again(&due) {
+            for partition in native.try_seek(&due) {
                 if let Some(seek) = self.pending_seeks.get_mut(&partition) {
                     seek.exact = true;
                 }
@@ -105,7 +105,7 @@ impl<H: ConsumerHooks> Consumer<H> {
                 continue;
             }
             if incoming.is_unreadable() {
-                if seek_again.iter().any(|(partition, _)| incoming.is_of(partition)) {
+                if seek_again.iter().any(|(partition, _)| incoming.is_from(partition)) {
                     continue;
                 }
                 self.skip_unreadable(native, state, &mut incoming, &mut seek_again);
@@ -116,12 +116,12 @@ impl<H: ConsumerHooks> Consumer<H> {
             }
             state.read_errors.received(&incoming);
             // Once for a row of messages of one partition. What comes of it after an unreadable one is dropped.
-            if incoming.is_unreadable() || fetched.peek().is_none_or(|next| !next.is_next_to(&incoming)) {
+            if incoming.is_unreadable() || fetched.peek().is_none_or(|next| !next.is_same_partition(&incoming)) {
                 state.received.add(&incoming);
             }
             count += 1;
             bytes += incoming.size() as u64;
-            let paused = !state.paused.is_empty() && state.paused.iter().any(|partition| incoming.is_of(partition));
+            let paused = !state.paused.is_empty() && state.paused.iter().any(|partition| incoming.is_from(partition));
             if paused {
                 state.held.push(incoming);
             } else {
@@ -131,7 +131,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         let stopped_again = state.read_errors.take_restarts();
         result = result.and(self.restart(native, state, &stopped_again));
         if !seek_again.is_empty() {
-            let moved = native.seek_again(&seek_again);
+            let moved = native.try_seek(&seek_again);
             let stray =
                 seek_again.iter().map(|(partition, _)| partition).filter(|partition| !moved.contains(partition));
             stray.for_each(|partition| state.received.forget(partition));
@@ -142,7 +142,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         // What the program has chosen itself is not the group's to revoke.
         if state.subscriptions.manual().is_none() && self.context.has_revocation() {
             // Void from now on, before anybody is told.
-            let gone = |message: &Fetched| self.context.is_revoked(|entry| message.is_of(&entry.partition));
+            let gone = |message: &Fetched| self.context.is_revoked(|entry| message.is_from(&entry.partition));
             state.drop_buffered(gone);
         }
         result
@@ -244,7 +244,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     pub(super) fn raise_if_unreachable(&self, native: &Arc<NativeConsumer>) -> Result<(), Error> {
         let Some(limit) = self.settings.unreachable_timeout else { return Ok(()) };
         let asked = native.clone();
-        if self.outage.unreachable_for(move |timeout| asked.client().answers(timeout).is_ok()) < limit {
+        if self.outage.unreachable_for(move |timeout| asked.client().ping(timeout).is_ok()) < limit {
             return Ok(());
         }
         self.outage.restart();
@@ -262,10 +262,10 @@ fn is_before_seek(state: &mut ReadState, incoming: &Fetched, seek_again: &mut Ve
     if incoming.code() != Code::NONE {
         return false;
     }
-    if seek_again.iter().any(|(partition, _)| incoming.is_of(partition)) {
+    if seek_again.iter().any(|(partition, _)| incoming.is_from(partition)) {
         return true;
     }
-    let seek = state.pending_seeks.iter().find(|(partition, _)| incoming.is_of(partition));
+    let seek = state.pending_seeks.iter().find(|(partition, _)| incoming.is_from(partition));
     let Some((partition, offset)) = seek.map(|(partition, seek)| (partition.clone(), seek.offset)) else {
         return false;
     };

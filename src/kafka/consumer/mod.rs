@@ -210,7 +210,7 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     pub fn ping(&self, timeout: Duration, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let native = self.open("ping")?;
-        request(&self.context.brokers, "ping", timeout, interrupt, move |step| native.client().answers(step))
+        request(&self.context.brokers, "ping", timeout, interrupt, move |step| native.client().ping(step))
     }
 
     pub fn metrics(&self) -> ConsumerMetrics {

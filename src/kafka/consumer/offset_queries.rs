@@ -59,7 +59,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             .collect();
         loop {
             let left = deadline.step(timeout).max(TICK);
-            let question = native.ask_offsets(&wanted, self.settings.committed_only, left);
+            let question = native.list_offsets(&wanted, self.settings.committed_only, left);
             let answer = loop {
                 if let Some(answer) = question.answer(deadline.step(TICK)) {
                     break answer;
@@ -136,7 +136,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         let state = self.lock_state();
         let native = self.open("position")?;
         let taken = native
-            .taken(&PartitionList::without_offsets(partitions))
+            .positions(&PartitionList::without_offsets(partitions))
             .map_err(|code| Error::failed("position", code, ""))?;
         for partition in partitions {
             let taken = taken.iter().find(|entry| entry.partition == *partition && entry.offset >= 0);

@@ -85,8 +85,8 @@ impl ReadState {
 
     /// Drops what was fetched of a partition and not handed out.
     pub(super) fn drop_fetched(&mut self, partition: &Partition) {
-        self.buffer.retain(|message| !message.is_of(partition));
-        self.held.retain(|message| !message.is_of(partition));
+        self.buffer.retain(|message| !message.is_from(partition));
+        self.held.retain(|message| !message.is_from(partition));
         self.pending_seeks.remove(partition);
         self.unreadable.remove(partition);
         self.dropped.remove(partition);
@@ -107,7 +107,7 @@ impl ReadState {
     /// Another member reads this partition now, and commits its offsets.
     pub(super) fn forget(&mut self, partition: &Partition) {
         self.drop_fetched(partition);
-        self.returned.retain(|message| !message.is_of(partition));
+        self.returned.retain(|message| !message.is_from(partition));
         self.paused.remove(partition);
         self.starts.remove(partition);
         self.processed.forget(partition);
@@ -121,7 +121,7 @@ impl ReadState {
         }
         let (held, paused) = (std::mem::take(&mut self.held), &self.paused);
         let (stays, back): (Vec<_>, Vec<_>) =
-            held.into_iter().partition(|message| paused.iter().any(|partition| message.is_of(partition)));
+            held.into_iter().partition(|message| paused.iter().any(|partition| message.is_from(partition)));
         self.held = stays;
         put_first(&mut self.buffer, back);
     }
@@ -227,7 +227,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     /// The caller passed these messages on; they are done when the next one is asked for.
     pub fn mark_returned(&self, messages: impl IntoIterator<Item = Fetched>) {
         match self.try_lock_state() {
-            Some(mut state) => messages.into_iter().for_each(|message| message.add_to(&mut state.returned)),
+            Some(mut state) => messages.into_iter().for_each(|message| message.push_latest(&mut state.returned)),
             None => self.defer(|deferred| deferred.returned.extend(messages)),
         }
     }
@@ -247,7 +247,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         if deferred.abandoned {
             state.returned.clear();
         }
-        deferred.returned.into_iter().for_each(|message| message.add_to(&mut state.returned));
+        deferred.returned.into_iter().for_each(|message| message.push_latest(&mut state.returned));
         put_first(&mut state.buffer, deferred.put_back);
     }
 

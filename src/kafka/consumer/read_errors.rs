@@ -103,10 +103,10 @@ impl ReadErrors {
         if self.errors.is_empty() && self.started.is_empty() {
             return;
         }
-        self.started.retain(|(started, _)| !message.is_of(started));
+        self.started.retain(|(started, _)| !message.is_from(started));
         self.errors.retain(|ReadError { partition, .. }| {
             let whole = partition.id == WHOLE && partition.is_within(&message.topic());
-            !whole && !message.is_of(partition)
+            !whole && !message.is_from(partition)
         });
     }
 
@@ -175,7 +175,8 @@ impl<H: ConsumerHooks> Consumer<H> {
         if native.eager() {
             // An eager group's assignment changes only as a whole.
             let assigned = self.assignment()?;
-            let taken = native.taken(&PartitionList::without_offsets(&assigned)).map_err(|code| failed(code, ""))?;
+            let taken =
+                native.positions(&PartitionList::without_offsets(&assigned)).map_err(|code| failed(code, ""))?;
             let place = |partition: &Partition| {
                 let target = stopped.iter().find(|(stopped, _)| stopped == partition).map(|(_, offset)| *offset);
                 let seek = || state.pending_seeks.get(partition).map(|seek| seek.offset);
@@ -188,8 +189,8 @@ impl<H: ConsumerHooks> Consumer<H> {
             native.assign(&list).map_err(|code| failed(code, ""))?;
             state.begin_at(all);
         } else {
-            native.assign_fewer(&list).map_err(|problem| failed(problem.code, &problem.text))?;
-            native.assign_more(&list).map_err(|problem| failed(problem.code, &problem.text))?;
+            native.incremental_unassign(&list).map_err(|problem| failed(problem.code, &problem.text))?;
+            native.incremental_assign(&list).map_err(|problem| failed(problem.code, &problem.text))?;
         }
         if !state.paused.is_empty() {
             // librdkafka forgets with an assignment what was paused.

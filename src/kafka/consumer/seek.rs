@@ -18,10 +18,10 @@ impl ReadState {
     /// The next offset to hand out, as far as that is known here. `taken` is where the fetches are, which is behind markers of
     /// transactions at the end, too.
     pub(super) fn position(&self, partition: &Partition, taken: Option<i64>) -> Option<i64> {
-        let fetched = self.held.iter().chain(&self.buffer).filter(|message| message.is_of(partition));
+        let fetched = self.held.iter().chain(&self.buffer).filter(|message| message.is_from(partition));
         let dropped = self.dropped.get(partition).copied();
         fetched.map(|message| message.offset()).min().or(dropped).or_else(|| {
-            let returned = self.returned.iter().rev().find(|message| message.is_of(partition));
+            let returned = self.returned.iter().rev().find(|message| message.is_from(partition));
             let read_to = returned
                 .map(|message| message.offset() + 1)
                 .or_else(|| self.processed.next(partition))
@@ -110,7 +110,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         state.paused.extend(partitions.iter().cloned());
         let (held, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut state.buffer)
             .into_iter()
-            .partition(|message| partitions.iter().any(|partition| message.is_of(partition)));
+            .partition(|message| partitions.iter().any(|partition| message.is_from(partition)));
         state.held.extend(held);
         state.buffer.extend(rest);
         Ok(())

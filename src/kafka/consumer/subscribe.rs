@@ -78,7 +78,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         let gone: Vec<Partition> = self.assignment()?.into_iter().filter(is_gone).collect();
         if !gone.is_empty() {
             native
-                .assign_fewer(&PartitionList::without_offsets(&gone))
+                .incremental_unassign(&PartitionList::without_offsets(&gone))
                 .map_err(|problem| Error::failed("cannot give up partitions", problem.code, &problem.text))?;
             gone.iter().for_each(|partition| state.forget(partition));
         }
@@ -178,7 +178,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         };
         if !chosen {
             native
-                .assign_more(&list)
+                .incremental_assign(&list)
                 .map_err(|problem| Error::failed("cannot take on partitions", problem.code, &problem.text))?;
         }
         if over {

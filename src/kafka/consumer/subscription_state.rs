@@ -129,7 +129,7 @@ impl ReadState {
     /// The program's own choice, from where reading stands.
     pub(super) fn manual_positions(&self, native: &NativeConsumer) -> Vec<(Partition, i64)> {
         let manual = self.subscriptions.manual().unwrap_or_default();
-        let fetched = native.taken(&PartitionList::without_offsets(manual.iter().map(|(partition, _)| partition)));
+        let fetched = native.positions(&PartitionList::without_offsets(manual.iter().map(|(partition, _)| partition)));
         let fetched = fetched.unwrap_or_default();
         let position = |(partition, start): &(Partition, i64)| {
             let seek = self.pending_seeks.get(partition).map(|seek| seek.offset);

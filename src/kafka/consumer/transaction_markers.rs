@@ -37,13 +37,13 @@ impl ReceivedPositions {
     /// librdkafka's position counts what was dropped, or an error with an offset, which it takes for a message
     /// (rdkafka_queue.c:830).
     pub(super) fn invalidate(&mut self, incoming: &Fetched) {
-        self.partitions.retain(|(partition, _)| !incoming.is_of(partition));
+        self.partitions.retain(|(partition, _)| !incoming.is_from(partition));
     }
 
     /// All messages of its partition up to this one were received.
     pub(super) fn add(&mut self, message: &Fetched) {
         let next = message.offset() + 1;
-        match self.partitions.iter_mut().find(|(partition, _)| message.is_of(partition)) {
+        match self.partitions.iter_mut().find(|(partition, _)| message.is_from(partition)) {
             Some((_, known)) => *known = if next < *known { UNRELIABLE } else { next },
             None => self.partitions.push((message.topic_partition(), next)),
         }
@@ -78,7 +78,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     /// Has the next commit include the markers after the messages that are done. Never moves an offset backwards.
     pub(super) fn store_after_markers(&self, native: &NativeConsumer, state: &mut ReadState) {
         let list = PartitionList::without_offsets(state.fully_processed());
-        let Ok(positions) = native.taken(&list) else { return };
+        let Ok(positions) = native.positions(&list) else { return };
         let mut passed = PartitionList::new();
         for entry in positions {
             let partition = &entry.partition;

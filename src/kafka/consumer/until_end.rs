@@ -43,7 +43,7 @@ impl IdleTimer {
 impl UntilEnd {
     /// Whether a message lies before the end.
     fn covers(&self, message: &Fetched) -> bool {
-        self.ends.iter().any(|(partition, end)| message.is_of(partition) && message.offset() < *end)
+        self.ends.iter().any(|(partition, end)| message.is_from(partition) && message.offset() < *end)
     }
 }
 
@@ -131,7 +131,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         ends.retain(|partition, _| !assigned_now || assigned.contains(partition));
         let list = PartitionList::without_offsets(ends.keys());
         // Behind the last message there may be markers of transactions, which librdkafka passes by itself.
-        let taken = native.taken(&list).map_err(|code| Error::failed("until_end", code, ""))?;
+        let taken = native.positions(&list).map_err(|code| Error::failed("until_end", code, ""))?;
         let taken: HashMap<Partition, i64> =
             taken.into_iter().filter(|entry| entry.offset >= 0).map(|entry| (entry.partition, entry.offset)).collect();
         let state = self.lock(&self.state);

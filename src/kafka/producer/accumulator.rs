@@ -13,7 +13,7 @@ use super::batch::Batch;
 use super::reports::Shared;
 use super::{Open, ProducerHooks};
 use crate::kafka::client::error::Error;
-use crate::librdkafka::chunk::{Chunk, Parts};
+use crate::librdkafka::chunk::{Chunk, MessageParts};
 use crate::librdkafka::record::Header;
 use crate::os::fork::forks;
 
@@ -64,7 +64,7 @@ impl Accumulator {
     }
 
     /// Adds a message. Returns whether it is time to hand over; None, and nothing is added, while another thread does that.
-    pub(super) fn add(&self, bytes: &[u8], parts: Parts) -> Option<bool> {
+    pub(super) fn add(&self, bytes: &[u8], parts: MessageParts) -> Option<bool> {
         let mut content = match self.content.try_lock() {
             Ok(content) => content,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),

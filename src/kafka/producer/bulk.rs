@@ -13,7 +13,7 @@ use super::{Open, Producer, ProducerHooks};
 use crate::kafka::client::error::Error;
 use crate::kafka::client::error::Failure;
 use crate::kafka::client::wait::{Deadline, Interrupt, TICK};
-use crate::librdkafka::chunk::{Chunk, Parts};
+use crate::librdkafka::chunk::{Chunk, MessageParts};
 use crate::librdkafka::code::Code;
 use crate::librdkafka::delivery_report::{Opaque, Payload};
 use crate::librdkafka::record::Header;
@@ -45,7 +45,7 @@ impl<H: ProducerHooks> Producer<H> {
 
     /// Adds a message to those that are gathered. Returns whether it is time to hand them over; None, and nothing is added, while
     /// another thread does that.
-    pub fn accumulate(&self, accumulator: &Accumulator, bytes: &[u8], parts: Parts) -> Option<bool> {
+    pub fn accumulate(&self, accumulator: &Accumulator, bytes: &[u8], parts: MessageParts) -> Option<bool> {
         let due = accumulator.add(bytes, parts)?;
         self.shared.accumulators.wake();
         Some(due)
@@ -152,7 +152,7 @@ impl<H: ProducerHooks> Shared<H> {
             failed += 1;
         };
         let (done, stopped) = if headers.is_empty() {
-            open.native.produce_sheaf(handle, partition, chunk, from, (batch.number, first), |index, bounds, code| {
+            open.native.produce_chunk(handle, partition, chunk, from, (batch.number, first), |index, bounds, code| {
                 fail(index, chunk.part(&bounds.value), chunk.part(&bounds.key), code);
             })
         } else {
@@ -163,7 +163,7 @@ impl<H: ProducerHooks> Shared<H> {
                 let (key, value) = (chunk.part(&bounds.key), chunk.part(&bounds.value));
                 let payload = Payload { partition, key, value, timestamp_ms: None, headers, forwarded: None };
                 let index = first + done as u32;
-                match open.native.produce(handle, &payload, Opaque::Slot { batch: batch.number, index }) {
+                match open.native.produce(handle, &payload, Opaque::InBatch { batch: batch.number, index }) {
                     Ok(()) => {}
                     Err((code @ (Code::QUEUE_FULL | Code::FATAL | Code::STATE), _)) => {
                         stopped = Some(code);

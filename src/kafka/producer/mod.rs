@@ -27,10 +27,10 @@ use super::client::connect::{connect, request};
 use super::client::error::Error;
 use super::client::log::{LogSink, LogThrottle};
 use super::client::wait::{check, Deadline, Interrupt, TICK};
-use crate::librdkafka::client::Client;
+use crate::librdkafka::client::{Client, Topic};
 use crate::librdkafka::code::Code;
 use crate::librdkafka::delivery_report::{Opaque, Payload};
-use crate::librdkafka::producer::{NativeProducer, Topic};
+use crate::librdkafka::producer::NativeProducer;
 use crate::os::fork::forks;
 use accumulator::Accumulators;
 use batch::Batches;
@@ -327,7 +327,7 @@ impl<H: ProducerHooks> Producer<H> {
     /// Asks a broker whether it is there.
     pub fn ping(&self, timeout: Duration, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let open = self.current().ok_or(Error::Closed { operation: "ping", object: "producer" })?;
-        request(&self.shared.brokers, "ping", timeout, interrupt, move |step| open.native.client().answers(step))
+        request(&self.shared.brokers, "ping", timeout, interrupt, move |step| open.native.client().ping(step))
     }
 
     /// How many partitions a topic has; a topic that does not exist is an error.

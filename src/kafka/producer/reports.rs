@@ -19,9 +19,9 @@ use crate::kafka::client::brokers::Brokers;
 use crate::kafka::client::error::Failure;
 use crate::kafka::client::log::LogThrottle;
 use crate::kafka::client::wait::TICK;
-use crate::librdkafka::client::ClientEvents;
+use crate::librdkafka::callbacks::ClientEvents;
 use crate::librdkafka::code::Code;
-use crate::librdkafka::delivery_report::{Opaque, Outcome};
+use crate::librdkafka::delivery_report::{DeliveryReport, Opaque};
 
 pub(super) type Reported<H> = DeliveryState<<H as ProducerHooks>::Callback>;
 
@@ -132,7 +132,7 @@ impl<H: ProducerHooks> Shared<H> {
         self.hooks.moved(count);
     }
 
-    fn report(&self, round: &mut Round<H::Callback>, carried: Opaque<Reported<H>>, outcome: &Outcome<'_>) {
+    fn report(&self, round: &mut Round<H::Callback>, carried: Opaque<Reported<H>>, outcome: &DeliveryReport<'_>) {
         let delivered = outcome.code == Code::NONE;
         if delivered {
             self.tally.count_delivered(outcome.size());
@@ -156,7 +156,7 @@ impl<H: ProducerHooks> Shared<H> {
                     round.completed.push((report, callbacks));
                 }
             }
-            Opaque::Slot { batch, index } => {
+            Opaque::InBatch { batch, index } => {
                 if round.batch.as_ref().is_none_or(|current| current.number != batch) {
                     self.end_run(round);
                     if let Some(previous) = std::mem::replace(&mut round.batch, self.batches.find(batch)) {
@@ -185,7 +185,7 @@ impl<H: ProducerHooks> Shared<H> {
         }
     }
 
-    fn failure(&self, outcome: &Outcome<'_>) -> Failure {
+    fn failure(&self, outcome: &DeliveryReport<'_>) -> Failure {
         let topic = outcome.topic();
         let message = self.failure_message(&topic, outcome);
         self.transaction.failed(&message, outcome.code.0 > 0);
@@ -199,7 +199,7 @@ impl<H: ProducerHooks> Shared<H> {
         }
     }
 
-    fn failure_message(&self, topic: &str, outcome: &Outcome<'_>) -> String {
+    fn failure_message(&self, topic: &str, outcome: &DeliveryReport<'_>) -> String {
         let place = if outcome.partition >= 0 { format!(" [{}]", outcome.partition) } else { String::new() };
         let detail = match outcome.code {
             Code::MSG_TIMED_OUT => {
@@ -226,7 +226,7 @@ impl<H: ProducerHooks> Shared<H> {
     }
 
     /// Why a message was purged, as far as that is known.
-    fn given_up(&self, outcome: &Outcome<'_>) -> String {
+    fn given_up(&self, outcome: &DeliveryReport<'_>) -> String {
         let when = match outcome.code {
             Code::PURGE_QUEUE => "given up before it was sent",
             _ => "given up before it was confirmed, so it may have arrived",
@@ -262,6 +262,6 @@ impl<H: ProducerHooks> ClientEvents for Shared<H> {
     }
 }
 
-fn place(outcome: &Outcome<'_>) -> Delivered {
+fn place(outcome: &DeliveryReport<'_>) -> Delivered {
     Delivered { partition: outcome.partition, offset: outcome.offset, timestamp_ms: outcome.timestamp_ms }
 }

@@ -10,12 +10,10 @@ use std::ffi::{c_int, c_void};
 
 use rdkafka::bindings as rd;
 
-const _: () = assert!(rd::RD_KAFKA_VERSION == 0x02_0c_01_ff, "compare `Message` with rd_kafka_msg_s of rdkafka_msg.h");
-
 /// `rd_kafka_msg_t`, of which `rd_kafka_message_t` is the first field ("MUST be first field"), with the consumer's half of its
 /// union.
 #[repr(C)]
-struct Message {
+struct PrivateMessage {
     shown: rd::rd_kafka_message_t,
     link: [*mut c_void; 2],
     flags: c_int,
@@ -44,7 +42,7 @@ pub(in crate::librdkafka) unsafe fn has_headers(raw: *const rd::rd_kafka_message
     // SAFETY: such a message is the first field of this struct, and the bytes belong to it and are as many as it says. Every
     // record that has room for headers begins them with their count (KIP-82), older ones have no such bytes.
     unsafe {
-        let message = &*raw.cast::<Message>();
+        let message = &*raw.cast::<PrivateMessage>();
         let unparsed = &message.unparsed;
         !message.headers.is_null() || (unparsed.length > 0 && (unparsed.length > 1 || *unparsed.data != 0))
     }
@@ -56,7 +54,7 @@ pub(in crate::librdkafka) unsafe fn has_headers(raw: *const rd::rd_kafka_message
 /// `raw` is a live message of librdkafka's, from a consumer or a producer.
 pub(in crate::librdkafka) unsafe fn timestamp<'a>(raw: *mut rd::rd_kafka_message_t) -> &'a mut i64 {
     // SAFETY: both kinds are the first field of this struct, which they share up to the union.
-    unsafe { &mut (*raw.cast::<Message>()).timestamp }
+    unsafe { &mut (*raw.cast::<PrivateMessage>()).timestamp }
 }
 
 #[cfg(test)]
@@ -66,7 +64,8 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::librdkafka::client::{Client, Silent};
+    use crate::librdkafka::callbacks::Silent;
+    use crate::librdkafka::client::Client;
     use crate::librdkafka::code::Code;
     use crate::librdkafka::conf::Conf;
     use crate::librdkafka::consumer::NativeConsumer;
@@ -77,7 +76,7 @@ mod tests {
     use crate::librdkafka::producer::NativeProducer;
     use crate::librdkafka::record::{Header, Partition};
 
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const TIMEOUT: Duration = Duration::from_secs(20);
 
     fn conf(cluster: &Cluster) -> Conf {
         let mut conf = Conf::new();
@@ -109,7 +108,7 @@ mod tests {
         }
         let begun = Instant::now();
         let mut reports = 0;
-        while reports < all.len() && begun.elapsed() < PATIENCE {
+        while reports < all.len() && begun.elapsed() < TIMEOUT {
             native.poll(Duration::from_millis(100), |_, outcome| {
                 assert_eq!(outcome.code, Code::NONE);
                 reports += 1;
@@ -121,7 +120,7 @@ mod tests {
         let place = Partition { topic: "t".into(), id: 0 };
         native.assign(&PartitionList::of([(&place, 0)])).unwrap();
         let mut messages = VecDeque::new();
-        while messages.len() < all.len() && begun.elapsed() < PATIENCE {
+        while messages.len() < all.len() && begun.elapsed() < TIMEOUT {
             native.fetch(Duration::from_millis(100), all.len() - messages.len(), &mut messages);
         }
         check(messages.make_contiguous());
@@ -135,7 +134,7 @@ mod tests {
                 let raw = message.raw();
                 // SAFETY: live messages from a consumer.
                 unsafe {
-                    let seen = &*raw.cast::<Message>();
+                    let seen = &*raw.cast::<PrivateMessage>();
                     assert_eq!(seen.timestamp, at);
                     assert_eq!(seen.timestamp, rd::rd_kafka_message_timestamp(raw, std::ptr::null_mut()));
                     assert_eq!(seen.broker_id, 1);

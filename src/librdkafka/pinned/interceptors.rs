@@ -10,7 +10,7 @@ use std::ffi::{c_char, c_int, c_void, CStr};
 
 use rdkafka::bindings as rd;
 
-use crate::librdkafka::client::{guarded, shared};
+use crate::librdkafka::callbacks::{events, guarded};
 use crate::librdkafka::conf::Conf;
 
 /// What librdkafka knows our interceptors by.
@@ -101,7 +101,7 @@ unsafe extern "C" fn on_request(
     opaque: *mut c_void,
 ) -> rd::rd_kafka_resp_err_t {
     if api_key == JOIN_GROUP {
-        guarded(|| shared(opaque).joining(true));
+        guarded(|| events(opaque).joining(true));
     }
     rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
 }
@@ -121,7 +121,7 @@ unsafe extern "C" fn on_response(
     opaque: *mut c_void,
 ) -> rd::rd_kafka_resp_err_t {
     if api_key == JOIN_GROUP {
-        guarded(|| shared(opaque).joining(false));
+        guarded(|| events(opaque).joining(false));
     }
     rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
 }
