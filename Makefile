@@ -4,13 +4,13 @@ PYTHON ?= python3
 VENV ?= .venv
 # Arguments for pytest: make test ARGS="tests/test_demo.py -x"
 ARGS ?=
-# The tests wait more than they compute: three at a time on two cores take less than half as long. ARGS="-n 0" runs one at a time.
+# The tests wait more than they compute: three at a time on two cores halve the time. ARGS="-n 0" runs one at a time.
 PYTEST := pytest -n 3
 
 BIN := $(VENV)/bin
 WHEELS := build/wheels
 SOURCES := Cargo.toml Cargo.lock build.rs pyproject.toml README.md LICENSE $(shell find src python -type f -not -path '*/__pycache__/*')
-# Native libraries are built by cargo's build scripts, which run for every profile anew. One profile for all means once.
+# One profile for all: cargo's build scripts, which build the native libraries, run once for each profile.
 PROFILE := --release
 
 .DEFAULT_GOAL := help
@@ -23,27 +23,27 @@ help:
 	@sed -n 's/^\.PHONY: \([^ ]*\) ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
 		|| sed -n 's/^\.PHONY: \([^ ]*\) ## \(.*\)/  make \1: \2/p' $(MAKEFILE_LIST)
 
-.PHONY: demo ## set up all it needs, then send real JSON through Kafka and check what comes back
+.PHONY: demo ## build kjson, send real JSON through Kafka and compare what it reads back
 demo: $(VENV)/installed
 	@$(BIN)/kjson demo
 
-.PHONY: test ## set up all it needs, then run every test
+.PHONY: test ## build kjson and run every test
 test: $(VENV)/installed test-rust
 	@$(PYTHON) tests/kafka/jars.py || { test "$$CI" != true; }
 	$(BIN)/python -m $(PYTEST) $(ARGS)
 
-.PHONY: test-rust ## run the tests of the Rust code alone
+.PHONY: test-rust ## run the Rust tests alone
 test-rust: $(VENV)/created
 	PYO3_PYTHON=$(abspath $(BIN)/python) cargo --config 'profile.release.lto="off"' test $(PROFILE) --locked --quiet
 
-.PHONY: test-wheel ## run the tests on the wheel in an environment of its own, without the slow ones and a real Kafka (PYTHON=python3.8)
+.PHONY: test-wheel ## run the tests on the wheel in a new environment, without slow tests and a real Kafka (PYTHON=python3.8)
 test-wheel: $(WHEELS)/built
 	rm -rf build/venvs/wheel
 	$(PYTHON) -m venv build/venvs/wheel
 	build/venvs/wheel/bin/python -m pip install --quiet -r tests/requirements.txt $(WHEELS)/*.whl
 	build/venvs/wheel/bin/python -m $(PYTEST) -m "not slow and not real_kafka" --one-cluster $(ARGS)
 
-.PHONY: bench-json ## time the codec beside orjson, msgspec, json and pythonize
+.PHONY: bench-json ## compare the codec with orjson, msgspec, json and pythonize
 bench-json: $(VENV)/installed
 	$(BIN)/python benches/json_codec.py
 
@@ -59,7 +59,7 @@ lint: $(VENV)/tools
 stubtest: $(VENV)/installed
 	$(BIN)/python -m mypy.stubtest kjson
 
-.PHONY: format ## put the Rust and the Python code in order
+.PHONY: format ## format the Rust and the Python code
 format: $(VENV)/tools
 	cargo fmt
 	$(BIN)/ruff check --fix .
@@ -68,22 +68,22 @@ format: $(VENV)/tools
 .PHONY: build ## build the wheel into build/wheels
 build: $(WHEELS)/built
 
-.PHONY: bench-produce ## measure producers against each other on a real Kafka (ARGS="--rounds 3 --only kjson,confluent")
+.PHONY: bench-produce ## compare producers on a real Kafka (ARGS="--rounds 3 --only kjson,confluent")
 bench-produce: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet -r benches/requirements.txt
 	$(BIN)/python -m benches.produce $(ARGS)
 
-.PHONY: bench-consume ## measure consumers against each other on a real Kafka (ARGS="--rounds 3 --only kjson,confluent")
+.PHONY: bench-consume ## compare consumers on a real Kafka (ARGS="--rounds 3 --only kjson,confluent")
 bench-consume: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet -r benches/requirements.txt
 	$(BIN)/python -m benches.consume $(ARGS)
 
-.PHONY: bench-async ## measure the asyncio clients against each other on a real Kafka
+.PHONY: bench-async ## compare asyncio clients on a real Kafka
 bench-async: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet -r benches/requirements.txt
 	$(BIN)/python -m benches.asynchronous $(ARGS)
 
-.PHONY: soak ## one million messages sent, with callbacks and failures, and read: memory stays where it was
+.PHONY: soak ## send and read one million messages, with callbacks and failures: memory does not grow
 soak: $(VENV)/installed
 	KJSON_SOAK=1000000 $(BIN)/python -m pytest tests/test_producer_endurance.py tests/test_consumer_endurance.py tests/test_async_endurance.py -k memory --timeout 1800 $(ARGS)
 
@@ -91,7 +91,7 @@ soak: $(VENV)/installed
 kafka: $(VENV)/installed
 	@$(BIN)/python -m tests.kafka
 
-.PHONY: prerequisites ## name what make cannot install and this machine has not got
+.PHONY: prerequisites ## name missing prerequisites, which make cannot install
 prerequisites:
 	@missing=0; \
 	need() { "$$@" >/dev/null 2>&1 || { echo "missing: $$what" >&2; missing=1; }; }; \

@@ -1,4 +1,4 @@
-"""Values of options: each is what its words say, in any case that librdkafka takes, or a ConfigError. Nothing is guessed."""
+"""Values of options: as written, in any case that librdkafka takes, or a ConfigError. Nothing is guessed."""
 
 from typing import Any, Dict, Iterator
 

@@ -433,7 +433,7 @@ class Operation(Coroutine[Any, Any, _T_co]):
     @property
     def __qualname__(self) -> str: ...
     def send(self, _value: Any, /) -> Any:
-        """For event loops, as of any coroutine."""
+        """Part of the coroutine protocol, for event loops."""
 
     def throw(
         self,
@@ -441,10 +441,10 @@ class Operation(Coroutine[Any, Any, _T_co]):
         value: object = None,
         _traceback: Optional[TracebackType] = None,
     ) -> Any:
-        """For event loops, as of any coroutine: ends the wait."""
+        """Part of the coroutine protocol: cancels the wait."""
 
     def close(self) -> None:
-        """For event loops, as of any coroutine: ends the wait."""
+        """Part of the coroutine protocol: cancels the wait."""
 
 @disjoint_base
 class AsyncProducer:
