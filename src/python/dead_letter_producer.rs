@@ -18,21 +18,21 @@ use super::producer::delivery::Callback;
 use super::producer::handle::Handle;
 use super::producer::Producer;
 
-pub struct Forwarder {
+pub struct DeadLetterProducer {
     producer: Py<Handle>,
     /// LateInit here, so closed here.
     own: bool,
 }
 
 /// A record under way. `report` tells when it arrived, and takes a callback for who does not wait.
-pub struct Forwarded {
+pub struct DeadLetterDelivery {
     pub report: Arc<DeliveryState<Callback>>,
 }
 
-impl Forwarder {
+impl DeadLetterProducer {
     /// One that is not connected yet.
     pub fn new(py: Python<'_>, config: &Config, timeout: Duration) -> PyResult<Self> {
-        Ok(Forwarder { producer: Handle::internal(py, config, timeout)?, own: true })
+        Ok(DeadLetterProducer { producer: Handle::internal(py, config, timeout)?, own: true })
     }
 
     /// Returns when a broker has answered; at once where one has.
@@ -56,11 +56,11 @@ impl Forwarder {
                 "producer must be a kjson.Producer or a kjson.AsyncProducer, not {kind}"
             )));
         };
-        Ok(Forwarder { producer, own: false })
+        Ok(DeadLetterProducer { producer, own: false })
     }
 
     /// `send` and `wait`, on an event loop.
-    pub async fn deliver(&self, topic: &str, record: &Fetched, headers: &[Header], patience: Duration) -> PyResult<()> {
+    pub async fn deliver(&self, topic: &str, record: &Fetched, headers: &[Header], timeout: Duration) -> PyResult<()> {
         let core = &self.producer.get().core;
         core.usable()?;
         connect(core).await.map_err(Error::from)?;
@@ -68,7 +68,7 @@ impl Forwarder {
         let payload = as_it_is(record, headers);
         let report = when_room(core, topic, || core.hand_over(topic, &payload, &mut None)).await?;
         report.see();
-        within(Some(patience), done(core, &report)).await?.transpose()?;
+        within(Some(timeout), done(core, &report)).await?.transpose()?;
         self.outcome(&report)
     }
 
@@ -79,11 +79,17 @@ impl Forwarder {
     }
 
     pub fn clone_ref(&self, py: Python<'_>) -> Self {
-        Forwarder { producer: self.producer.clone_ref(py), own: self.own }
+        DeadLetterProducer { producer: self.producer.clone_ref(py), own: self.own }
     }
 
     /// Hands the record over, with `headers` behind its own; waits for room only. The partitioner chooses by its key.
-    pub fn send(&self, py: Python<'_>, topic: &str, record: &Fetched, headers: &[Header]) -> PyResult<Forwarded> {
+    pub fn send(
+        &self,
+        py: Python<'_>,
+        topic: &str,
+        record: &Fetched,
+        headers: &[Header],
+    ) -> PyResult<DeadLetterDelivery> {
         let producer = self.producer.get();
         producer.core.usable()?;
         let topic = producer.core.producer.topic(topic).map_err(Error::from)?;
@@ -91,11 +97,11 @@ impl Forwarder {
         let report = producer.hand_over(py, topic, &payload, None)?;
         // Who forwards looks at the outcome: a failure is not the producer's to raise again when it is flushed.
         report.see();
-        Ok(Forwarded { report })
+        Ok(DeadLetterDelivery { report })
     }
 
     /// Waits for the broker's confirmation.
-    pub fn wait(&self, py: Python<'_>, sent: &Forwarded, deadline: Deadline) -> PyResult<()> {
+    pub fn wait(&self, py: Python<'_>, sent: &DeadLetterDelivery, deadline: Deadline) -> PyResult<()> {
         let producer = &self.producer.get().core.producer;
         if sent.report.completion().is_none() {
             detached(py, |interrupt| producer.wait(&sent.report, deadline, interrupt))?;

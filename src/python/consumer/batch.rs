@@ -10,57 +10,57 @@ use pyo3::types::PyList;
 
 use crate::json;
 use crate::kafka::{Deadline, Fetched, Level, LogRecord, Partition};
-use crate::python::dead_letter_producer::Forwarded;
+use crate::python::dead_letter_producer::DeadLetterDelivery;
 use crate::python::message::Message;
 use crate::python::notifier;
 
-use super::core::Core;
+use super::core::ConsumerCore;
 use super::dead_letter::DeadLetterRecord;
-use super::decode_error::Fault;
+use super::decode_error::MessageError;
 use super::decode_session::DecodeSession;
-use super::policy::Step;
+use super::policy::Action;
 
 /// How long an interrupted `consume` may take to go back.
-const PATIENCE: Duration = Duration::from_millis(150);
+const GO_BACK_TIMEOUT: Duration = Duration::from_millis(150);
 
 #[derive(Default)]
-pub struct Batch {
+pub struct ConsumeBatch {
     pub messages: Vec<Py<Message>>,
     /// What is dealt with, in order, messages and others. Of a row of one partition the last stands for all, if `plain`.
     pub taken: Vec<Fetched>,
     /// What was taken up and has to come again.
     pub unread: Vec<Fetched>,
-    under_way: Vec<UnderWay>,
-    /// Nothing is taken back: no code of the user's runs that could break off, and no dead letter can fail to arrive.
+    pending: Vec<PendingDeadLetter>,
+    /// Nothing is taken back: no code of the user's runs that could break off, and no dead record can fail to arrive.
     plain: bool,
 }
 
-/// A dead letter, and how many of `taken` and of `messages` lie before it.
-struct UnderWay {
+/// A dead record, and how many of `taken` and of `messages` lie before it.
+struct PendingDeadLetter {
     taken: usize,
     messages: usize,
-    letter: DeadLetterRecord,
-    sent: PyResult<Forwarded>,
+    record: DeadLetterRecord,
+    sent: PyResult<DeadLetterDelivery>,
 }
 
 /// Some messages of the last batch, so that the memory of all is not given back to the system when the program lets go of
 /// it: mapping and clearing that anew for each batch of a thousand took 8 % of the time. Python gives back what lies in one
 /// piece, 256 KiB or 1 MiB (Objects/obmalloc.c, "arena").
 #[derive(Default)]
-pub struct Anchors(Mutex<Vec<Py<Message>>>);
+pub struct ArenaPins(Mutex<Vec<Py<Message>>>);
 
-impl Anchors {
+impl ArenaPins {
     /// Closer together than the messages that fill a piece, but for large ones, which are few in a batch.
     const APART: usize = 64;
 
-    fn lie_in(&self, py: Python<'_>, messages: &[Py<Message>]) {
+    fn pin(&self, py: Python<'_>, messages: &[Py<Message>]) {
         // The first of a batch may be of any size, the others together are not.
         let some =
             messages.iter().skip(Self::APART).step_by(Self::APART).map(|message| message.clone_ref(py)).collect();
         self.replace(some);
     }
 
-    pub fn weigh(&self) {
+    pub fn clear(&self) {
         self.replace(Vec::new());
     }
 
@@ -70,49 +70,54 @@ impl Anchors {
     }
 }
 
-impl Batch {
-    pub fn of(core: &Core, count: usize) -> Self {
-        let plain = core.decoder.is_plain() && core.faults.policy.is_plain();
+impl ConsumeBatch {
+    pub fn of(core: &ConsumerCore, count: usize) -> Self {
+        let plain = core.decoder.is_plain() && core.decode_errors.policy.is_plain();
         let taken = Vec::with_capacity(if plain { 1 } else { count });
-        Batch { messages: Vec::with_capacity(count), taken, plain, ..Default::default() }
+        ConsumeBatch { messages: Vec::with_capacity(count), taken, plain, ..Default::default() }
     }
 
     /// Takes messages as far as they can be handed out together. An error is to be raised now; one that has good messages
     /// before it is met again, and raised, at the head of the next call.
-    pub fn fill(&mut self, py: Python<'_>, core: &Core, incoming: &mut impl Iterator<Item = Fetched>) -> PyResult<()> {
-        while let Some((next, fault)) = self.fill_with_good(py, core, incoming)? {
-            let step = core.faults.step(py, &core.decoder, &next, fault, 0);
+    pub fn fill(
+        &mut self,
+        py: Python<'_>,
+        core: &ConsumerCore,
+        incoming: &mut impl Iterator<Item = Fetched>,
+    ) -> PyResult<()> {
+        while let Some((next, error)) = self.fill_with_good(py, core, incoming)? {
+            let step = core.decode_errors.action(py, &core.decoder, &next, error, 0);
             let signals = || if self.plain { Ok(()) } else { py.check_signals() };
-            let step = core.decide(py, &next, step).and_then(|step| signals().map(|()| step));
+            let step = core.wait_for_retries(py, &next, step).and_then(|step| signals().map(|()| step));
             match step {
-                Ok(Step::Message(message)) => match Py::new(py, message) {
+                Ok(Action::Return(message)) => match Py::new(py, message) {
                     Ok(message) => {
                         self.messages.push(message);
                         self.take(next);
                     }
                     Err(error) => return self.interrupted(next, error),
                 },
-                Ok(Step::Passed | Step::TryAgain(_)) => self.take(next),
-                Ok(Step::DeadLetter(letter)) => {
-                    let sent = core.post(py, &next, &letter);
+                Ok(Action::Skipped | Action::Retry(_)) => self.take(next),
+                Ok(Action::DeadLetter(record)) => {
+                    let sent = core.send_dead_letter(py, &next, &record);
                     let failed = sent.is_err();
                     let (taken, messages) = (self.taken.len(), self.messages.len());
-                    self.under_way.push(UnderWay { taken, messages, letter: *letter, sent });
+                    self.pending.push(PendingDeadLetter { taken, messages, record: *record, sent });
                     self.taken.push(next);
                     if failed {
                         return Ok(());
                     }
                 }
-                Ok(Step::Raise(error)) if self.messages.is_empty() => {
+                Ok(Action::Raise(error)) if self.messages.is_empty() => {
                     self.take(next);
                     return Err(error);
                 }
-                Ok(Step::Raise(error)) => {
-                    core.faults.hold(&next, error);
+                Ok(Action::Raise(error)) => {
+                    core.decode_errors.defer(&next, error);
                     self.unread.push(next);
                     return Ok(());
                 }
-                Ok(Step::Interrupted(error)) | Err(error) => return self.interrupted(next, error),
+                Ok(Action::Interrupted(error)) | Err(error) => return self.interrupted(next, error),
             }
         }
         Ok(())
@@ -133,17 +138,17 @@ impl Batch {
     fn fill_with_good(
         &mut self,
         py: Python<'_>,
-        core: &Core,
+        core: &ConsumerCore,
         incoming: &mut impl Iterator<Item = Fetched>,
-    ) -> PyResult<Option<(Fetched, Box<Fault>)>> {
+    ) -> PyResult<Option<(Fetched, Box<MessageError>)>> {
         let mut series = DecodeSession::begin(py, &core.decoder, incoming.size_hint().0)?;
         let mut bad = None;
         for next in incoming {
             // A lack of memory for the object is told like one in the decoder.
             match series.message(&next).and_then(|message| Ok(Py::new(py, message)?)) {
                 Ok(message) => self.messages.push(message),
-                Err(fault) => {
-                    bad = Some((next, fault));
+                Err(error) => {
+                    bad = Some((next, error));
                     break;
                 }
             }
@@ -154,10 +159,10 @@ impl Batch {
     }
 
     /// The messages as a list; and what is dealt with counts as handed out.
-    pub fn hand_out(mut self, py: Python<'_>, core: &Core) -> PyResult<Py<PyList>> {
+    pub fn hand_out(mut self, py: Python<'_>, core: &ConsumerCore) -> PyResult<Py<PyList>> {
         let messages = std::mem::take(&mut self.messages);
         if self.plain {
-            core.anchors.lie_in(py, &messages);
+            core.arena_pins.pin(py, &messages);
         }
         let list = match json::new_list(py, messages) {
             Ok(list) => list,
@@ -195,12 +200,12 @@ impl Batch {
     }
 
     /// Where one did not arrive, the batch ends before it, and all from there on comes again.
-    pub fn await_dead_letters(&mut self, py: Python<'_>, core: &Core) -> PyResult<()> {
-        for one in std::mem::take(&mut self.under_way) {
+    pub fn await_dead_letters(&mut self, py: Python<'_>, core: &ConsumerCore) -> PyResult<()> {
+        for one in std::mem::take(&mut self.pending) {
             if one.taken >= self.taken.len() {
                 break;
             }
-            let Err(error) = one.sent.and_then(|sent| core.arrived(py, &sent)) else { continue };
+            let Err(error) = one.sent.and_then(|sent| core.await_dead_letter(py, &sent)) else { continue };
             let interrupted = !error.is_instance_of::<PyException>(py);
             self.messages.truncate(one.messages);
             if interrupted {
@@ -209,7 +214,7 @@ impl Batch {
                 self.take_back(one.taken);
             }
             return if interrupted || self.messages.is_empty() {
-                Err(one.letter.undelivered(py, error))
+                Err(one.record.undelivered(py, error))
             } else {
                 Ok(())
             };
@@ -226,7 +231,7 @@ impl Batch {
 
 /// Reads these messages again, which nobody has got. They are librdkafka's no more, so it has to fetch them anew.
 #[cold]
-fn go_back(py: Python<'_>, core: &Core, messages: &[Py<Message>]) {
+fn go_back(py: Python<'_>, core: &ConsumerCore, messages: &[Py<Message>]) {
     let mut firsts: HashMap<(String, i32), i64> = HashMap::new();
     for message in messages {
         let (topic, partition, offset) = message.get().position();
@@ -235,7 +240,7 @@ fn go_back(py: Python<'_>, core: &Core, messages: &[Py<Message>]) {
     let targets: Vec<(Partition, i64)> =
         firsts.into_iter().map(|((topic, id), offset)| (Partition { topic: topic.into(), id }, offset)).collect();
     // A signal has come already, and what it raised is on its way.
-    let moved = py.detach(|| core.consumer.seek(&targets, Deadline::after(Some(PATIENCE)), &|| false));
+    let moved = py.detach(|| core.consumer.seek(&targets, Deadline::after(Some(GO_BACK_TIMEOUT)), &|| false));
     if let Err(error) = moved {
         let text = format!(
             "consume was interrupted, and its {} messages cannot be read again here: {error}. They are not committed by \

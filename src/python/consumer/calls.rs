@@ -15,54 +15,54 @@ use crate::python::blocking::{deadline, detached, seconds};
 use crate::python::message_parts;
 use crate::python::partitions::{offsets_of, partition_of, partitions_of, refuse_impossible_topic, TopicPartition};
 
-use super::core::Core;
+use super::core::ConsumerCore;
 use super::rebalance::{list_of, ConsumerEvents};
 
 /// Where the user gives no time.
 pub const TIMEOUT: f64 = 10.0;
 
-pub type Engine = kafka::Consumer<ConsumerEvents>;
-type Finish = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
-type Work = Box<dyn FnOnce(&Engine, Interrupt<'_>) -> Result<Finish, kafka::Error> + Send>;
+pub type KafkaConsumer = kafka::Consumer<ConsumerEvents>;
+type ConvertFn = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+type CallFn = Box<dyn FnOnce(&KafkaConsumer, Interrupt<'_>) -> Result<ConvertFn, kafka::Error> + Send>;
 
-pub struct Call(Work);
+pub struct ConsumerCall(CallFn);
 
-impl Call {
+impl ConsumerCall {
     fn new<T: Send + 'static>(
-        work: impl FnOnce(&Engine, Interrupt<'_>) -> Result<T, kafka::Error> + Send + 'static,
+        work: impl FnOnce(&KafkaConsumer, Interrupt<'_>) -> Result<T, kafka::Error> + Send + 'static,
         finish: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
     ) -> Self {
-        Call(Box::new(|engine, interrupt| {
+        ConsumerCall(Box::new(|engine, interrupt| {
             let made = work(engine, interrupt)?;
             Ok(Box::new(|py| finish(py, made)))
         }))
     }
 
-    fn nothing(work: impl FnOnce(&Engine, Interrupt<'_>) -> Result<(), kafka::Error> + Send + 'static) -> Self {
-        Call::new(work, |py, ()| Ok(py.None()))
+    fn nothing(work: impl FnOnce(&KafkaConsumer, Interrupt<'_>) -> Result<(), kafka::Error> + Send + 'static) -> Self {
+        ConsumerCall::new(work, |py, ()| Ok(py.None()))
     }
 
-    pub fn run(self, engine: &Engine, interrupt: Interrupt<'_>) -> Result<Finish, kafka::Error> {
+    pub fn run(self, engine: &KafkaConsumer, interrupt: Interrupt<'_>) -> Result<ConvertFn, kafka::Error> {
         (self.0)(engine, interrupt)
     }
 
     /// As `now`, where the group's callbacks may be called: with this consumer.
-    pub fn acting(self, owner: &Bound<'_, PyAny>, core: &Core) -> PyResult<Py<PyAny>> {
-        core.acting(owner, |interrupt| self.run(&core.consumer, interrupt))?(owner.py())
+    pub fn run_with_callbacks(self, owner: &Bound<'_, PyAny>, core: &ConsumerCore) -> PyResult<Py<PyAny>> {
+        core.with_callbacks(owner, |interrupt| self.run(&core.consumer, interrupt))?(owner.py())
     }
 
     /// Here and now, without the GIL.
-    pub fn now(self, py: Python<'_>, core: &Core) -> PyResult<Py<PyAny>> {
+    pub fn run_blocking(self, py: Python<'_>, core: &ConsumerCore) -> PyResult<Py<PyAny>> {
         detached(py, |interrupt| self.run(&core.consumer, interrupt))?(py)
     }
 }
 
-fn patience(timeout: f64) -> PyResult<Duration> {
+fn duration(timeout: f64) -> PyResult<Duration> {
     Ok(seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX))
 }
 
 /// The partitions that a call is about: those given, or all that are assigned.
-fn chosen(core: &Core, operation: &str, given: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Partition>> {
+fn chosen(core: &ConsumerCore, operation: &str, given: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Partition>> {
     core.usable()?;
     match given {
         Some(given) => partitions_of(operation, given),
@@ -97,7 +97,11 @@ fn topic_name(operation: &str, topic: &Bound<'_, PyString>) -> PyResult<String> 
     Ok(topic)
 }
 
-pub fn subscribe(core: &Core, topics: Option<&Bound<'_, PyAny>>, pattern: Option<&str>) -> PyResult<Call> {
+pub fn subscribe(
+    core: &ConsumerCore,
+    topics: Option<&Bound<'_, PyAny>>,
+    pattern: Option<&str>,
+) -> PyResult<ConsumerCall> {
     core.usable()?;
     let topics = match (topics, pattern) {
         (Some(topics), None) => topic_names("subscribe", topics)?,
@@ -116,15 +120,15 @@ pub fn subscribe(core: &Core, topics: Option<&Bound<'_, PyAny>>, pattern: Option
         }
         _ => return Err(PyTypeError::new_err("subscribe takes either topics or pattern=")),
     };
-    Ok(Call::nothing(|engine, interrupt| engine.subscribe(topics, interrupt)))
+    Ok(ConsumerCall::nothing(|engine, interrupt| engine.subscribe(topics, interrupt)))
 }
 
-pub fn unsubscribe(core: &Core) -> PyResult<Call> {
+pub fn unsubscribe(core: &ConsumerCore) -> PyResult<ConsumerCall> {
     core.usable()?;
-    Ok(Call::nothing(|engine, interrupt| engine.unsubscribe(interrupt)))
+    Ok(ConsumerCall::nothing(|engine, interrupt| engine.unsubscribe(interrupt)))
 }
 
-pub fn assign(core: &Core, partitions: &Bound<'_, PyAny>) -> PyResult<Call> {
+pub fn assign(core: &ConsumerCore, partitions: &Bound<'_, PyAny>) -> PyResult<ConsumerCall> {
     core.usable()?;
     let partitions: Vec<_> = if partitions.cast::<TopicPartition>().is_ok() {
         vec![partition_of("assign", partitions)?]
@@ -134,25 +138,25 @@ pub fn assign(core: &Core, partitions: &Bound<'_, PyAny>) -> PyResult<Call> {
     if let Some((_, offset)) = partitions.iter().find(|(_, offset)| offset.is_some_and(|offset| offset < 0)) {
         return Err(PyValueError::new_err(format!("assign: offsets begin at 0; got {}", offset.unwrap_or_default())));
     }
-    Ok(Call::nothing(|engine, interrupt| engine.assign(partitions, interrupt)))
+    Ok(ConsumerCall::nothing(|engine, interrupt| engine.assign(partitions, interrupt)))
 }
 
-pub fn ping(core: &Core, timeout: f64) -> PyResult<Call> {
+pub fn ping(core: &ConsumerCore, timeout: f64) -> PyResult<ConsumerCall> {
     core.usable()?;
-    let patience = patience(timeout)?;
-    Ok(Call::nothing(move |engine, interrupt| engine.ping(patience, interrupt)))
+    let timeout = duration(timeout)?;
+    Ok(ConsumerCall::nothing(move |engine, interrupt| engine.ping(timeout, interrupt)))
 }
 
 pub fn commit(
-    core: &Core,
+    core: &ConsumerCore,
     what: Option<&Bound<'_, PyAny>>,
     asynchronous: bool,
     timeout: Option<f64>,
-) -> PyResult<Call> {
+) -> PyResult<ConsumerCall> {
     core.usable()?;
     let deadline = deadline(timeout)?;
     let offsets = what.map(|what| offsets_of("commit", what)).transpose()?;
-    Ok(Call::nothing(move |engine, interrupt| {
+    Ok(ConsumerCall::nothing(move |engine, interrupt| {
         if asynchronous {
             return engine.commit_async(offsets);
         }
@@ -160,21 +164,26 @@ pub fn commit(
     }))
 }
 
-pub fn committed(core: &Core, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Call> {
+pub fn committed(core: &ConsumerCore, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<ConsumerCall> {
     let chosen = chosen(core, "committed", partitions)?;
-    let (patience, one) = (patience(timeout)?, is_one(partitions));
-    let ask = move |engine: &Engine, interrupt: Interrupt<'_>| engine.committed(chosen, patience, interrupt);
-    Ok(Call::new(ask, move |py, offsets| one_or_dict(py, one, offsets)))
+    let (timeout, one) = (duration(timeout)?, is_one(partitions));
+    let ask = move |engine: &KafkaConsumer, interrupt: Interrupt<'_>| engine.committed(chosen, timeout, interrupt);
+    Ok(ConsumerCall::new(ask, move |py, offsets| one_or_dict(py, one, offsets)))
 }
 
-pub fn position(core: &Core, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Call> {
+pub fn position(core: &ConsumerCore, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<ConsumerCall> {
     let chosen = chosen(core, "position", partitions)?;
-    let (patience, one) = (patience(timeout)?, is_one(partitions));
-    let ask = move |engine: &Engine, interrupt: Interrupt<'_>| engine.positions(&chosen, patience, interrupt);
-    Ok(Call::new(ask, move |py, offsets| one_or_dict(py, one, offsets)))
+    let (timeout, one) = (duration(timeout)?, is_one(partitions));
+    let ask = move |engine: &KafkaConsumer, interrupt: Interrupt<'_>| engine.positions(&chosen, timeout, interrupt);
+    Ok(ConsumerCall::new(ask, move |py, offsets| one_or_dict(py, one, offsets)))
 }
 
-pub fn seek(core: &Core, partition: &Bound<'_, PyAny>, offset: Option<i64>, timeout: f64) -> PyResult<Call> {
+pub fn seek(
+    core: &ConsumerCore,
+    partition: &Bound<'_, PyAny>,
+    offset: Option<i64>,
+    timeout: f64,
+) -> PyResult<ConsumerCall> {
     core.usable()?;
     let (partition, own) = partition_of("seek", partition)?;
     let offset = offset.or(own).ok_or_else(|| {
@@ -188,34 +197,39 @@ pub fn seek(core: &Core, partition: &Bound<'_, PyAny>, offset: Option<i64>, time
         )));
     }
     let deadline = deadline(Some(timeout))?;
-    Ok(Call::nothing(move |engine, interrupt| engine.seek(&[(partition, offset)], deadline, interrupt)))
+    Ok(ConsumerCall::nothing(move |engine, interrupt| engine.seek(&[(partition, offset)], deadline, interrupt)))
 }
 
-pub fn seek_all(core: &Core, given: &Bound<'_, PyTuple>, spec: OffsetSpec, timeout: f64) -> PyResult<Call> {
+pub fn seek_all(
+    core: &ConsumerCore,
+    given: &Bound<'_, PyTuple>,
+    spec: OffsetSpec,
+    timeout: f64,
+) -> PyResult<ConsumerCall> {
     let partitions = chosen(core, "seek", some(given))?;
     let wanted: Vec<_> = partitions.into_iter().map(|partition| (partition, spec)).collect();
-    let patience = patience(timeout)?;
-    Ok(Call::nothing(move |engine, interrupt| {
-        let offsets = engine.offsets("seek", &wanted, patience, interrupt)?;
+    let timeout = duration(timeout)?;
+    Ok(ConsumerCall::nothing(move |engine, interrupt| {
+        let offsets = engine.offsets("seek", &wanted, timeout, interrupt)?;
         let targets: Vec<_> = offsets.into_iter().map(|(partition, (offset, _))| (partition, offset)).collect();
-        engine.seek(&targets, Deadline::after(Some(patience)), interrupt)
+        engine.seek(&targets, Deadline::after(Some(timeout)), interrupt)
     }))
 }
 
-pub fn pause(core: &Core, partitions: &Bound<'_, PyTuple>) -> PyResult<Call> {
+pub fn pause(core: &ConsumerCore, partitions: &Bound<'_, PyTuple>) -> PyResult<ConsumerCall> {
     let chosen = chosen(core, "pause", some(partitions))?;
-    Ok(Call::nothing(move |engine, _| engine.pause(&chosen)))
+    Ok(ConsumerCall::nothing(move |engine, _| engine.pause(&chosen)))
 }
 
-pub fn resume(core: &Core, partitions: &Bound<'_, PyTuple>) -> PyResult<Call> {
+pub fn resume(core: &ConsumerCore, partitions: &Bound<'_, PyTuple>) -> PyResult<ConsumerCall> {
     core.usable()?;
     let given = some(partitions).map(|given| partitions_of("resume", given)).transpose()?;
-    Ok(Call::nothing(move |engine, _| engine.resume(&given.unwrap_or_else(|| engine.paused()))))
+    Ok(ConsumerCall::nothing(move |engine, _| engine.resume(&given.unwrap_or_else(|| engine.paused()))))
 }
 
-pub fn paused(core: &Core) -> PyResult<Call> {
+pub fn paused(core: &ConsumerCore) -> PyResult<ConsumerCall> {
     core.usable()?;
-    Ok(Call::new(
+    Ok(ConsumerCall::new(
         |engine, _| {
             let mut paused = engine.paused();
             paused.sort();
@@ -226,41 +240,42 @@ pub fn paused(core: &Core) -> PyResult<Call> {
 }
 
 pub fn watermarks(
-    core: &Core,
+    core: &ConsumerCore,
     operation: &'static str,
     given: Option<&Bound<'_, PyAny>>,
     spec: OffsetSpec,
     timeout: f64,
-) -> PyResult<Call> {
+) -> PyResult<ConsumerCall> {
     let wanted: Vec<_> = chosen(core, operation, given)?.into_iter().map(|partition| (partition, spec)).collect();
-    let patience = patience(timeout)?;
-    let ask = move |engine: &Engine, interrupt: Interrupt<'_>| engine.offsets(operation, &wanted, patience, interrupt);
+    let timeout = duration(timeout)?;
+    let ask =
+        move |engine: &KafkaConsumer, interrupt: Interrupt<'_>| engine.offsets(operation, &wanted, timeout, interrupt);
     let finish = |py: Python<'_>, offsets: HashMap<Partition, (i64, i64)>| {
         dict(py, offsets.into_iter().map(|(partition, (offset, _))| (partition, offset)))
     };
-    Ok(Call::new(ask, finish))
+    Ok(ConsumerCall::new(ask, finish))
 }
 
-pub fn offsets_for_times(core: &Core, times: &Bound<'_, PyDict>, timeout: f64) -> PyResult<Call> {
+pub fn offsets_for_times(core: &ConsumerCore, times: &Bound<'_, PyDict>, timeout: f64) -> PyResult<ConsumerCall> {
     core.usable()?;
     let mut wanted = Vec::with_capacity(times.len());
     for (partition, time) in times {
         let (partition, _) = partition_of("offsets_for_times", &partition)?;
         wanted.push((partition, OffsetSpec::At(message_parts::timestamp_ms(&time)?)));
     }
-    let patience = patience(timeout)?;
-    let ask = move |engine: &Engine, interrupt: Interrupt<'_>| {
-        engine.offsets("offsets_for_times", &wanted, patience, interrupt)
+    let timeout = duration(timeout)?;
+    let ask = move |engine: &KafkaConsumer, interrupt: Interrupt<'_>| {
+        engine.offsets("offsets_for_times", &wanted, timeout, interrupt)
     };
     let found = |(partition, (offset, _)): (Partition, (i64, i64))| (partition, Some(offset).filter(|at| *at >= 0));
-    Ok(Call::new(ask, move |py, offsets| dict(py, offsets.into_iter().map(found))))
+    Ok(ConsumerCall::new(ask, move |py, offsets| dict(py, offsets.into_iter().map(found))))
 }
 
-pub fn lag(core: &Core, timeout: f64) -> PyResult<Call> {
+pub fn lag(core: &ConsumerCore, timeout: f64) -> PyResult<ConsumerCall> {
     core.usable()?;
-    let patience = patience(timeout)?;
-    Ok(Call::new(
-        move |engine, interrupt| engine.lag(patience, interrupt),
+    let timeout = duration(timeout)?;
+    Ok(ConsumerCall::new(
+        move |engine, interrupt| engine.lag(timeout, interrupt),
         |py, lag: HashMap<Partition, i64>| dict(py, lag.into_iter()),
     ))
 }

@@ -15,13 +15,13 @@ use crate::python::client_callbacks::ClientCallbacks;
 use crate::python::message::KeyType;
 use crate::python::options;
 
-use super::aio::{Aio, AsyncConsumer};
-use super::batch::Anchors;
+use super::aio::{AsyncConsumer, AsyncConsumerState};
+use super::batch::ArenaPins;
 use super::calls::topic_names;
-use super::core::Core;
-use super::decode::{Decoder, Form};
-use super::handled_exception::Handled;
-use super::policy::{DecodeErrors, Policy};
+use super::core::ConsumerCore;
+use super::decode::{Decoder, ValueFormat};
+use super::handled_exception::HandledException;
+use super::policy::{DecodeErrorPolicy, DecodeErrors};
 use super::rebalance::{ConsumerEvents, GroupCallbacks};
 use super::Consumer;
 
@@ -55,7 +55,7 @@ pub struct ConsumerArgs<'a, 'py> {
 }
 
 impl ConsumerArgs<'_, '_> {
-    pub fn make(self, py: Python<'_>, asynchronous: bool) -> PyResult<Core> {
+    pub fn make(self, py: Python<'_>, asynchronous: bool) -> PyResult<ConsumerCore> {
         self.refuse_async(py, asynchronous)?;
         let topics = topic_names("Consumer", self.topics.as_any())?;
         let mut config = options::config(Role::Consumer, self.bootstrap_servers, self.config, self.options)?;
@@ -82,20 +82,24 @@ impl ConsumerArgs<'_, '_> {
         let group = Arc::new(GroupCallbacks { on_assign, on_revoke, on_lost, on_commit, ..Default::default() });
         let hooks = ConsumerEvents { events: ClientCallbacks::new(self.on_error, self.on_stats), group: group.clone() };
         let decode = DecodeOptions { parse_float: self.parse_float };
-        let form = Form::new(py, self.value_type, self.value_deserializer, &decode)?;
+        let format = ValueFormat::new(py, self.value_type, self.value_deserializer, &decode)?;
         let limit = self.max_message_bytes.map(|bytes| limit_of(asynchronous, bytes)).transpose()?;
-        let idle = self.consumer_timeout_ms.map(|millis| millis / 1000.0);
-        Ok(Core {
-            decoder: Decoder::new(key_of(self.key_type)?, decode, form, limit),
-            faults: DecodeErrors::new(Policy::new(self.on_decode_error)?, &config, group_id.as_deref()),
-            idle: seconds("consumer_timeout_ms / 1000", idle)?,
+        let idle_timeout = self.consumer_timeout_ms.map(|millis| millis / 1000.0);
+        Ok(ConsumerCore {
+            decoder: Decoder::new(key_of(self.key_type)?, decode, format, limit),
+            decode_errors: DecodeErrors::new(
+                DecodeErrorPolicy::new(self.on_decode_error)?,
+                &config,
+                group_id.as_deref(),
+            ),
+            idle_timeout: seconds("consumer_timeout_ms / 1000", idle_timeout)?,
             servers: config.bootstrap_addresses().join(","),
             group_id,
             group,
             topics,
-            anchors: Anchors::default(),
-            handled: Handled::default(),
-            aio: Aio::new(asynchronous),
+            arena_pins: ArenaPins::default(),
+            handled_exception: HandledException::default(),
+            aio: AsyncConsumerState::new(asynchronous),
             consumer: kafka::Consumer::new(config, settings, hooks).map_err(Error::from)?,
         })
     }

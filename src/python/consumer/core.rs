@@ -11,17 +11,17 @@ use crate::error::Error;
 use crate::kafka::{self, Deadline, Fetched, Interrupt};
 use crate::python::aio::loop_waker::LoopWaker;
 use crate::python::blocking::detached;
-use crate::python::dead_letter_producer::Forwarded;
+use crate::python::dead_letter_producer::DeadLetterDelivery;
 use crate::python::notifier;
 use crate::python::shutdown::{self, CloseAtExit};
 
-use super::aio::Aio;
-use super::batch::Anchors;
+use super::aio::AsyncConsumerState;
+use super::batch::ArenaPins;
 use super::dead_letter::{DeadLetter, DeadLetterRecord};
-use super::decode::{Decoder, Make};
-use super::handled_exception::Handled;
-use super::policy::{DecodeErrors, Policy, Step};
-use super::rebalance::{Acting, ConsumerEvents, GroupCallbacks};
+use super::decode::{Convert, Decoder};
+use super::handled_exception::HandledException;
+use super::policy::{Action, DecodeErrorPolicy, DecodeErrors};
+use super::rebalance::{CallbackContext, ConsumerEvents, GroupCallbacks};
 use super::retry_budget::RetryBudget;
 
 /// At exit and where the user gives no time.
@@ -29,23 +29,23 @@ pub const CLOSE_TIMEOUT: f64 = 10.0;
 /// How often the pause between two attempts looks for Ctrl-C.
 const PAUSE_STEP: Duration = Duration::from_millis(50);
 
-pub struct Core {
+pub struct ConsumerCore {
     pub consumer: kafka::Consumer<ConsumerEvents>,
     /// What the constructor was told to read.
     pub topics: Vec<String>,
     pub group: Arc<GroupCallbacks>,
     pub decoder: Decoder,
-    pub faults: DecodeErrors,
+    pub decode_errors: DecodeErrors,
     pub servers: String,
     pub group_id: Option<String>,
     /// How long iteration waits for a message before it ends.
-    pub idle: Option<Duration>,
-    pub anchors: Anchors,
-    pub handled: Handled,
-    pub aio: Aio,
+    pub idle_timeout: Option<Duration>,
+    pub arena_pins: ArenaPins,
+    pub handled_exception: HandledException,
+    pub aio: AsyncConsumerState,
 }
 
-impl Core {
+impl ConsumerCore {
     pub fn usable(&self) -> Result<(), Error> {
         if self.consumer.forked() {
             return Err(Error::Forked { object: self.class() });
@@ -70,7 +70,7 @@ impl Core {
         Ok(())
     }
 
-    /// Connect, and begins to read what the constructor was told.
+    /// Connects, and begins to read what the constructor was told.
     pub fn begin(&self, interrupt: Interrupt<'_>) -> Result<(), kafka::Error> {
         self.consumer.connect(interrupt)?;
         if !self.topics.is_empty() {
@@ -93,10 +93,10 @@ impl Core {
         dict.set_item("received_bytes", metrics.received_bytes)?;
         dict.set_item("buffered", metrics.buffered)?;
         dict.set_item("rebalances", metrics.rebalances)?;
-        let tally = &self.faults.tally;
-        dict.set_item("decode_errors", tally.decode_errors.load(Ordering::Relaxed))?;
-        dict.set_item("skipped", tally.skipped.load(Ordering::Relaxed))?;
-        dict.set_item("dead_lettered", tally.dead_lettered.load(Ordering::Relaxed))?;
+        let counts = &self.decode_errors.counts;
+        dict.set_item("decode_errors", counts.decode_errors.load(Ordering::Relaxed))?;
+        dict.set_item("skipped", counts.skipped.load(Ordering::Relaxed))?;
+        dict.set_item("dead_lettered", counts.dead_lettered.load(Ordering::Relaxed))?;
         dict.set_item("last_error", metrics.last_error)?;
         Ok(dict)
     }
@@ -112,7 +112,7 @@ impl Core {
     }
 
     /// Runs what may call the group's callbacks, for `owner`. What they raise is raised from here.
-    pub fn acting<T: Send>(
+    pub fn with_callbacks<T: Send>(
         &self,
         owner: &Bound<'_, PyAny>,
         work: impl FnOnce(Interrupt<'_>) -> Result<T, kafka::Error> + Send,
@@ -121,8 +121,8 @@ impl Core {
         if !self.group.any() {
             return detached(owner.py(), work);
         }
-        let acting = Acting { consumer: owner.clone().unbind(), port: None };
-        let result = self.group.act(Some(acting), || detached(owner.py(), work));
+        let acting = CallbackContext { consumer: owner.clone().unbind(), port: None };
+        let result = self.group.run_with(Some(acting), || detached(owner.py(), work));
         match self.group.take_raised() {
             Some(error) => Err(Error::Python(error)),
             None => result,
@@ -130,16 +130,20 @@ impl Core {
     }
 
     /// Who acts in a call of an event loop, if the group has callbacks.
-    pub fn acting_on_loop(&self, py: Python<'_>, consumer: impl FnOnce() -> Py<PyAny>) -> PyResult<Option<Acting>> {
+    pub fn callback_context(
+        &self,
+        py: Python<'_>,
+        consumer: impl FnOnce() -> Py<PyAny>,
+    ) -> PyResult<Option<CallbackContext>> {
         if !self.group.any() {
             return Ok(None);
         }
-        Ok(Some(Acting { consumer: consumer(), port: Some(LoopWaker::current(py)?) }))
+        Ok(Some(CallbackContext { consumer: consumer(), port: Some(LoopWaker::current(py)?) }))
     }
 
     pub fn next(&self, owner: &Bound<'_, PyAny>, limit: usize, deadline: Deadline) -> PyResult<Vec<Fetched>> {
-        self.handled.note(owner.py())?;
-        Ok(self.acting(owner, |interrupt| self.consumer.next(limit, deadline, interrupt))?)
+        self.handled_exception.note(owner.py())?;
+        Ok(self.with_callbacks(owner, |interrupt| self.consumer.next(limit, deadline, interrupt))?)
     }
 
     /// One message, as `make` has it. What cannot be decoded is dealt with as `on_decode_error` says; that time counts.
@@ -147,52 +151,52 @@ impl Core {
         &self,
         owner: &Bound<'_, PyAny>,
         deadline: impl Fn() -> Deadline,
-        make: Make<T>,
+        make: Convert<T>,
     ) -> PyResult<Option<T>> {
         self.usable()?;
-        let mut row = RetryBudget::default();
+        let mut budget = RetryBudget::default();
         loop {
             // Buffered messages need no wait, and no trip out of the interpreter.
             let incoming = match self.consumer.try_next().map_err(Error::from)? {
                 Some(incoming) => Some(incoming),
-                None => self.next(owner, 1, *row.deadline.get_or_insert_with(&deadline))?.pop(),
+                None => self.next(owner, 1, *budget.deadline.get_or_insert_with(&deadline))?.pop(),
             };
             let Some(incoming) = incoming else { return Ok(None) };
-            let message = self.pass_on(owner.py(), incoming, make)?;
-            if message.is_some() || row.over(owner.py(), &deadline)? {
+            let message = self.decode(owner.py(), incoming, make)?;
+            if message.is_some() || budget.exhausted(owner.py(), &deadline)? {
                 return Ok(message);
             }
         }
     }
 
     /// Decodes a message and hands it out, or deals with it as `on_decode_error` says: None where it was passed by.
-    pub fn pass_on<T>(&self, py: Python<'_>, incoming: Fetched, make: Make<T>) -> PyResult<Option<T>> {
+    pub fn decode<T>(&self, py: Python<'_>, incoming: Fetched, make: Convert<T>) -> PyResult<Option<T>> {
         // The object is made first: a message that memory does not suffice for is not handed out.
-        let fault = match self.decoder.message(py, &incoming).and_then(|message| Ok(make(py, message)?)) {
+        let error = match self.decoder.message(py, &incoming).and_then(|message| Ok(make(py, message)?)) {
             Ok(message) => {
                 self.hand_out(py, incoming)?;
                 return Ok(Some(message));
             }
-            Err(fault) => fault,
+            Err(error) => error,
         };
-        let step = self.faults.step(py, &self.decoder, &incoming, fault, 0);
-        let step = self.decide(py, &incoming, step).and_then(|step| match step {
-            Step::DeadLetter(letter) => self.deliver(py, &incoming, *letter).map(|()| Step::Passed),
+        let step = self.decode_errors.action(py, &self.decoder, &incoming, error, 0);
+        let step = self.wait_for_retries(py, &incoming, step).and_then(|step| match step {
+            Action::DeadLetter(record) => self.deliver(py, &incoming, *record).map(|()| Action::Skipped),
             other => Ok(other),
         });
         match step {
-            Ok(Step::Message(message)) => match make(py, message) {
+            Ok(Action::Return(message)) => match make(py, message) {
                 Ok(message) => self.hand_out(py, incoming).map(|()| Some(message)),
                 Err(error) => {
                     self.consumer.put_back([incoming]);
                     Err(error)
                 }
             },
-            Ok(Step::Interrupted(error)) | Err(error) => {
+            Ok(Action::Interrupted(error)) | Err(error) => {
                 self.consumer.put_back([incoming]);
                 Err(error)
             }
-            Ok(Step::Raise(error)) => {
+            Ok(Action::Raise(error)) => {
                 self.consumer.mark_returned([incoming]);
                 Err(error)
             }
@@ -216,17 +220,17 @@ impl Core {
     }
 
     /// What to do with this message, without waiting for anything: for an event loop, and the first half of every step.
-    pub fn step(&self, py: Python<'_>, incoming: &Fetched, attempt: u32) -> Step {
+    pub fn action(&self, py: Python<'_>, incoming: &Fetched, attempt: u32) -> Action {
         match self.decoder.message(py, incoming) {
-            Ok(message) => Step::Message(message),
-            Err(fault) => self.faults.step(py, &self.decoder, incoming, fault, attempt),
+            Ok(message) => Action::Return(message),
+            Err(error) => self.decode_errors.action(py, &self.decoder, incoming, error, attempt),
         }
     }
 
     /// Waits out the pauses between attempts: never returns `TryAgain`. An error broke off the pause.
-    pub fn decide(&self, py: Python<'_>, incoming: &Fetched, mut step: Step) -> PyResult<Step> {
+    pub fn wait_for_retries(&self, py: Python<'_>, incoming: &Fetched, mut step: Action) -> PyResult<Action> {
         let mut attempt = 0;
-        while let Step::TryAgain(pause) = step {
+        while let Action::Retry(pause) = step {
             let until = Deadline::after(Some(pause));
             detached(py, |interrupt| {
                 while !until.passed() {
@@ -238,38 +242,43 @@ impl Core {
                 Ok(())
             })?;
             attempt += 1;
-            step = self.step(py, incoming, attempt);
+            step = self.action(py, incoming, attempt);
         }
         Ok(step)
     }
 
     /// Sends a message to the dead letters, without waiting for its arrival.
-    pub fn post(&self, py: Python<'_>, incoming: &Fetched, letter: &DeadLetterRecord) -> PyResult<Forwarded> {
-        self.faults.post.send(py, self.dead_letter()?, incoming, letter)
+    pub fn send_dead_letter(
+        &self,
+        py: Python<'_>,
+        incoming: &Fetched,
+        record: &DeadLetterRecord,
+    ) -> PyResult<DeadLetterDelivery> {
+        self.decode_errors.dead_letters.send(py, self.dead_letter()?, incoming, record)
     }
 
-    /// Waits for the arrival of a dead letter.
-    pub fn arrived(&self, py: Python<'_>, sent: &Forwarded) -> PyResult<()> {
-        self.faults.post.wait(py, self.dead_letter()?, sent)?;
-        self.faults.tally.dead_lettered.fetch_add(1, Ordering::Relaxed);
+    /// Waits for the arrival of a dead record.
+    pub fn await_dead_letter(&self, py: Python<'_>, sent: &DeadLetterDelivery) -> PyResult<()> {
+        self.decode_errors.dead_letters.wait(py, self.dead_letter()?, sent)?;
+        self.decode_errors.counts.dead_lettered.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
-    fn deliver(&self, py: Python<'_>, incoming: &Fetched, letter: DeadLetterRecord) -> PyResult<()> {
-        let sent = self.post(py, incoming, &letter).and_then(|sent| self.arrived(py, &sent));
-        sent.map_err(|error| letter.undelivered(py, error))
+    fn deliver(&self, py: Python<'_>, incoming: &Fetched, record: DeadLetterRecord) -> PyResult<()> {
+        let sent = self.send_dead_letter(py, incoming, &record).and_then(|sent| self.await_dead_letter(py, &sent));
+        sent.map_err(|error| record.undelivered(py, error))
     }
 
     pub fn dead_letter(&self) -> PyResult<&DeadLetter> {
-        match &self.faults.policy {
-            Policy::DeadLetter(policy) => Ok(policy.get()),
+        match &self.decode_errors.policy {
+            DecodeErrorPolicy::DeadLetter(policy) => Ok(policy.get()),
             _ => Err(Error::from(kafka::Error::Misuse("this consumer has no dead letters".to_owned())).into()),
         }
     }
 
     /// Commits what is done, leaves the group and ends the clients, for `owner`.
     pub fn close_for(&self, owner: &Bound<'_, PyAny>, deadline: Deadline) -> Result<(), Error> {
-        let closed = self.acting(owner, |interrupt| self.consumer.close(deadline, interrupt));
+        let closed = self.with_callbacks(owner, |interrupt| self.consumer.close(deadline, interrupt));
         self.end_dead_letters(owner.py(), deadline, closed)
     }
 
@@ -281,13 +290,13 @@ impl Core {
 
     /// After the consumer, which may not commit what has not arrived; everything has by now.
     fn end_dead_letters(&self, py: Python<'_>, deadline: Deadline, closed: Result<(), Error>) -> Result<(), Error> {
-        self.anchors.weigh();
-        self.faults.log_rest();
-        closed.and(self.faults.post.close(py, deadline))
+        self.arena_pins.clear();
+        self.decode_errors.log_rest();
+        closed.and(self.decode_errors.dead_letters.close(py, deadline))
     }
 }
 
-impl CloseAtExit for Core {
+impl CloseAtExit for ConsumerCore {
     /// Closed in our turn: what its callbacks use was there before the consumer, and goes after it.
     fn flush_at_exit(&self, py: Python<'_>, limit: Deadline) -> PyResult<()> {
         self.close_at_exit(py, limit)

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::kafka::{self, Config, Deadline, Fetched, Header, Role};
 use crate::python::blocking::seconds;
 use crate::python::callables::{refuse_async_argument, PlainFunctionCache};
-use crate::python::dead_letter_producer::{Forwarded, Forwarder};
+use crate::python::dead_letter_producer::{DeadLetterDelivery, DeadLetterProducer};
 
 /// A message that was read may be this long, whatever the limit for new ones is. The largest that librdkafka takes.
 const MESSAGE_MAX_BYTES: &str = "1000000000";
@@ -19,7 +19,7 @@ const REASON_BYTES: usize = 4096;
 /// Where the original topic's name goes.
 const PLACEHOLDER: &str = "{topic}";
 
-/// `on_decode_error=DeadLetter("orders.dlq")`: send what cannot be decoded to a dead letter topic, and read on.
+/// `on_decode_error=DeadLetter("orders.dlq")`: send what cannot be decoded to a dead record topic, and read on.
 #[pyclass(module = "kjson", frozen)]
 pub struct DeadLetter {
     #[pyo3(get)]
@@ -35,7 +35,7 @@ pub struct DeadLetter {
     #[pyo3(get)]
     timeout: f64,
     pub backoff: Duration,
-    patience: Duration,
+    delivery_timeout: Duration,
 }
 
 #[pymethods]
@@ -63,7 +63,7 @@ impl DeadLetter {
             )));
         }
         if let Some(producer) = &producer {
-            Forwarder::over(producer)?;
+            DeadLetterProducer::over(producer)?;
         }
         match &handler {
             Some(handler) if !handler.is_callable() => {
@@ -88,14 +88,14 @@ impl DeadLetter {
             None => {}
         }
         let backoff = seconds("retry_backoff_ms / 1000", Some(retry_backoff_ms / 1000.0))?;
-        let patience = seconds("timeout", Some(timeout))?.filter(|timeout| !timeout.is_zero());
-        let (Some(backoff), Some(patience)) = (backoff, patience) else {
+        let delivery_timeout = seconds("timeout", Some(timeout))?.filter(|timeout| !timeout.is_zero());
+        let (Some(backoff), Some(delivery_timeout)) = (backoff, delivery_timeout) else {
             return Err(PyValueError::new_err(
                 "DeadLetter: timeout and retry_backoff_ms must be finite, and timeout not 0",
             ));
         };
         let (producer, handler) = (producer.map(Bound::unbind), handler.map(Bound::unbind));
-        Ok(DeadLetter { topic, producer, handler, retries, retry_backoff_ms, timeout, backoff, patience })
+        Ok(DeadLetter { topic, producer, handler, retries, retry_backoff_ms, timeout, backoff, delivery_timeout })
     }
 
     fn __repr__(&self) -> String {
@@ -115,7 +115,7 @@ pub struct DeadLetterRecord {
 }
 
 impl DeadLetter {
-    /// `None` for a message that lies in its own dead letter topic: sending it there again would never end.
+    /// `None` for a message that lies in its own dead record topic: sending it there again would never end.
     pub fn topic_for(&self, topic: &str) -> Option<String> {
         Some(self.topic.replace(PLACEHOLDER, topic)).filter(|target| target != topic)
     }
@@ -162,16 +162,16 @@ impl DeadLetterRecord {
     }
 }
 
-/// A consumer's way to its dead letter topics.
+/// A consumer's way to its dead record topics.
 pub struct DeadLetterSender {
     /// What a producer of the consumer's own is made with.
     config: Config,
-    forwarder: Mutex<Option<Forwarder>>,
+    producer: Mutex<Option<DeadLetterProducer>>,
 }
 
 impl DeadLetterSender {
     pub fn new(consumer: &Config) -> Self {
-        DeadLetterSender { config: consumer.sibling(Role::Producer), forwarder: Mutex::new(None) }
+        DeadLetterSender { config: consumer.sibling(Role::Producer), producer: Mutex::new(None) }
     }
 
     /// Waits for room in the queue; the first time for a broker's answer too.
@@ -180,51 +180,51 @@ impl DeadLetterSender {
         py: Python<'_>,
         to: &DeadLetter,
         incoming: &Fetched,
-        letter: &DeadLetterRecord,
-    ) -> PyResult<Forwarded> {
-        self.forwarder(py, to)?.send(py, &letter.topic, incoming, &letter.headers)
+        record: &DeadLetterRecord,
+    ) -> PyResult<DeadLetterDelivery> {
+        self.producer(py, to)?.send(py, &record.topic, incoming, &record.headers)
     }
 
-    /// Waits until the dead letter topic has it.
-    pub fn wait(&self, py: Python<'_>, to: &DeadLetter, sent: &Forwarded) -> PyResult<()> {
+    /// Waits until the dead record topic has it.
+    pub fn wait(&self, py: Python<'_>, to: &DeadLetter, sent: &DeadLetterDelivery) -> PyResult<()> {
         // librdkafka reports a message that timed out up to a second late, and its words say more than ours.
-        let deadline = Deadline::after(Some(to.patience + Duration::from_secs(2)));
-        self.forwarder(py, to)?.wait(py, sent, deadline)
+        let deadline = Deadline::after(Some(to.delivery_timeout + Duration::from_secs(2)));
+        self.producer(py, to)?.wait(py, sent, deadline)
     }
 
     /// `send` and `wait`, on an event loop.
-    pub async fn deliver(&self, to: &DeadLetter, incoming: &Fetched, letter: &DeadLetterRecord) -> PyResult<()> {
-        let forwarder = Python::attach(|py| self.prepared(py, to))?;
-        forwarder.deliver(&letter.topic, incoming, &letter.headers, to.patience + Duration::from_secs(2)).await
+    pub async fn deliver(&self, to: &DeadLetter, incoming: &Fetched, record: &DeadLetterRecord) -> PyResult<()> {
+        let producer = Python::attach(|py| self.prepared(py, to))?;
+        producer.deliver(&record.topic, incoming, &record.headers, to.delivery_timeout + Duration::from_secs(2)).await
     }
 
-    fn forwarder(&self, py: Python<'_>, to: &DeadLetter) -> PyResult<Forwarder> {
-        let forwarder = self.prepared(py, to)?;
-        forwarder.connected(py)?;
-        Ok(forwarder)
+    fn producer(&self, py: Python<'_>, to: &DeadLetter) -> PyResult<DeadLetterProducer> {
+        let producer = self.prepared(py, to)?;
+        producer.connected(py)?;
+        Ok(producer)
     }
 
     /// Perhaps not connected yet.
-    fn prepared(&self, py: Python<'_>, to: &DeadLetter) -> PyResult<Forwarder> {
+    fn prepared(&self, py: Python<'_>, to: &DeadLetter) -> PyResult<DeadLetterProducer> {
         if let Some(producer) = &to.producer {
-            return Forwarder::over(producer.bind(py));
+            return DeadLetterProducer::over(producer.bind(py));
         }
-        if let Some(known) = &*self.forwarder.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(known) = &*self.producer.lock().unwrap_or_else(PoisonError::into_inner) {
             return Ok(known.clone_ref(py));
         }
         let mut config = self.config.sibling(Role::Producer);
-        config.set_default("message.timeout.ms", &to.patience.as_millis().max(1).to_string());
+        config.set_default("message.timeout.ms", &to.delivery_timeout.as_millis().max(1).to_string());
         config.set_default("message.max.bytes", MESSAGE_MAX_BYTES);
-        let made = Forwarder::new(py, &config, to.patience)?;
+        let made = DeadLetterProducer::new(py, &config, to.delivery_timeout)?;
         let kept = made.clone_ref(py);
-        let replaced = self.forwarder.lock().unwrap_or_else(PoisonError::into_inner).replace(kept);
+        let replaced = self.producer.lock().unwrap_or_else(PoisonError::into_inner).replace(kept);
         drop(replaced);
         Ok(made)
     }
 
     /// The producer of the consumer's own, to be closed.
-    pub fn take(&self) -> Option<Forwarder> {
-        self.forwarder.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub fn take(&self) -> Option<DeadLetterProducer> {
+        self.producer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub fn close(&self, py: Python<'_>, deadline: Deadline) -> Result<(), Error> {

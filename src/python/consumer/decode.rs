@@ -10,15 +10,15 @@ use crate::json::{self, DecodeError, DecodeOptions};
 use crate::kafka::Fetched;
 use crate::python::message::{Key, KeyType, Message, RawKey};
 
-use super::decode_error::{bad_headers, not_json, too_large, unfit, unreadable, Fault};
+use super::decode_error::{bad_headers, not_json, too_large, unfit, unreadable, MessageError};
 
 /// Makes what a program gets of a message, with all the memory that takes: after that the message counts as handed out.
-pub type Make<T> = fn(Python<'_>, Message) -> PyResult<T>;
+pub type Convert<T> = fn(Python<'_>, Message) -> PyResult<T>;
 
 pub struct Decoder {
     key_type: KeyType,
     options: DecodeOptions,
-    form: Form,
+    format: ValueFormat,
     /// Larger values are not decoded: a few bytes on the wire may be gigabytes of objects.
     limit: usize,
     /// The topic's name as Python has it, shared by its messages.
@@ -26,7 +26,7 @@ pub struct Decoder {
 }
 
 /// What values become.
-pub enum Form {
+pub enum ValueFormat {
     Json,
     /// What the user's function makes of the bytes.
     Custom(Py<PyAny>),
@@ -38,7 +38,7 @@ pub enum Form {
     },
 }
 
-impl Form {
+impl ValueFormat {
     pub fn new(
         py: Python<'_>,
         value_type: Option<&Bound<'_, PyAny>>,
@@ -46,14 +46,14 @@ impl Form {
         options: &DecodeOptions,
     ) -> PyResult<Self> {
         match (value_type, deserializer) {
-            (None, None) => Ok(Form::Json),
-            (None, Some(deserializer)) => Ok(Form::Custom(deserializer)),
+            (None, None) => Ok(ValueFormat::Json),
+            (None, Some(deserializer)) => Ok(ValueFormat::Custom(deserializer)),
             (Some(kind), None) => {
                 let arguments = (kind, options.parse_float.is_some());
                 let made = py.import("kjson.typed")?.call_method1("converter", arguments)?;
                 let (convert, takes_bytes, exact): (_, _, Option<Py<PyAny>>) = made.extract()?;
                 let parse_float = exact.or_else(|| options.parse_float.as_ref().map(|parse| parse.clone_ref(py)));
-                Ok(Form::Typed { convert, takes_bytes, options: DecodeOptions { parse_float } })
+                Ok(ValueFormat::Typed { convert, takes_bytes, options: DecodeOptions { parse_float } })
             }
             (Some(_), Some(_)) => Err(Error::Config {
                 message: "Consumer: value_type and value_deserializer both say what values become. Give one of them"
@@ -65,20 +65,20 @@ impl Form {
     }
 }
 
-type Decoded = Result<Py<PyAny>, Box<Fault>>;
+type Decoded = Result<Py<PyAny>, Box<MessageError>>;
 type Json<'py> = Result<Bound<'py, PyAny>, DecodeError>;
 
 impl Decoder {
-    pub fn new(key_type: KeyType, options: DecodeOptions, form: Form, limit: Option<usize>) -> Self {
-        Decoder { key_type, options, form, limit: limit.unwrap_or(usize::MAX), topic: Mutex::new(None) }
+    pub fn new(key_type: KeyType, options: DecodeOptions, format: ValueFormat, limit: Option<usize>) -> Self {
+        Decoder { key_type, options, format, limit: limit.unwrap_or(usize::MAX), topic: Mutex::new(None) }
     }
 
     /// Whether no code of the user's has a part in it.
     pub fn is_plain(&self) -> bool {
-        matches!(self.form, Form::Json) && self.options.parse_float.is_none()
+        matches!(self.format, ValueFormat::Json) && self.options.parse_float.is_none()
     }
 
-    pub fn message(&self, py: Python<'_>, incoming: &Fetched) -> Result<Message, Box<Fault>> {
+    pub fn message(&self, py: Python<'_>, incoming: &Fetched) -> Result<Message, Box<MessageError>> {
         self.message_by(py, &mut |bytes| json::decode(py, bytes, &self.options), incoming)
     }
 
@@ -89,7 +89,7 @@ impl Decoder {
         py: Python<'py>,
         texts: &mut json::ValueDecoder<'py>,
         incoming: &Fetched,
-    ) -> Result<Message, Box<Fault>> {
+    ) -> Result<Message, Box<MessageError>> {
         self.message_by(py, &mut |bytes| texts.decode(bytes, &self.options), incoming)
     }
 
@@ -99,7 +99,7 @@ impl Decoder {
         py: Python<'py>,
         decode: &mut impl FnMut(&[u8]) -> Json<'py>,
         incoming: &Fetched,
-    ) -> Result<Message, Box<Fault>> {
+    ) -> Result<Message, Box<MessageError>> {
         if incoming.is_unreadable() {
             return Err(unreadable(incoming));
         }
@@ -131,12 +131,14 @@ impl Decoder {
 
     #[inline]
     fn value<'py>(&self, py: Python<'py>, decode: &mut impl FnMut(&[u8]) -> Json<'py>, incoming: &Fetched) -> Decoded {
-        match (incoming.value(), &self.form) {
+        match (incoming.value(), &self.format) {
             (None, _) => Ok(py.None()),
             (Some(bytes), _) if bytes.len() > self.limit => Err(too_large(incoming, bytes.len(), self.limit)),
-            (Some(bytes), Form::Json) => Ok(decode(bytes).map_err(|error| not_json(bytes, error))?.unbind()),
-            (Some(bytes), Form::Custom(deserializer)) => Ok(deserializer.call1(py, (json::new_bytes(py, bytes)?,))?),
-            (Some(bytes), Form::Typed { convert, takes_bytes, options }) => {
+            (Some(bytes), ValueFormat::Json) => Ok(decode(bytes).map_err(|error| not_json(bytes, error))?.unbind()),
+            (Some(bytes), ValueFormat::Custom(deserializer)) => {
+                Ok(deserializer.call1(py, (json::new_bytes(py, bytes)?,))?)
+            }
+            (Some(bytes), ValueFormat::Typed { convert, takes_bytes, options }) => {
                 let decoded = json::decode(py, bytes, options).map_err(|error| not_json(bytes, error))?;
                 let converted = match takes_bytes {
                     true => convert.call1(py, (json::new_bytes(py, bytes)?,)),
@@ -153,7 +155,7 @@ impl Decoder {
         py: Python<'py>,
         decode: &mut impl FnMut(&[u8]) -> Json<'py>,
         incoming: &Fetched,
-    ) -> Result<Key, Box<Fault>> {
+    ) -> Result<Key, Box<MessageError>> {
         let Some(bytes) = incoming.key() else { return Ok(Key { object: py.None(), raw: RawKey::None }) };
         let same = || {
             let raw = json::new_bytes(py, bytes)?.unbind();
@@ -164,9 +166,9 @@ impl Decoder {
             KeyType::Json => match decode(bytes) {
                 Ok(key) => Ok(Key { object: key.unbind(), ..same()? }),
                 Err(error) => {
-                    let mut fault = not_json(bytes, error);
-                    fault.message.insert_str(0, "the key: ");
-                    Err(fault)
+                    let mut error = not_json(bytes, error);
+                    error.message.insert_str(0, "the key: ");
+                    Err(error)
                 }
             },
             KeyType::Auto | KeyType::Text => match std::str::from_utf8(bytes) {
@@ -177,7 +179,7 @@ impl Decoder {
                 Err(_) if matches!(self.key_type, KeyType::Auto) => Ok(same()?),
                 Err(error) => {
                     let message = format!("the key is not UTF-8: {error}. Use key_type=\"bytes\" or \"auto\"");
-                    Err(Fault::new(message))
+                    Err(MessageError::new(message))
                 }
             },
         }

@@ -10,7 +10,7 @@ use crate::kafka::{Code, Fetched};
 use crate::python::message::header_pairs;
 
 /// What was wrong with a message: where in its text, if that is known, and the exception behind it.
-pub struct Fault {
+pub struct MessageError {
     pub(super) message: String,
     position: Option<(usize, usize, usize)>,
     cause: Option<PyErr>,
@@ -18,12 +18,12 @@ pub struct Fault {
     quotes: bool,
 }
 
-impl Fault {
+impl MessageError {
     pub(super) fn new(message: String) -> Box<Self> {
-        Box::new(Fault { message, position: None, cause: None, quotes: false })
+        Box::new(MessageError { message, position: None, cause: None, quotes: false })
     }
 
-    /// Ctrl-C, a lack of memory and the like are not the message's fault.
+    /// Ctrl-C, a lack of memory and the like are not the message's error.
     pub fn interrupts(&self, py: Python<'_>) -> bool {
         self.cause.as_ref().is_some_and(|error| is_no_fault(py, error))
     }
@@ -39,11 +39,11 @@ impl Fault {
         }
     }
 
-    /// The exception, with all that is known of the message. `told` is what became of it.
-    pub fn into_error(self, py: Python<'_>, incoming: &Fetched, told: &str) -> PyErr {
+    /// The exception, with the message's position, headers and bytes. `note` is added to its text.
+    pub fn into_error(self, py: Python<'_>, incoming: &Fetched, note: &str) -> PyErr {
         match self.cause {
             Some(cause) if is_no_fault(py, &cause) => cause,
-            _ => error_at(py, incoming, self, told),
+            _ => decode_error(py, incoming, self, note),
         }
     }
 }
@@ -52,41 +52,41 @@ fn is_no_fault(py: Python<'_>, error: &PyErr) -> bool {
     !error.is_instance_of::<PyException>(py) || error.is_instance_of::<PyMemoryError>(py)
 }
 
-impl From<DecodeError> for Box<Fault> {
+impl From<DecodeError> for Box<MessageError> {
     fn from(error: DecodeError) -> Self {
         match error {
             DecodeError::Malformed { message, line, column, byte_offset } => {
                 let position = Some((line, column, byte_offset));
-                Box::new(Fault { message, position, cause: None, quotes: false })
+                Box::new(MessageError { message, position, cause: None, quotes: false })
             }
             DecodeError::Raised(error) => error.into(),
         }
     }
 }
 
-impl From<PyErr> for Box<Fault> {
+impl From<PyErr> for Box<MessageError> {
     fn from(error: PyErr) -> Self {
-        Box::new(Fault { message: error.to_string(), position: None, cause: Some(error), quotes: true })
+        Box::new(MessageError { message: error.to_string(), position: None, cause: Some(error), quotes: true })
     }
 }
 
 /// Schema Registry's serializers put a zero byte and a schema's id of four bytes before what they write.
 #[cold]
-pub(super) fn not_json(bytes: &[u8], error: DecodeError) -> Box<Fault> {
-    let mut fault = Box::<Fault>::from(error);
-    if let ([0, a, b, c, d, _, ..], None) = (bytes, &fault.cause) {
+pub(super) fn not_json(bytes: &[u8], error: DecodeError) -> Box<MessageError> {
+    let mut error = Box::<MessageError>::from(error);
+    if let ([0, a, b, c, d, _, ..], None) = (bytes, &error.cause) {
         let id = u32::from_be_bytes([*a, *b, *c, *d]);
-        fault.message.push_str(&format!(
+        error.message.push_str(&format!(
             ". It begins as Schema Registry's serializers write it: a zero byte and the schema id {id}. For JSON Schema, \
              read it with value_deserializer=lambda value: kjson.loads(value[5:]); Avro and Protobuf need deserializers \
-             of their own, and a key of this form needs key_type=\"bytes\""
+             of their own, and a key of this format needs key_type=\"bytes\""
         ));
     }
-    fault
+    error
 }
 
 #[cold]
-pub(super) fn unreadable(incoming: &Fetched) -> Box<Fault> {
+pub(super) fn unreadable(incoming: &Fetched) -> Box<MessageError> {
     let message = match incoming.code() {
         Code::BAD_COMPRESSION => format!(
             "its batch cannot be decompressed: it is damaged, or larger than receive_message_max_bytes. To read it, raise \
@@ -95,12 +95,12 @@ pub(super) fn unreadable(incoming: &Fetched) -> Box<Fault> {
         ),
         _ => format!("its batch is damaged: {}", incoming.reason()),
     };
-    Fault::new(message)
+    MessageError::new(message)
 }
 
 #[cold]
-pub(super) fn too_large(incoming: &Fetched, size: usize, limit: usize) -> Box<Fault> {
-    Fault::new(format!(
+pub(super) fn too_large(incoming: &Fetched, size: usize, limit: usize) -> Box<MessageError> {
+    MessageError::new(format!(
         "its value has {size} bytes, more than max_message_bytes={limit}. To read it, raise that option and seek to offset {}",
         incoming.offset()
     ))
@@ -108,33 +108,33 @@ pub(super) fn too_large(incoming: &Fetched, size: usize, limit: usize) -> Box<Fa
 
 /// More than 100,000 headers, or damaged ones: librdkafka has none of them then.
 #[cold]
-pub(super) fn bad_headers(code: Code) -> Box<Fault> {
-    Fault::new(format!("its headers cannot be read: they are damaged, or more than 100,000 ({})", code.name()))
+pub(super) fn bad_headers(code: Code) -> Box<MessageError> {
+    MessageError::new(format!("its headers cannot be read: they are damaged, or more than 100,000 ({})", code.name()))
 }
 
 /// `kjson.typed.Mismatch` says what did not fit; its cause, where a library found it, is the user's to see.
-pub(super) fn unfit(py: Python<'_>, error: PyErr) -> Box<Fault> {
+pub(super) fn unfit(py: Python<'_>, error: PyErr) -> Box<MessageError> {
     let ours = py.import("kjson.typed").and_then(|typed| typed.getattr("Mismatch"));
     if !ours.is_ok_and(|class| error.value(py).is_instance(&class).unwrap_or(false)) {
         return error.into();
     }
     let message = error.value(py).str().map_or_else(|_| String::new(), |text| text.to_string_lossy().into_owned());
     let quotes = error.value(py).getattr("quotes").and_then(|quotes| quotes.extract()).unwrap_or(true);
-    Box::new(Fault { message, position: None, cause: error.cause(py), quotes })
+    Box::new(MessageError { message, position: None, cause: error.cause(py), quotes })
 }
 
-fn error_at(py: Python<'_>, incoming: &Fetched, fault: Fault, told: &str) -> PyErr {
+fn decode_error(py: Python<'_>, incoming: &Fetched, error: MessageError, note: &str) -> PyErr {
     // The payload stays out of the text, which ends up in logs; it is on the exception for who needs it.
     let message = format!(
-        "cannot decode the message at '{}' [{}] @{}: {}{told}",
+        "cannot decode the message at '{}' [{}] @{}: {}{note}",
         incoming.topic(),
         incoming.partition(),
         incoming.offset(),
-        fault.message
+        error.message
     );
-    let error = raise("DecodeError", &message, |attributes| {
+    let exception = raise("DecodeError", &message, |attributes| {
         let bytes = |bytes: Option<&[u8]>| bytes.map(|bytes| PyBytes::new(py, bytes));
-        if let Some((line, column, byte_offset)) = fault.position {
+        if let Some((line, column, byte_offset)) = error.position {
             attributes.set_item("line", line)?;
             attributes.set_item("column", column)?;
             attributes.set_item("byte_offset", byte_offset)?;
@@ -147,6 +147,6 @@ fn error_at(py: Python<'_>, incoming: &Fetched, fault: Fault, told: &str) -> PyE
         attributes.set_item("raw_key", bytes(incoming.key()))?;
         attributes.set_item("raw_value", bytes(incoming.value()))
     });
-    error.set_cause(py, fault.cause);
-    error
+    exception.set_cause(py, error.cause);
+    exception
 }

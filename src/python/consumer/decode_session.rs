@@ -9,7 +9,7 @@ use crate::python::gc::GcPaused;
 use crate::python::message::Message;
 
 use super::decode::Decoder;
-use super::decode_error::Fault;
+use super::decode_error::MessageError;
 
 pub struct DecodeSession<'a, 'py> {
     py: Python<'py>,
@@ -32,7 +32,7 @@ impl<'a, 'py> DecodeSession<'a, 'py> {
     }
 
     #[inline]
-    pub fn message(&mut self, incoming: &Fetched) -> Result<Message, Box<Fault>> {
+    pub fn message(&mut self, incoming: &Fetched) -> Result<Message, Box<MessageError>> {
         match &mut self.texts {
             Some(texts) => self.decoder.message_in(self.py, texts, incoming),
             None => self.decoder.message(self.py, incoming),

@@ -8,9 +8,9 @@ use crate::once::Once;
 
 /// The exception that was handled when messages were asked for last.
 #[derive(Default)]
-pub struct Handled(Mutex<Option<Py<PyAny>>>);
+pub struct HandledException(Mutex<Option<Py<PyAny>>>);
 
-impl Handled {
+impl HandledException {
     /// To be called before a message is handed out: an exception that is handled now has nothing to do with it.
     pub fn note(&self, py: Python<'_>) -> PyResult<()> {
         self.replace(current(py)?);

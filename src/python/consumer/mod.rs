@@ -29,13 +29,13 @@ use super::message::generic_alias;
 use super::notifier;
 use crate::error::Error;
 
-use core::{Core, CLOSE_TIMEOUT};
+use core::{ConsumerCore, CLOSE_TIMEOUT};
 use rebalance::list_of;
 
 /// Reads JSON from Kafka as Python objects, at least once. For one thread at a time.
 #[pyclass(module = "kjson", frozen, subclass)]
 pub struct Consumer {
-    core: LateInit<Arc<Core>>,
+    core: LateInit<Arc<ConsumerCore>>,
 }
 
 #[pymethods]
@@ -71,13 +71,13 @@ impl Consumer {
         topics: Option<&Bound<'_, PyAny>>,
         pattern: Option<&str>,
     ) -> PyResult<Py<PyAny>> {
-        calls::subscribe(self.core()?, topics, pattern)?.now(py, self.core()?)
+        calls::subscribe(self.core()?, topics, pattern)?.run_blocking(py, self.core()?)
     }
 
     /// Unsubscribe from all topics, and end an assignment. Reads nothing until the next `subscribe` or `assign`.
     fn unsubscribe(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         let core = slf.get().core()?;
-        calls::unsubscribe(core)?.acting(slf, core)
+        calls::unsubscribe(core)?.run_with_callbacks(slf, core)
     }
 
     /// The topics, or the pattern, that were subscribed to. Does not block.
@@ -94,7 +94,7 @@ impl Consumer {
     /// Read these partitions and no others, from their offsets if given, without sharing them with a group.
     fn assign(slf: &Bound<'_, Self>, partitions: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let core = slf.get().core()?;
-        calls::assign(core, partitions)?.acting(slf, core)
+        calls::assign(core, partitions)?.run_with_callbacks(slf, core)
     }
 
     /// Counts since the consumer was created, without asking a broker.
@@ -105,7 +105,7 @@ impl Consumer {
     /// Ask a broker for an answer, for up to `timeout` seconds.
     #[pyo3(signature = (timeout=5.0))]
     fn ping(&self, py: Python<'_>, timeout: f64) -> PyResult<Py<PyAny>> {
-        calls::ping(self.core()?, timeout)?.now(py, self.core()?)
+        calls::ping(self.core()?, timeout)?.run_blocking(py, self.core()?)
     }
 
     /// Commit processed messages, leave the group, and close the client. Closing again does nothing.
@@ -113,10 +113,10 @@ impl Consumer {
     fn close(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<()> {
         let deadline = deadline(timeout)?;
         let core = slf.get().core()?;
-        if core.handled.is_new(slf.py())? {
+        if core.handled_exception.is_new(slf.py())? {
             core.consumer.mark_unprocessed();
         }
-        core.handled.forget();
+        core.handled_exception.forget();
         Ok(core.close_for(slf, deadline)?)
     }
 
@@ -158,17 +158,17 @@ impl Consumer {
 
 impl Consumer {
     /// One whose arguments are given as the class takes them.
-    fn make(arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Arc<Core>> {
+    fn make(arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Arc<ConsumerCore>> {
         let made = call::<Self>(&wrap_pyfunction!(constructor::consumer, arguments.py())?, arguments, options)?;
         let core = made.get().core()?.clone();
         Ok(core)
     }
 
-    pub fn of(core: Arc<Core>) -> Self {
+    pub fn of(core: Arc<ConsumerCore>) -> Self {
         Consumer { core: LateInit::ready("Consumer", core) }
     }
 
-    pub fn core(&self) -> Result<&Arc<Core>, Error> {
+    pub fn core(&self) -> Result<&Arc<ConsumerCore>, Error> {
         self.core.get()
     }
 }

@@ -24,19 +24,19 @@ impl Consumer {
         asynchronous: bool,
         timeout: Option<f64>,
     ) -> PyResult<Py<PyAny>> {
-        calls::commit(self.core()?, what, asynchronous, timeout)?.now(py, self.core()?)
+        calls::commit(self.core()?, what, asynchronous, timeout)?.run_blocking(py, self.core()?)
     }
 
     /// The group's committed offset, which is the next to read, or None: of one partition, or a dict of several.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
     fn committed(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Py<PyAny>> {
-        calls::committed(self.core()?, partitions, timeout)?.now(py, self.core()?)
+        calls::committed(self.core()?, partitions, timeout)?.run_blocking(py, self.core()?)
     }
 
     /// The offset of the next message to be returned: of one partition, or a dict of several.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
     fn position(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Py<PyAny>> {
-        calls::position(self.core()?, partitions, timeout)?.now(py, self.core()?)
+        calls::position(self.core()?, partitions, timeout)?.run_blocking(py, self.core()?)
     }
 
     /// Seek a partition to an offset: the next message returned from it is the one at that offset.
@@ -51,36 +51,36 @@ impl Consumer {
         offset: Option<i64>,
         timeout: f64,
     ) -> PyResult<Py<PyAny>> {
-        calls::seek(self.core()?, partition, offset, timeout)?.now(py, self.core()?)
+        calls::seek(self.core()?, partition, offset, timeout)?.run_blocking(py, self.core()?)
     }
 
     /// Seek to the first message of the given partitions, or of all assigned ones.
     #[pyo3(signature = (*partitions, timeout=TIMEOUT), text_signature = "($self, *partitions, timeout=10.0)")]
     fn seek_to_beginning(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>, timeout: f64) -> PyResult<Py<PyAny>> {
-        calls::seek_all(self.core()?, partitions, OffsetSpec::Beginning, timeout)?.now(py, self.core()?)
+        calls::seek_all(self.core()?, partitions, OffsetSpec::Beginning, timeout)?.run_blocking(py, self.core()?)
     }
 
     /// Seek to the current end of the given partitions, or of all assigned ones.
     #[pyo3(signature = (*partitions, timeout=TIMEOUT), text_signature = "($self, *partitions, timeout=10.0)")]
     fn seek_to_end(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>, timeout: f64) -> PyResult<Py<PyAny>> {
-        calls::seek_all(self.core()?, partitions, OffsetSpec::End, timeout)?.now(py, self.core()?)
+        calls::seek_all(self.core()?, partitions, OffsetSpec::End, timeout)?.run_blocking(py, self.core()?)
     }
 
     /// Return no messages of the given partitions, or of all assigned ones, until `resume`.
     #[pyo3(signature = (*partitions))]
     fn pause(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
-        calls::pause(self.core()?, partitions)?.now(py, self.core()?)
+        calls::pause(self.core()?, partitions)?.run_blocking(py, self.core()?)
     }
 
     /// Resume the given partitions, or all paused ones. Does not block.
     #[pyo3(signature = (*partitions))]
     fn resume(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
-        calls::resume(self.core()?, partitions)?.now(py, self.core()?)
+        calls::resume(self.core()?, partitions)?.run_blocking(py, self.core()?)
     }
 
     /// The paused partitions. Does not block.
     fn paused(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        calls::paused(self.core()?)?.now(py, self.core()?)
+        calls::paused(self.core()?)?.run_blocking(py, self.core()?)
     }
 
     /// The offset of the first message of each partition.
@@ -92,25 +92,26 @@ impl Consumer {
         timeout: f64,
     ) -> PyResult<Py<PyAny>> {
         calls::watermarks(self.core()?, "beginning_offsets", partitions, OffsetSpec::Beginning, timeout)?
-            .now(py, self.core()?)
+            .run_blocking(py, self.core()?)
     }
 
     /// The offset after the last message of each partition.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
     fn end_offsets(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Py<PyAny>> {
-        calls::watermarks(self.core()?, "end_offsets", partitions, OffsetSpec::End, timeout)?.now(py, self.core()?)
+        calls::watermarks(self.core()?, "end_offsets", partitions, OffsetSpec::End, timeout)?
+            .run_blocking(py, self.core()?)
     }
 
     /// The offset of the first message at or after a time, for each partition, or None if there is none.
     #[pyo3(signature = (times, *, timeout=TIMEOUT), text_signature = "($self, times, *, timeout=10.0)")]
     fn offsets_for_times(&self, py: Python<'_>, times: &Bound<'_, PyDict>, timeout: f64) -> PyResult<Py<PyAny>> {
-        calls::offsets_for_times(self.core()?, times, timeout)?.now(py, self.core()?)
+        calls::offsets_for_times(self.core()?, times, timeout)?.run_blocking(py, self.core()?)
     }
 
     /// The number of offsets between each assigned partition's position and its end.
     #[pyo3(signature = (*, timeout=TIMEOUT), text_signature = "($self, *, timeout=10.0)")]
     fn lag(&self, py: Python<'_>, timeout: f64) -> PyResult<Py<PyAny>> {
-        calls::lag(self.core()?, timeout)?.now(py, self.core()?)
+        calls::lag(self.core()?, timeout)?.run_blocking(py, self.core()?)
     }
 
     /// The group membership, for `Producer.send_offsets_to_transaction`. Does not block.

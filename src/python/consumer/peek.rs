@@ -12,20 +12,20 @@ use crate::python::blocking::{deadline, detached, seconds};
 use crate::python::message::Message;
 use crate::python::partitions::refuse_impossible_topic;
 
-use super::calls::Engine;
+use super::calls::KafkaConsumer;
 use super::Consumer;
 
 /// The arguments of `peek`, read before a client is made.
-pub struct Wanted {
+pub struct PeekArgs {
     pub topic: String,
     pub n: usize,
     /// For each step.
-    pub patience: Duration,
+    pub timeout: Duration,
     /// What the client is made with.
     pub options: Py<PyDict>,
 }
 
-impl Wanted {
+impl PeekArgs {
     pub fn new(
         py: Python<'_>,
         topic: &str,
@@ -42,7 +42,7 @@ impl Wanted {
             return Err(PyValueError::new_err("peek: n must be at least 1"));
         }
         refuse_impossible_topic("peek", topic)?;
-        let patience = seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX);
+        let timeout = seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX);
         if given.contains("group_id")? || given.contains("group.id")? {
             return Err(PyTypeError::new_err("peek reads without a group: leave out group_id"));
         }
@@ -57,7 +57,7 @@ impl Wanted {
         if !given.contains("on_decode_error")? {
             given.set_item("on_decode_error", "yield")?;
         }
-        Ok(Wanted { topic: topic.to_owned(), n, patience, options: given.unbind() })
+        Ok(PeekArgs { topic: topic.to_owned(), n, timeout, options: given.unbind() })
     }
 }
 
@@ -75,17 +75,17 @@ pub struct Search {
 impl Search {
     /// Asks where the partitions begin and end.
     pub fn begin(
-        engine: &Engine,
+        engine: &KafkaConsumer,
         topic: String,
         n: usize,
-        patience: Duration,
+        timeout: Duration,
         interrupt: Interrupt<'_>,
     ) -> Result<Self, kafka::Error> {
-        let count = i32::try_from(engine.partition_count(&topic, patience, interrupt)?).unwrap_or(i32::MAX);
+        let count = i32::try_from(engine.partition_count(&topic, timeout, interrupt)?).unwrap_or(i32::MAX);
         let ask = |watermark| {
             let wanted: Vec<_> =
                 (0..count).map(|id| (Partition { topic: topic.as_str().into(), id }, watermark)).collect();
-            engine.offsets("peek", &wanted, patience, interrupt)
+            engine.offsets("peek", &wanted, timeout, interrupt)
         };
         let (firsts, ends) = (ask(OffsetSpec::Beginning)?, ask(OffsetSpec::End)?);
         let bounds = ends
@@ -145,7 +145,7 @@ impl Consumer {
         timeout: f64,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Vec<Message>> {
-        let wanted = Wanted::new(class.py(), topic, n, bootstrap_servers, timeout, options)?;
+        let wanted = PeekArgs::new(class.py(), topic, n, bootstrap_servers, timeout, options)?;
         let py = class.py();
         // Not of a subclass, whose `__init__` may take other arguments.
         let consumer = py.get_type::<Self>().call((), Some(wanted.options.bind(py)))?.cast_into::<Self>()?;
@@ -157,17 +157,17 @@ impl Consumer {
     }
 }
 
-fn look(consumer: &Bound<'_, Consumer>, wanted: Wanted) -> PyResult<Vec<Message>> {
+fn look(consumer: &Bound<'_, Consumer>, wanted: PeekArgs) -> PyResult<Vec<Message>> {
     let (py, engine) = (consumer.py(), &consumer.get().core()?.consumer);
-    let Wanted { topic, n, patience, .. } = wanted;
-    let mut search = detached(py, |interrupt| Search::begin(engine, topic, n, patience, interrupt))?;
+    let PeekArgs { topic, n, timeout, .. } = wanted;
+    let mut search = detached(py, |interrupt| Search::begin(engine, topic, n, timeout, interrupt))?;
     loop {
         let round = search.round();
         if round.is_empty() {
             return Ok(search.newest());
         }
         detached(py, |interrupt| engine.assign(round, interrupt))?;
-        let mut messages = Consumer::until_end_within(consumer, patience)?;
+        let mut messages = Consumer::until_end_within(consumer, timeout)?;
         while let Some(message) = messages.next(py, |_, message| Ok(message))? {
             search.found(message);
         }

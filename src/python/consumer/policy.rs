@@ -16,34 +16,34 @@ use crate::python::notifier;
 
 use super::dead_letter::{DeadLetter, DeadLetterRecord, DeadLetterSender};
 use super::decode::Decoder;
-use super::decode_error::Fault;
+use super::decode_error::MessageError;
 
 /// Skipped messages are logged at most this often: a topic full of them is told about once, not a million times.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
-pub enum Policy {
+pub enum DecodeErrorPolicy {
     Raise,
     Skip,
     Yield,
-    Call(Py<PyAny>),
+    ConsumerCall(Py<PyAny>),
     DeadLetter(Py<DeadLetter>),
 }
 
-impl Policy {
+impl DecodeErrorPolicy {
     pub fn new(given: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        let Some(given) = given else { return Ok(Policy::Raise) };
+        let Some(given) = given else { return Ok(DecodeErrorPolicy::Raise) };
         if let Ok(dead_letter) = given.cast::<DeadLetter>() {
-            return Ok(Policy::DeadLetter(dead_letter.clone().unbind()));
+            return Ok(DecodeErrorPolicy::DeadLetter(dead_letter.clone().unbind()));
         }
         if let Ok(name) = given.cast::<PyString>() {
             match &*name.to_cow()? {
-                "raise" => return Ok(Policy::Raise),
-                "skip" => return Ok(Policy::Skip),
-                "yield" => return Ok(Policy::Yield),
+                "raise" => return Ok(DecodeErrorPolicy::Raise),
+                "skip" => return Ok(DecodeErrorPolicy::Skip),
+                "yield" => return Ok(DecodeErrorPolicy::Yield),
                 _ => {}
             }
         } else if given.is_callable() && !given.is(given.py().get_type::<DeadLetter>()) {
-            return Ok(Policy::Call(given.clone().unbind()));
+            return Ok(DecodeErrorPolicy::ConsumerCall(given.clone().unbind()));
         }
         let shown = given.repr()?.to_string_lossy().into_owned();
         Err(Error::Config {
@@ -57,32 +57,32 @@ impl Policy {
     }
 }
 
-impl Policy {
+impl DecodeErrorPolicy {
     /// Whether neither the user's code nor a broker has a part in it.
     pub fn is_plain(&self) -> bool {
-        matches!(self, Policy::Raise | Policy::Skip | Policy::Yield)
+        matches!(self, DecodeErrorPolicy::Raise | DecodeErrorPolicy::Skip | DecodeErrorPolicy::Yield)
     }
 }
 
 /// What to do next with a message.
-pub enum Step {
-    /// Hand it out.
-    Message(Message),
-    /// Go on behind it.
-    Passed,
-    /// Go on behind it next time; raise this now.
+pub enum Action {
+    /// Return it to the program.
+    Return(Message),
+    /// Skip it.
+    Skipped,
+    /// Raise this, and move past the message.
     Raise(PyErr),
-    /// Take it back: nobody has seen it. Raise this.
+    /// Raise this, and keep the message for the next call: the program has not seen it.
     Interrupted(PyErr),
-    /// Take the step again, as the next attempt, after this time.
-    TryAgain(Duration),
+    /// Decide again, as the next attempt, after this pause.
+    Retry(Duration),
     /// Send it to the dead letters with `DecodeErrors::post`, and go on behind it when they have it; take it back if they do not.
     DeadLetter(Box<DeadLetterRecord>),
 }
 
 /// Counts since the consumer was made. A message that comes again counts again.
 #[derive(Default)]
-pub struct Tally {
+pub struct DecodeErrorCounts {
     pub decode_errors: AtomicU64,
     pub skipped: AtomicU64,
     pub dead_lettered: AtomicU64,
@@ -90,16 +90,16 @@ pub struct Tally {
 
 /// All that a consumer knows about its bad messages.
 pub struct DecodeErrors {
-    pub policy: Policy,
-    pub tally: Tally,
-    pub post: DeadLetterSender,
+    pub policy: DecodeErrorPolicy,
+    pub counts: DecodeErrorCounts,
+    pub dead_letters: DeadLetterSender,
     group_id: Option<String>,
-    skips: Mutex<Skips>,
+    skip_log: Mutex<SkipLog>,
     /// What the user's code raised for a message that `consume` came to behind good ones: they go out first.
-    held: Mutex<Option<Held>>,
+    deferred: Mutex<Option<DeferredError>>,
 }
 
-struct Held {
+struct DeferredError {
     topic: String,
     partition: i32,
     offset: i64,
@@ -107,68 +107,79 @@ struct Held {
 }
 
 #[derive(Default)]
-struct Skips {
+struct SkipLog {
     logged_at: Option<Instant>,
     unlogged: u64,
 }
 
 impl DecodeErrors {
-    pub fn new(policy: Policy, config: &Config, group_id: Option<&str>) -> Self {
+    pub fn new(policy: DecodeErrorPolicy, config: &Config, group_id: Option<&str>) -> Self {
         DecodeErrors {
             policy,
-            tally: Tally::default(),
-            post: DeadLetterSender::new(config),
+            counts: DecodeErrorCounts::default(),
+            dead_letters: DeadLetterSender::new(config),
             group_id: group_id.map(str::to_owned),
-            skips: Mutex::default(),
-            held: Mutex::new(None),
+            skip_log: Mutex::default(),
+            deferred: Mutex::new(None),
         }
     }
 
-    /// What becomes of a message with this fault. `attempt` counts from 0.
+    /// What becomes of a message with this error. `attempt` counts from 0.
     #[cold]
-    pub fn step(&self, py: Python<'_>, decoder: &Decoder, incoming: &Fetched, fault: Box<Fault>, attempt: u32) -> Step {
-        if fault.interrupts(py) {
-            return Step::Interrupted(fault.into_error(py, incoming, ""));
+    pub fn action(
+        &self,
+        py: Python<'_>,
+        decoder: &Decoder,
+        incoming: &Fetched,
+        error: Box<MessageError>,
+        attempt: u32,
+    ) -> Action {
+        if error.interrupts(py) {
+            return Action::Interrupted(error.into_error(py, incoming, ""));
         }
-        if let Some(error) = self.release(incoming) {
-            return Step::Raise(error);
+        if let Some(error) = self.take_deferred(incoming) {
+            return Action::Raise(error);
         }
         if attempt == 0 {
-            self.tally.decode_errors.fetch_add(1, Ordering::Relaxed);
+            self.counts.decode_errors.fetch_add(1, Ordering::Relaxed);
         }
         match &self.policy {
-            Policy::Raise => Step::Raise(fault.into_error(py, incoming, ". The consumer has moved past it")),
-            Policy::Skip => {
-                self.log_skip(py, incoming, &fault);
+            DecodeErrorPolicy::Raise => {
+                Action::Raise(error.into_error(py, incoming, ". The consumer has moved past it"))
+            }
+            DecodeErrorPolicy::Skip => {
+                self.log_skip(py, incoming, &error);
                 self.skip()
             }
-            Policy::Yield => {
-                let error = fault.into_error(py, incoming, "").into_value(py).into_any();
-                decoder.substitute(py, incoming, py.None(), Some(error)).map_or_else(Step::Interrupted, Step::Message)
+            DecodeErrorPolicy::Yield => {
+                let error = error.into_error(py, incoming, "").into_value(py).into_any();
+                decoder
+                    .substitute(py, incoming, py.None(), Some(error))
+                    .map_or_else(Action::Interrupted, Action::Return)
             }
-            Policy::Call(function) => {
-                let error = fault.into_error(py, incoming, "");
+            DecodeErrorPolicy::ConsumerCall(function) => {
+                let error = error.into_error(py, incoming, "");
                 match self.ask(py, function, &error, decoder, incoming) {
                     Ok(step) => step,
-                    Err(raised) => Step::Raise(raised),
+                    Err(raised) => Action::Raise(raised),
                 }
             }
-            Policy::DeadLetter(policy) => {
+            DecodeErrorPolicy::DeadLetter(policy) => {
                 let policy = policy.get();
                 let Some(topic) = policy.topic_for(&incoming.topic()) else {
                     let told =
-                        ". It lies in its own dead letter topic, and stays there. The consumer has moved past it";
-                    return Step::Raise(fault.into_error(py, incoming, told));
+                        ". It lies in its own dead record topic, and stays there. The consumer has moved past it";
+                    return Action::Raise(error.into_error(py, incoming, told));
                 };
-                let error = fault.into_error(py, incoming, "");
+                let error = error.into_error(py, incoming, "");
                 let last = match policy.handler.as_ref().map(|handler| self.ask(py, handler, &error, decoder, incoming))
                 {
                     None => error.clone_ref(py),
                     Some(Ok(step)) => return step,
-                    Some(Err(_)) if attempt < policy.retries => return Step::TryAgain(policy.backoff),
+                    Some(Err(_)) if attempt < policy.retries => return Action::Retry(policy.backoff),
                     Some(Err(raised)) => raised,
                 };
-                Step::DeadLetter(Box::new(DeadLetterRecord::new(
+                Action::DeadLetter(Box::new(DeadLetterRecord::new(
                     py,
                     topic,
                     incoming,
@@ -188,61 +199,61 @@ impl DecodeErrors {
         error: &PyErr,
         decoder: &Decoder,
         incoming: &Fetched,
-    ) -> PyResult<Step> {
+    ) -> PyResult<Action> {
         match function.call1(py, (error.value(py),)) {
             Ok(value) if value.is_none(py) => Ok(self.skip()),
             Ok(value) => {
-                Ok(decoder.substitute(py, incoming, value, None).map_or_else(Step::Interrupted, Step::Message))
+                Ok(decoder.substitute(py, incoming, value, None).map_or_else(Action::Interrupted, Action::Return))
             }
-            Err(raised) if !raised.is_instance_of::<PyException>(py) => Ok(Step::Interrupted(raised)),
+            Err(raised) if !raised.is_instance_of::<PyException>(py) => Ok(Action::Interrupted(raised)),
             Err(raised) => Err(raised),
         }
     }
 
-    fn skip(&self) -> Step {
-        self.tally.skipped.fetch_add(1, Ordering::Relaxed);
-        Step::Passed
+    fn skip(&self) -> Action {
+        self.counts.skipped.fetch_add(1, Ordering::Relaxed);
+        Action::Skipped
     }
 
     /// Keeps an error that cannot be raised yet, until its message is met again.
-    pub fn hold(&self, incoming: &Fetched, error: PyErr) {
+    pub fn defer(&self, incoming: &Fetched, error: PyErr) {
         let (topic, partition, offset) = (incoming.topic().into_owned(), incoming.partition(), incoming.offset());
-        let held = Held { topic, partition, offset, error };
-        let replaced = self.held.lock().unwrap_or_else(PoisonError::into_inner).replace(held);
+        let deferred = DeferredError { topic, partition, offset, error };
+        let replaced = self.deferred.lock().unwrap_or_else(PoisonError::into_inner).replace(deferred);
         drop(replaced);
     }
 
-    fn release(&self, incoming: &Fetched) -> Option<PyErr> {
+    fn take_deferred(&self, incoming: &Fetched) -> Option<PyErr> {
         // A seek may have led elsewhere: then the error is of no use any more.
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        let same = held.partition == incoming.partition() && held.offset == incoming.offset();
-        (same && held.topic == incoming.topic()).then_some(held.error)
+        let deferred = self.deferred.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let same = deferred.partition == incoming.partition() && deferred.offset == incoming.offset();
+        (same && deferred.topic == incoming.topic()).then_some(deferred.error)
     }
 
-    fn log_skip(&self, py: Python<'_>, incoming: &Fetched, fault: &Fault) {
-        let mut skips = self.skips.lock().unwrap_or_else(PoisonError::into_inner);
-        if skips.logged_at.is_some_and(|at| at.elapsed() < LOG_EVERY) {
-            skips.unlogged += 1;
+    fn log_skip(&self, py: Python<'_>, incoming: &Fetched, error: &MessageError) {
+        let mut skip_log = self.skip_log.lock().unwrap_or_else(PoisonError::into_inner);
+        if skip_log.logged_at.is_some_and(|at| at.elapsed() < LOG_EVERY) {
+            skip_log.unlogged += 1;
             return;
         }
-        skips.logged_at = Some(Instant::now());
-        let unlogged = std::mem::take(&mut skips.unlogged);
-        drop(skips);
+        skip_log.logged_at = Some(Instant::now());
+        let unlogged = std::mem::take(&mut skip_log.unlogged);
+        drop(skip_log);
         let before = if unlogged == 0 { String::new() } else { format!(" ({unlogged} more were skipped before it)") };
         warn(format!(
             "skipped the message at '{}' [{}] @{}, which cannot be decoded: {}{before}",
             incoming.topic(),
             incoming.partition(),
             incoming.offset(),
-            fault.discreet(py)
+            error.discreet(py)
         ));
     }
 
     /// Says how many skipped messages have not been spoken of.
     pub fn log_rest(&self) {
-        let mut skips = self.skips.lock().unwrap_or_else(PoisonError::into_inner);
-        let unlogged = std::mem::take(&mut skips.unlogged);
-        drop(skips);
+        let mut skip_log = self.skip_log.lock().unwrap_or_else(PoisonError::into_inner);
+        let unlogged = std::mem::take(&mut skip_log.unlogged);
+        drop(skip_log);
         if unlogged > 0 {
             warn(format!("skipped {unlogged} more messages that cannot be decoded"));
         }

@@ -11,8 +11,8 @@ use crate::kafka::{Deadline, UntilEnd};
 use crate::python::blocking::{deadline, seconds};
 use crate::python::message::Message;
 
-use super::batch::Batch;
-use super::decode::Make;
+use super::batch::ConsumeBatch;
+use super::decode::Convert;
 use super::retry_budget::RetryBudget;
 use super::Consumer;
 
@@ -31,13 +31,13 @@ impl Consumer {
         let max_messages = at_least_one(max_messages)?;
         let (py, core) = (slf.py(), slf.get().core()?);
         let deadline = deadline(timeout)?;
-        let mut row = RetryBudget::default();
+        let mut budget = RetryBudget::default();
         loop {
             let mut incoming = core.next(slf, max_messages, deadline)?.into_iter();
             if incoming.len() == 0 {
                 return nothing(py);
             }
-            let mut batch = Batch::of(core, incoming.len());
+            let mut batch = ConsumeBatch::of(core, incoming.len());
             let raised = batch.fill(py, core, &mut incoming);
             let raised = raised.and(batch.await_dead_letters(py, core));
             core.consumer.put_back(std::mem::take(&mut batch.unread).into_iter().chain(incoming));
@@ -46,20 +46,20 @@ impl Consumer {
             }
             core.consumer.mark_returned(batch.taken);
             raised?;
-            if row.over(py, || deadline)? {
+            if budget.exhausted(py, || deadline)? {
                 return nothing(py);
             }
         }
     }
 
     fn __iter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
-        slf.get().core()?.handled.note(slf.py())?;
+        slf.get().core()?.handled_exception.note(slf.py())?;
         Ok(slf)
     }
 
     fn __next__(slf: &Bound<'_, Self>) -> PyResult<Option<Py<Message>>> {
         let core = slf.get().core()?;
-        core.next_message(slf, || Deadline::after(core.idle), Py::new)
+        core.next_message(slf, || Deadline::after(core.idle_timeout), Py::new)
     }
 
     /// Iterate over the messages up to the current end of each partition, and stop.
@@ -83,10 +83,10 @@ pub fn at_least_one(max_messages: isize) -> PyResult<usize> {
 }
 
 impl Consumer {
-    pub fn until_end_within(slf: &Bound<'_, Self>, patience: Duration) -> PyResult<MessagesUntilEnd> {
+    pub fn until_end_within(slf: &Bound<'_, Self>, timeout: Duration) -> PyResult<MessagesUntilEnd> {
         let core = slf.get().core()?;
-        core.handled.note(slf.py())?;
-        let until = core.acting(slf, |interrupt| core.consumer.until_end(patience, interrupt))?;
+        core.handled_exception.note(slf.py())?;
+        let until = core.with_callbacks(slf, |interrupt| core.consumer.until_end(timeout, interrupt))?;
         Ok(MessagesUntilEnd { consumer: slf.clone().unbind(), until })
     }
 }
@@ -110,18 +110,18 @@ impl MessagesUntilEnd {
 }
 
 impl MessagesUntilEnd {
-    pub fn next<T>(&mut self, py: Python<'_>, make: Make<T>) -> PyResult<Option<T>> {
+    pub fn next<T>(&mut self, py: Python<'_>, make: Convert<T>) -> PyResult<Option<T>> {
         let consumer = self.consumer.bind(py);
         let core = consumer.get().core()?;
         loop {
             let until = &mut self.until;
-            let incoming = core.acting(consumer, |interrupt| core.consumer.next_until(until, interrupt))?;
+            let incoming = core.with_callbacks(consumer, |interrupt| core.consumer.next_until(until, interrupt))?;
             let Some(incoming) = incoming else { return Ok(None) };
             if let Err(raised) = py.check_signals() {
                 core.consumer.put_back([incoming]);
                 return Err(raised);
             }
-            if let Some(message) = core.pass_on(py, incoming, make)? {
+            if let Some(message) = core.decode(py, incoming, make)? {
                 return Ok(Some(message));
             }
         }
@@ -143,7 +143,7 @@ impl Values {
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let consumer = self.consumer.bind(py);
         let core = consumer.get().core()?;
-        core.next_message(consumer, || Deadline::after(core.idle), |_, message| Ok(message.into_value()))
+        core.next_message(consumer, || Deadline::after(core.idle_timeout), |_, message| Ok(message.into_value()))
     }
 }
 

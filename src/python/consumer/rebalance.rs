@@ -22,7 +22,7 @@ pub struct GroupCallbacks {
     pub on_lost: Option<Py<PyAny>>,
     pub on_commit: Option<Py<PyAny>>,
     /// Who reads, closes or assigns now, the last one last: calls on threads may overlap.
-    pub acting: Mutex<Vec<(u64, Acting)>>,
+    pub acting: Mutex<Vec<(u64, CallbackContext)>>,
     /// What a callback raised, on its way out of the read.
     pub raised: Mutex<Option<PyErr>>,
     /// The number of the event that a loop deals with now, or 0.
@@ -30,7 +30,7 @@ pub struct GroupCallbacks {
 }
 
 /// The consumer object that the callbacks get, and the loop that they are called on, if not here.
-pub struct Acting {
+pub struct CallbackContext {
     pub consumer: Py<PyAny>,
     pub port: Option<Arc<LoopWaker>>,
 }
@@ -45,7 +45,7 @@ impl GroupCallbacks {
     }
 
     /// Runs what may call the callbacks, for the one who acts; None where there is nobody to call.
-    pub fn act<T>(&self, acting: Option<Acting>, work: impl FnOnce() -> T) -> T {
+    pub fn run_with<T>(&self, acting: Option<CallbackContext>, work: impl FnOnce() -> T) -> T {
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
         let Some(acting) = acting else { return work() };
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
@@ -66,7 +66,7 @@ impl GroupCallbacks {
         drop(over);
     }
 
-    fn actors(&self) -> MutexGuard<'_, Vec<(u64, Acting)>> {
+    fn actors(&self) -> MutexGuard<'_, Vec<(u64, CallbackContext)>> {
         self.acting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -109,7 +109,7 @@ impl GroupCallbacks {
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let (answer, heard) = channel();
-        let told = Told { group: self.clone(), number, event: Mutex::new(Some((event, answer))) };
+        let told = LoopEvent { group: self.clone(), number, event: Mutex::new(Some((event, answer))) };
         let before = self.event.swap(number, Ordering::AcqRel);
         port.call_soon(Arc::new(told));
         let result = loop {
@@ -143,16 +143,16 @@ fn event_here(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     Ok(variable.bind(py))
 }
 
-type Answer = Sender<PyResult<()>>;
+type ResultSender = Sender<PyResult<()>>;
 
 /// An event on its way to the loop.
-struct Told {
+struct LoopEvent {
     group: Arc<GroupCallbacks>,
     number: u64,
-    event: Mutex<Option<(GroupEvent, Answer)>>,
+    event: Mutex<Option<(GroupEvent, ResultSender)>>,
 }
 
-impl LoopCallback for Told {
+impl LoopCallback for LoopEvent {
     fn run(&self, py: Python<'_>) -> PyResult<()> {
         let event = self.event.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some((event, answer)) = event else { return Ok(()) };
@@ -169,7 +169,7 @@ impl LoopCallback for Told {
         variable.call_method1("reset", (token,))?;
         match begun {
             Ok(Some(task)) => {
-                let ended = Ended { answer: answer.clone() };
+                let ended = TaskDone { answer: answer.clone() };
                 if let Err(error) = task.call_method1("add_done_callback", (ended,)) {
                     let _ = answer.send(Err(error));
                 }
@@ -183,12 +183,12 @@ impl LoopCallback for Told {
 
 /// Called when the task of a callback is over.
 #[pyclass(module = "kjson", frozen)]
-struct Ended {
-    answer: Answer,
+struct TaskDone {
+    answer: ResultSender,
 }
 
 #[pymethods]
-impl Ended {
+impl TaskDone {
     fn __call__(&self, task: &Bound<'_, PyAny>) {
         let _ = self.answer.send(task.call_method0("result").map(|_| ()));
     }

@@ -23,7 +23,7 @@ impl RetryBudget {
     /// Whether the call has to end without a message. With no time left, or none given, what is at hand is looked through
     /// for a moment all the same: a good message behind a bad one is there, and is found.
     #[cold]
-    pub fn over(&mut self, py: Python<'_>, deadline: impl Fn() -> Deadline) -> PyResult<bool> {
+    pub fn exhausted(&mut self, py: Python<'_>, deadline: impl Fn() -> Deadline) -> PyResult<bool> {
         py.check_signals()?;
         self.length += 1;
         if self.length % YIELD_EVERY == 0 {

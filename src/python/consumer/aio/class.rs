@@ -14,43 +14,43 @@ use crate::python::aio::operation::Operation;
 use crate::python::aio::spawn_blocking::spawn_blocking;
 use crate::python::blocking::seconds;
 use crate::python::construct::{call, LateInit};
-use crate::python::consumer::calls::Call;
+use crate::python::consumer::calls::ConsumerCall;
 use crate::python::consumer::constructor::async_consumer;
-use crate::python::consumer::core::{Core, CLOSE_TIMEOUT};
+use crate::python::consumer::core::{ConsumerCore, CLOSE_TIMEOUT};
 use crate::python::consumer::reading::at_least_one;
 use crate::python::consumer::rebalance::list_of;
 use crate::python::message::generic_alias;
 use crate::python::notifier;
 
 use super::many::consume;
-use super::one::{Kind, Next, Topics};
+use super::one::{NextMessage, ReturnAs, SubscribedMessages};
 use super::until::{AsyncMessagesUntilEnd, AsyncValues};
 use super::{no_hook, raised};
 
 /// Reads JSON from Kafka as Python objects, at least once, on an event loop. For one task at a time.
 #[pyclass(module = "kjson", frozen, subclass)]
 pub struct AsyncConsumer {
-    core: LateInit<Arc<Core>>,
+    core: LateInit<Arc<ConsumerCore>>,
 }
 
 impl AsyncConsumer {
     /// One whose arguments are given as the class takes them.
-    fn make(arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Arc<Core>> {
+    fn make(arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Arc<ConsumerCore>> {
         let made = call::<Self>(&wrap_pyfunction!(async_consumer, arguments.py())?, arguments, options)?;
         let core = made.get().core()?.clone();
         Ok(core)
     }
 
-    pub fn of(core: Arc<Core>) -> Self {
+    pub fn of(core: Arc<ConsumerCore>) -> Self {
         AsyncConsumer { core: LateInit::ready("AsyncConsumer", core) }
     }
 
-    pub fn core(&self) -> Result<&Arc<Core>, Error> {
+    pub fn core(&self) -> Result<&Arc<ConsumerCore>, Error> {
         self.core.get()
     }
 
     /// Carries out a plan on a thread, connected.
-    pub fn later(&self, py: Python<'_>, name: &'static str, plan: PyResult<Call>) -> PyResult<Operation> {
+    pub fn spawn(&self, py: Python<'_>, name: &'static str, plan: PyResult<ConsumerCall>) -> PyResult<Operation> {
         let plan = match plan {
             Ok(plan) => plan,
             Err(error) => return Ok(Operation::ready::<()>(py, name, Err(error))),
@@ -63,8 +63,12 @@ impl AsyncConsumer {
         }))
     }
 
-    /// As `later`, where the group's callbacks may be called: on the loop, with this consumer.
-    pub fn later_acting(slf: &Bound<'_, Self>, name: &'static str, plan: PyResult<Call>) -> PyResult<Operation> {
+    /// As `spawn`, where the group's callbacks may be called: on the loop, with this consumer.
+    pub fn spawn_with_callbacks(
+        slf: &Bound<'_, Self>,
+        name: &'static str,
+        plan: PyResult<ConsumerCall>,
+    ) -> PyResult<Operation> {
         let plan = match plan {
             Ok(plan) => plan,
             Err(error) => return Ok(Operation::ready::<()>(slf.py(), name, Err(error))),
@@ -73,10 +77,11 @@ impl AsyncConsumer {
         let core = slf.get().core()?.clone();
         Ok(Operation::from_future(name, async move {
             raised(connect(&core).await)?;
-            let acting = Python::attach(|py| core.acting_on_loop(py, || consumer.into_any()))?;
+            let acting = Python::attach(|py| core.callback_context(py, || consumer.into_any()))?;
             let working = core.clone();
-            let done =
-                spawn_blocking(move |interrupt| working.group.act(acting, || plan.run(&working.consumer, interrupt)));
+            let done = spawn_blocking(move |interrupt| {
+                working.group.run_with(acting, || plan.run(&working.consumer, interrupt))
+            });
             let done = done.await;
             match core.group.take_raised() {
                 Some(error) => Err(error),
@@ -91,14 +96,17 @@ impl AsyncConsumer {
         core.usable()?;
         let deadline = Deadline::after(timeout);
         no_hook(&core, "close", deadline).await.map_err(Error::Python)?;
-        let acting = Python::attach(|py| core.acting_on_loop(py, || consumer.into_any()))?;
+        let acting = Python::attach(|py| core.callback_context(py, || consumer.into_any()))?;
         let closing = core.clone();
-        let closed =
-            spawn_blocking(move |interrupt| closing.group.act(acting, || closing.consumer.close(deadline, interrupt)));
+        let closed = spawn_blocking(move |interrupt| {
+            closing.group.run_with(acting, || closing.consumer.close(deadline, interrupt))
+        });
         let closed = closed.await;
-        core.faults.log_rest();
+        core.decode_errors.log_rest();
         // After the consumer, which may not commit what has not arrived; everything has by now.
-        if let Some(close) = core.faults.post.take().and_then(|dead_letters| dead_letters.closing(deadline)) {
+        if let Some(close) =
+            core.decode_errors.dead_letters.take().and_then(|dead_letters| dead_letters.closing(deadline))
+        {
             let _ = spawn_blocking(close).await;
         }
         match core.group.take_raised() {
@@ -163,7 +171,10 @@ impl AsyncConsumer {
     fn poll(slf: &Bound<'_, Self>, timeout: Option<f64>) -> Operation {
         const NAME: &str = "AsyncConsumer.poll";
         match seconds("timeout", timeout) {
-            Ok(timeout) => Operation::from_fast_path(NAME, Next::new(Topics::of(slf), Kind::Polled, timeout)),
+            Ok(timeout) => Operation::from_fast_path(
+                NAME,
+                NextMessage::new(SubscribedMessages::of(slf), ReturnAs::MessageOrNone, timeout),
+            ),
             Err(error) => Operation::ready::<()>(slf.py(), NAME, Err(error)),
         }
     }
@@ -178,20 +189,20 @@ impl AsyncConsumer {
     }
 
     fn __aiter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
-        slf.get().core()?.handled.note(slf.py())?;
+        slf.get().core()?.handled_exception.note(slf.py())?;
         Ok(slf)
     }
 
     fn __anext__(slf: &Bound<'_, Self>) -> PyResult<Operation> {
-        let next = Next::new(Topics::of(slf), Kind::Iterated, slf.get().core()?.idle);
+        let next = NextMessage::new(SubscribedMessages::of(slf), ReturnAs::Message, slf.get().core()?.idle_timeout);
         Ok(Operation::from_fast_path("AsyncConsumer.__anext__", next))
     }
 
     /// Iterate over the messages up to the end that each partition has at the first read, and stop.
     #[pyo3(signature = (*, timeout=30.0))]
     fn until_end(slf: &Bound<'_, Self>, timeout: f64) -> PyResult<AsyncMessagesUntilEnd> {
-        let patience = seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX);
-        Ok(AsyncMessagesUntilEnd::new(slf.clone().unbind(), patience))
+        let timeout = seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX);
+        Ok(AsyncMessagesUntilEnd::new(slf.clone().unbind(), timeout))
     }
 
     /// Iterate over the values alone. Raises what `poll` raises.
@@ -209,8 +220,8 @@ impl AsyncConsumer {
     fn close(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Operation> {
         // Asked for here, where the exception is that a `finally` block handles.
         let core = slf.get().core()?;
-        let handled = core.handled.is_new(slf.py())?;
-        core.handled.forget();
+        let handled = core.handled_exception.is_new(slf.py())?;
+        core.handled_exception.forget();
         let consumer = slf.clone().unbind();
         Ok(Operation::from_future("AsyncConsumer.close", async move {
             let timeout = seconds("timeout", timeout)?;
@@ -265,8 +276,8 @@ impl AsyncConsumer {
     }
 }
 
-impl Topics {
+impl SubscribedMessages {
     fn of(consumer: &Bound<'_, AsyncConsumer>) -> Self {
-        Topics(Arc::new(consumer.clone().unbind()))
+        SubscribedMessages(Arc::new(consumer.clone().unbind()))
     }
 }

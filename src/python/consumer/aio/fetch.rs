@@ -12,42 +12,42 @@ use std::task::{Poll, Waker};
 use pyo3::prelude::*;
 
 use crate::kafka::{self, Interrupt};
-use crate::python::consumer::calls::Engine;
-use crate::python::consumer::rebalance::Acting;
+use crate::python::consumer::calls::KafkaConsumer;
+use crate::python::consumer::rebalance::CallbackContext;
 
-use super::{raised, AsyncConsumer, Core};
+use super::{raised, AsyncConsumer, ConsumerCore};
 
-type Work = Box<dyn FnOnce(&Engine, Interrupt<'_>) -> Result<bool, kafka::Error> + Send>;
+type FetchFn = Box<dyn FnOnce(&KafkaConsumer, Interrupt<'_>) -> Result<bool, kafka::Error> + Send>;
 
 #[derive(Default)]
-pub struct Fetcher {
-    state: Mutex<State>,
+pub struct FetchThread {
+    state: Mutex<FetchState>,
     /// Somebody waits.
-    wanted: AtomicBool,
-    jobs: Mutex<Option<Sender<Job>>>,
+    awaited: AtomicBool,
+    jobs: Mutex<Option<Sender<FetchJob>>>,
 }
 
 #[derive(Default)]
-enum State {
+enum FetchState {
     #[default]
     Idle,
     Running(Option<Waker>),
     Ended(Result<bool, kafka::Error>),
 }
 
-struct Job {
-    core: Arc<Core>,
-    work: Work,
-    acting: Option<Acting>,
+struct FetchJob {
+    core: Arc<ConsumerCore>,
+    work: FetchFn,
+    acting: Option<CallbackContext>,
 }
 
-impl Fetcher {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl FetchThread {
+    fn state(&self) -> MutexGuard<'_, FetchState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn start(&self, job: Job) -> Result<(), kafka::Error> {
-        *self.state() = State::Running(None);
+    fn start(&self, job: FetchJob) -> Result<(), kafka::Error> {
+        *self.state() = FetchState::Running(None);
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let job = match &*jobs {
             None => job,
@@ -56,10 +56,10 @@ impl Fetcher {
                 Err(back) => back.0,
             },
         };
-        let (sender, heard) = channel();
-        let started = kafka::spawn("kjson-fetch", move || serve(&heard));
+        let (sender, receiver) = channel();
+        let started = kafka::spawn("kjson-fetch", move || serve(&receiver));
         if let Err(error) = started {
-            *self.state() = State::Idle;
+            *self.state() = FetchState::Idle;
             return Err(kafka::Error::Misuse(format!("no thread could be started to fetch: {error}")));
         }
         let _ = sender.send(job);
@@ -69,47 +69,47 @@ impl Fetcher {
 }
 
 /// The thread, which ends with its consumer: that holds the other end.
-fn serve(jobs: &Receiver<Job>) {
-    while let Ok(Job { core, work, acting }) = jobs.recv() {
-        let fetcher = &core.aio.fetcher;
-        let interrupt = || !fetcher.wanted.load(Ordering::Acquire) || core.consumer.closing();
-        let result = core.group.act(acting, || work(&core.consumer, &interrupt));
-        let state = std::mem::replace(&mut *fetcher.state(), State::Ended(result));
-        if let State::Running(Some(waker)) = state {
+fn serve(jobs: &Receiver<FetchJob>) {
+    while let Ok(FetchJob { core, work, acting }) = jobs.recv() {
+        let fetch_thread = &core.aio.fetch_thread;
+        let interrupt = || !fetch_thread.awaited.load(Ordering::Acquire) || core.consumer.closing();
+        let result = core.group.run_with(acting, || work(&core.consumer, &interrupt));
+        let state = std::mem::replace(&mut *fetch_thread.state(), FetchState::Ended(result));
+        if let FetchState::Running(Some(waker)) = state {
             waker.wake();
         }
     }
 }
 
 /// Somebody waits as long as this lives.
-struct Wish<'a>(&'a Fetcher);
+struct WaitGuard<'a>(&'a FetchThread);
 
-impl Drop for Wish<'_> {
+impl Drop for WaitGuard<'_> {
     fn drop(&mut self) {
-        self.0.wanted.store(false, Ordering::Release);
+        self.0.awaited.store(false, Ordering::Release);
     }
 }
 
 /// Runs `work` on the fetching thread, and waits for what it returns. It is asked for anew where a wait that was cancelled
 /// broke the last one off.
-pub async fn fetch(consumer: &Py<AsyncConsumer>, work: impl Fn() -> Work) -> PyResult<bool> {
+pub async fn fetch(consumer: &Py<AsyncConsumer>, work: impl Fn() -> FetchFn) -> PyResult<bool> {
     let core = consumer.get().core()?;
-    let fetcher = &core.aio.fetcher;
-    Python::attach(|py| core.handled.note(py))?;
+    let fetch_thread = &core.aio.fetch_thread;
+    Python::attach(|py| core.handled_exception.note(py))?;
     let mut own = false;
     loop {
-        fetcher.wanted.store(true, Ordering::Release);
-        let _wish = Wish(fetcher);
+        fetch_thread.awaited.store(true, Ordering::Release);
+        let _guard = WaitGuard(fetch_thread);
         let ended = poll_fn(|context| {
-            let mut state = fetcher.state();
+            let mut state = fetch_thread.state();
             match &mut *state {
-                State::Running(waker) => {
+                FetchState::Running(waker) => {
                     *waker = Some(context.waker().clone());
                     Poll::Pending
                 }
-                State::Idle => Poll::Ready(None),
-                State::Ended(_) => match std::mem::take(&mut *state) {
-                    State::Ended(result) => Poll::Ready(Some(result)),
+                FetchState::Idle => Poll::Ready(None),
+                FetchState::Ended(_) => match std::mem::take(&mut *state) {
+                    FetchState::Ended(result) => Poll::Ready(Some(result)),
                     _ => Poll::Ready(None),
                 },
             }
@@ -130,11 +130,13 @@ pub async fn fetch(consumer: &Py<AsyncConsumer>, work: impl Fn() -> Work) -> PyR
             _ => {}
         }
         own = true;
-        let acting = Python::attach(|py| core.acting_on_loop(py, || consumer.clone_ref(py).into_any()))?;
-        raised(fetcher.start(Job { core: core.clone(), work: work(), acting }))?;
+        let acting = Python::attach(|py| core.callback_context(py, || consumer.clone_ref(py).into_any()))?;
+        raised(fetch_thread.start(FetchJob { core: core.clone(), work: work(), acting }))?;
     }
 }
 
-pub fn job(work: impl FnOnce(&Engine, Interrupt<'_>) -> Result<bool, kafka::Error> + Send + 'static) -> Work {
+pub fn fetch_fn(
+    work: impl FnOnce(&KafkaConsumer, Interrupt<'_>) -> Result<bool, kafka::Error> + Send + 'static,
+) -> FetchFn {
     Box::new(work)
 }

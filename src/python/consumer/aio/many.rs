@@ -11,23 +11,23 @@ use crate::kafka::{Deadline, Fetched};
 use crate::python::aio::connection::connect;
 use crate::python::aio::fairness;
 use crate::python::consumer::decode_session::DecodeSession;
-use crate::python::consumer::policy::Step;
+use crate::python::consumer::policy::Action;
 use crate::python::consumer::retry_budget::GRACE;
 use crate::python::message::Message;
 
-use super::fetch::{fetch, job};
-use super::one::carry_out;
-use super::{raised, AsyncConsumer, Core, Turn};
+use super::fetch::{fetch, fetch_fn};
+use super::one::perform;
+use super::{raised, AsyncConsumer, ConsumerCore, ReaderGuard};
 
 /// What was taken for one call. Let go before the call is over, all of it goes back, in its order.
-struct Taken {
-    core: Arc<Core>,
-    dealt_with: Vec<Fetched>,
+struct PendingBatch {
+    core: Arc<ConsumerCore>,
+    handled: Vec<Fetched>,
     current: Option<Fetched>,
     rest: VecDeque<Fetched>,
 }
 
-impl Taken {
+impl PendingBatch {
     fn next(&mut self) -> Option<&Fetched> {
         self.current = self.rest.pop_front();
         self.current.as_ref()
@@ -40,7 +40,7 @@ impl Taken {
         py: Python<'_>,
         messages: &mut Vec<Py<Message>>,
         begun: Instant,
-    ) -> PyResult<Option<Step>> {
+    ) -> PyResult<Option<Action>> {
         /// The clock costs a third of what a short message does.
         const SOME: usize = 16;
         let core = self.core.clone();
@@ -49,35 +49,35 @@ impl Taken {
         while let Some(incoming) = self.next() {
             match series.message(incoming) {
                 Ok(message) => messages.push(Py::new(py, message)?),
-                Err(fault) => {
-                    bad = Some(fault);
+                Err(error) => {
+                    bad = Some(error);
                     break;
                 }
             }
-            self.deal_with();
+            self.handle();
             if messages.len() % SOME == 0 && begun.elapsed() > fairness::TIME_SLICE {
                 break;
             }
         }
         series.end();
         let current = self.current.as_ref();
-        Ok(bad.zip(current).map(|(fault, incoming)| core.faults.step(py, &core.decoder, incoming, fault, 0)))
+        Ok(bad.zip(current).map(|(error, incoming)| core.decode_errors.action(py, &core.decoder, incoming, error, 0)))
     }
 
-    fn deal_with(&mut self) {
-        self.dealt_with.extend(self.current.take());
+    fn handle(&mut self) {
+        self.handled.extend(self.current.take());
     }
 
     /// Hands out what was dealt with. The rest comes again.
     fn hand_out(mut self) {
-        self.core.consumer.mark_returned(std::mem::take(&mut self.dealt_with));
+        self.core.consumer.mark_returned(std::mem::take(&mut self.handled));
     }
 }
 
-impl Drop for Taken {
+impl Drop for PendingBatch {
     fn drop(&mut self) {
-        let dealt_with = std::mem::take(&mut self.dealt_with).into_iter();
-        let back = dealt_with.chain(self.current.take()).chain(std::mem::take(&mut self.rest));
+        let handled = std::mem::take(&mut self.handled).into_iter();
+        let back = handled.chain(self.current.take()).chain(std::mem::take(&mut self.rest));
         self.core.consumer.put_back(back);
     }
 }
@@ -90,13 +90,13 @@ pub async fn consume(
     let core = consumer.get().core()?;
     core.usable()?;
     let deadline = Deadline::after(timeout);
-    let Some(_turn) = Turn::take(core, deadline).await? else { return Ok(Vec::new()) };
+    let Some(_guard) = ReaderGuard::take(core, deadline).await? else { return Ok(Vec::new()) };
     raised(connect(core).await)?;
     let mut grace = None;
     loop {
         let rest = VecDeque::from(core.consumer.try_take(limit));
         if rest.is_empty() {
-            let ready = || job(move |engine, interrupt| engine.ready(limit, deadline, interrupt));
+            let ready = || fetch_fn(move |engine, interrupt| engine.ready(limit, deadline, interrupt));
             if !fetch(&consumer, ready).await? {
                 return Ok(Vec::new());
             }
@@ -112,9 +112,9 @@ pub async fn consume(
 
 /// As far as they can be handed out together. An error with good messages before it is met again, and raised, at the head of
 /// the next call.
-async fn decode(core: &Arc<Core>, rest: VecDeque<Fetched>) -> PyResult<Vec<Py<Message>>> {
+async fn decode(core: &Arc<ConsumerCore>, rest: VecDeque<Fetched>) -> PyResult<Vec<Py<Message>>> {
     let mut messages = Vec::with_capacity(rest.len());
-    let mut taken = Taken { core: core.clone(), dealt_with: Vec::with_capacity(rest.len()), current: None, rest };
+    let mut taken = PendingBatch { core: core.clone(), handled: Vec::with_capacity(rest.len()), current: None, rest };
     let mut begun = Instant::now();
     while !taken.rest.is_empty() {
         if begun.elapsed() > fairness::TIME_SLICE {
@@ -123,20 +123,20 @@ async fn decode(core: &Arc<Core>, rest: VecDeque<Fetched>) -> PyResult<Vec<Py<Me
         }
         let found = Python::attach(|py| taken.decode_good(py, &mut messages, begun))?;
         let (Some(step), Some(incoming)) = (found, &taken.current) else { continue };
-        match carry_out(core, incoming, step).await {
+        match perform(core, incoming, step).await {
             Ok(Ok(message)) => {
-                taken.deal_with();
+                taken.handle();
                 if let Some(message) = message {
                     messages.push(Python::attach(|py| Py::new(py, message))?);
                 }
             }
             Ok(Err(error)) if messages.is_empty() => {
-                taken.deal_with();
+                taken.handle();
                 taken.hand_out();
                 return Err(error);
             }
             Ok(Err(error)) => {
-                core.faults.hold(incoming, error);
+                core.decode_errors.defer(incoming, error);
                 break;
             }
             Err(error) if Python::attach(|py| !error.is_instance_of::<PyException>(py)) => return Err(error),

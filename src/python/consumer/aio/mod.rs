@@ -22,28 +22,33 @@ use crate::kafka::{self, Deadline};
 use crate::python::aio::connection::{Connect, Connection};
 use crate::python::aio::timer::within;
 
-use super::core::Core;
+use super::core::ConsumerCore;
 
 pub use class::AsyncConsumer;
-use fetch::Fetcher;
+use fetch::FetchThread;
 
 /// What a core has for waits on event loops.
-pub struct Aio {
+pub struct AsyncConsumerState {
     /// Whether an `AsyncConsumer` was made.
     pub asynchronous: bool,
     pub connection: Connection,
-    fetcher: Fetcher,
+    fetch_thread: FetchThread,
     reading: AtomicBool,
 }
 
-impl Aio {
+impl AsyncConsumerState {
     pub fn new(asynchronous: bool) -> Self {
         let connection = Connection::default();
-        Aio { asynchronous, connection, fetcher: Fetcher::default(), reading: AtomicBool::new(false) }
+        AsyncConsumerState {
+            asynchronous,
+            connection,
+            fetch_thread: FetchThread::default(),
+            reading: AtomicBool::new(false),
+        }
     }
 }
 
-impl Connect for Core {
+impl Connect for ConsumerCore {
     fn connection(&self) -> &Connection {
         &self.aio.connection
     }
@@ -57,11 +62,11 @@ impl Connect for Core {
 }
 
 /// Reading is for one task at a time: "done when the next one is asked for" has no sense for two.
-struct Turn(Arc<Core>);
+struct ReaderGuard(Arc<ConsumerCore>);
 
-impl Turn {
+impl ReaderGuard {
     /// None while a group callback runs. Refused in a task of that callback, which the read would wait for.
-    fn try_take(core: &Arc<Core>) -> PyResult<Option<Self>> {
+    fn try_take(core: &Arc<ConsumerCore>) -> PyResult<Option<Self>> {
         refuse_in_own_hook(core, "read")?;
         if core.consumer.in_hook() {
             return Ok(None);
@@ -71,23 +76,23 @@ impl Turn {
 
     /// Waits for the end of a group callback that runs: of a read or commit that was cancelled, which goes on until then. None
     /// if the deadline passes before.
-    async fn take(core: &Arc<Core>, deadline: Deadline) -> PyResult<Option<Self>> {
+    async fn take(core: &Arc<ConsumerCore>, deadline: Deadline) -> PyResult<Option<Self>> {
         refuse_in_own_hook(core, "read")?;
         let turn = Self::of(core)?;
         Ok(no_hook(core, "read", deadline).await?.then_some(turn))
     }
 
-    fn of(core: &Arc<Core>) -> PyResult<Self> {
+    fn of(core: &Arc<ConsumerCore>) -> PyResult<Self> {
         if core.aio.reading.swap(true, Ordering::AcqRel) {
             let message =
                 "cannot read: another task is reading from this consumer. Give each task a consumer of its own";
             return Err(Error::from(kafka::Error::Misuse(message.to_owned())).into());
         }
-        Ok(Turn(core.clone()))
+        Ok(ReaderGuard(core.clone()))
     }
 }
 
-fn refuse_in_own_hook(core: &Core, operation: &str) -> PyResult<()> {
+fn refuse_in_own_hook(core: &ConsumerCore, operation: &str) -> PyResult<()> {
     if core.consumer.in_hook() && core.group.is_own_event()? {
         raised(core.consumer.refuse_in_hook(operation))?;
     }
@@ -95,7 +100,7 @@ fn refuse_in_own_hook(core: &Core, operation: &str) -> PyResult<()> {
 }
 
 /// Waits until no group callback runs; false if the deadline passes before.
-async fn no_hook(core: &Core, operation: &str, deadline: Deadline) -> PyResult<bool> {
+async fn no_hook(core: &ConsumerCore, operation: &str, deadline: Deadline) -> PyResult<bool> {
     const STEP: Duration = Duration::from_millis(5);
     while core.consumer.in_hook() {
         refuse_in_own_hook(core, operation)?;
@@ -107,7 +112,7 @@ async fn no_hook(core: &Core, operation: &str, deadline: Deadline) -> PyResult<b
     Ok(true)
 }
 
-impl Drop for Turn {
+impl Drop for ReaderGuard {
     fn drop(&mut self) {
         self.0.aio.reading.store(false, Ordering::Release);
     }

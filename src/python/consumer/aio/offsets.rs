@@ -21,23 +21,23 @@ impl AsyncConsumer {
         topics: Option<&Bound<'_, PyAny>>,
         pattern: Option<&str>,
     ) -> PyResult<Operation> {
-        self.later(py, "AsyncConsumer.subscribe", calls::subscribe(self.core()?, topics, pattern))
+        self.spawn(py, "AsyncConsumer.subscribe", calls::subscribe(self.core()?, topics, pattern))
     }
 
     /// Unsubscribe from all topics, and end an assignment. Reads nothing until the next `subscribe` or `assign`.
     fn unsubscribe(slf: &Bound<'_, Self>) -> PyResult<Operation> {
-        Self::later_acting(slf, "AsyncConsumer.unsubscribe", calls::unsubscribe(slf.get().core()?))
+        Self::spawn_with_callbacks(slf, "AsyncConsumer.unsubscribe", calls::unsubscribe(slf.get().core()?))
     }
 
     /// Read these partitions and no others, from their offsets if given, without sharing them with a group.
     fn assign(slf: &Bound<'_, Self>, partitions: &Bound<'_, PyAny>) -> PyResult<Operation> {
-        Self::later_acting(slf, "AsyncConsumer.assign", calls::assign(slf.get().core()?, partitions))
+        Self::spawn_with_callbacks(slf, "AsyncConsumer.assign", calls::assign(slf.get().core()?, partitions))
     }
 
     /// Ask a broker for an answer, for up to `timeout` seconds.
     #[pyo3(signature = (timeout=5.0))]
     fn ping(&self, py: Python<'_>, timeout: f64) -> PyResult<Operation> {
-        self.later(py, "AsyncConsumer.ping", calls::ping(self.core()?, timeout))
+        self.spawn(py, "AsyncConsumer.ping", calls::ping(self.core()?, timeout))
     }
 
     /// Commit the messages returned so far, or the given messages or offsets, and wait for the answer.
@@ -52,19 +52,19 @@ impl AsyncConsumer {
         asynchronous: bool,
         timeout: Option<f64>,
     ) -> PyResult<Operation> {
-        self.later(py, "AsyncConsumer.commit", calls::commit(self.core()?, what, asynchronous, timeout))
+        self.spawn(py, "AsyncConsumer.commit", calls::commit(self.core()?, what, asynchronous, timeout))
     }
 
     /// The group's committed offset, which is the next to read, or None: of one partition, or a dict of several.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
     fn committed(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Operation> {
-        self.later(py, "AsyncConsumer.committed", calls::committed(self.core()?, partitions, timeout))
+        self.spawn(py, "AsyncConsumer.committed", calls::committed(self.core()?, partitions, timeout))
     }
 
     /// The offset of the next message to be returned: of one partition, or a dict of several.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
     fn position(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Operation> {
-        self.later(py, "AsyncConsumer.position", calls::position(self.core()?, partitions, timeout))
+        self.spawn(py, "AsyncConsumer.position", calls::position(self.core()?, partitions, timeout))
     }
 
     /// Seek a partition to an offset: the next message returned from it is the one at that offset.
@@ -79,13 +79,13 @@ impl AsyncConsumer {
         offset: Option<i64>,
         timeout: f64,
     ) -> PyResult<Operation> {
-        self.later(py, "AsyncConsumer.seek", calls::seek(self.core()?, partition, offset, timeout))
+        self.spawn(py, "AsyncConsumer.seek", calls::seek(self.core()?, partition, offset, timeout))
     }
 
     /// Seek to the first message of the given partitions, or of all assigned ones.
     #[pyo3(signature = (*partitions, timeout=TIMEOUT), text_signature = "($self, *partitions, timeout=10.0)")]
     fn seek_to_beginning(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>, timeout: f64) -> PyResult<Operation> {
-        self.later(
+        self.spawn(
             py,
             "AsyncConsumer.seek_to_beginning",
             calls::seek_all(self.core()?, partitions, OffsetSpec::Beginning, timeout),
@@ -95,24 +95,24 @@ impl AsyncConsumer {
     /// Seek to the current end of the given partitions, or of all assigned ones.
     #[pyo3(signature = (*partitions, timeout=TIMEOUT), text_signature = "($self, *partitions, timeout=10.0)")]
     fn seek_to_end(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>, timeout: f64) -> PyResult<Operation> {
-        self.later(py, "AsyncConsumer.seek_to_end", calls::seek_all(self.core()?, partitions, OffsetSpec::End, timeout))
+        self.spawn(py, "AsyncConsumer.seek_to_end", calls::seek_all(self.core()?, partitions, OffsetSpec::End, timeout))
     }
 
     /// Return no messages of the given partitions, or of all assigned ones, until `resume`.
     #[pyo3(signature = (*partitions))]
     fn pause(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>) -> PyResult<Operation> {
-        self.later(py, "AsyncConsumer.pause", calls::pause(self.core()?, partitions))
+        self.spawn(py, "AsyncConsumer.pause", calls::pause(self.core()?, partitions))
     }
 
     /// Resume the given partitions, or all paused ones. Does not block.
     #[pyo3(signature = (*partitions))]
     fn resume(&self, py: Python<'_>, partitions: &Bound<'_, PyTuple>) -> PyResult<Operation> {
-        self.later(py, "AsyncConsumer.resume", calls::resume(self.core()?, partitions))
+        self.spawn(py, "AsyncConsumer.resume", calls::resume(self.core()?, partitions))
     }
 
     /// The paused partitions. Does not block.
     fn paused(&self, py: Python<'_>) -> PyResult<Operation> {
-        self.later(py, "AsyncConsumer.paused", calls::paused(self.core()?))
+        self.spawn(py, "AsyncConsumer.paused", calls::paused(self.core()?))
     }
 
     /// The offset of the first message of each partition.
@@ -123,7 +123,7 @@ impl AsyncConsumer {
         partitions: Option<&Bound<'_, PyAny>>,
         timeout: f64,
     ) -> PyResult<Operation> {
-        self.later(
+        self.spawn(
             py,
             "AsyncConsumer.beginning_offsets",
             calls::watermarks(self.core()?, "beginning_offsets", partitions, OffsetSpec::Beginning, timeout),
@@ -133,7 +133,7 @@ impl AsyncConsumer {
     /// The offset after the last message of each partition.
     #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
     fn end_offsets(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Operation> {
-        self.later(
+        self.spawn(
             py,
             "AsyncConsumer.end_offsets",
             calls::watermarks(self.core()?, "end_offsets", partitions, OffsetSpec::End, timeout),
@@ -143,13 +143,13 @@ impl AsyncConsumer {
     /// The offset of the first message at or after a time, for each partition, or None if there is none.
     #[pyo3(signature = (times, *, timeout=TIMEOUT), text_signature = "($self, times, *, timeout=10.0)")]
     fn offsets_for_times(&self, py: Python<'_>, times: &Bound<'_, PyDict>, timeout: f64) -> PyResult<Operation> {
-        self.later(py, "AsyncConsumer.offsets_for_times", calls::offsets_for_times(self.core()?, times, timeout))
+        self.spawn(py, "AsyncConsumer.offsets_for_times", calls::offsets_for_times(self.core()?, times, timeout))
     }
 
     /// The number of offsets between each assigned partition's position and its end.
     #[pyo3(signature = (*, timeout=TIMEOUT), text_signature = "($self, *, timeout=10.0)")]
     fn lag(&self, py: Python<'_>, timeout: f64) -> PyResult<Operation> {
-        self.later(py, "AsyncConsumer.lag", calls::lag(self.core()?, timeout))
+        self.spawn(py, "AsyncConsumer.lag", calls::lag(self.core()?, timeout))
     }
 
     /// The group membership, for `AsyncProducer.send_offsets_to_transaction`. Does not block.

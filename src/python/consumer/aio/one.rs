@@ -14,34 +14,34 @@ use crate::python::aio::connection::connect;
 use crate::python::aio::fairness;
 use crate::python::aio::operation::{FastPath, OperationFuture};
 use crate::python::aio::timer::within;
-use crate::python::consumer::policy::Step;
+use crate::python::consumer::policy::Action;
 use crate::python::consumer::retry_budget::GRACE;
 use crate::python::message::Message;
 
-use super::fetch::{fetch, job};
-use super::{raised, AsyncConsumer, Core, Turn};
+use super::fetch::{fetch, fetch_fn};
+use super::{raised, AsyncConsumer, ConsumerCore, ReaderGuard};
 
 /// A message that was taken and not dealt with: it goes back if this is let go.
-pub struct Held {
-    core: Arc<Core>,
+pub struct PendingMessage {
+    core: Arc<ConsumerCore>,
     incoming: Option<Fetched>,
 }
 
-impl Held {
-    pub fn new(core: &Arc<Core>, incoming: Fetched) -> Self {
-        Held { core: core.clone(), incoming: Some(incoming) }
+impl PendingMessage {
+    pub fn new(core: &Arc<ConsumerCore>, incoming: Fetched) -> Self {
+        PendingMessage { core: core.clone(), incoming: Some(incoming) }
     }
 
     /// Once it is dealt with it is done when the next one is asked for.
-    async fn deal_with(mut self, step: Step) -> PyResult<Option<Message>> {
+    async fn handle(mut self, step: Action) -> PyResult<Option<Message>> {
         let Some(incoming) = &self.incoming else { return Ok(None) };
-        let outcome = carry_out(&self.core, incoming, step).await?;
+        let outcome = perform(&self.core, incoming, step).await?;
         self.core.consumer.mark_returned(self.incoming.take());
         outcome
     }
 }
 
-impl Drop for Held {
+impl Drop for PendingMessage {
     fn drop(&mut self) {
         if let Some(incoming) = self.incoming.take() {
             self.core.consumer.put_back([incoming]);
@@ -51,23 +51,27 @@ impl Drop for Held {
 
 /// What `on_decode_error` comes to, with the waits that it takes: None for what is passed by. An error that is not the
 /// program's own lets the message come again.
-pub async fn carry_out(core: &Core, incoming: &Fetched, mut step: Step) -> PyResult<Result<Option<Message>, PyErr>> {
+pub async fn perform(
+    core: &ConsumerCore,
+    incoming: &Fetched,
+    mut step: Action,
+) -> PyResult<Result<Option<Message>, PyErr>> {
     let mut attempt = 0;
     loop {
         match step {
-            Step::Message(message) => return Ok(Ok(Some(message))),
-            Step::Passed => return Ok(Ok(None)),
-            Step::Raise(error) => return Ok(Err(error)),
-            Step::Interrupted(error) => return Err(error),
-            Step::TryAgain(pause) => {
+            Action::Return(message) => return Ok(Ok(Some(message))),
+            Action::Skipped => return Ok(Ok(None)),
+            Action::Raise(error) => return Ok(Err(error)),
+            Action::Interrupted(error) => return Err(error),
+            Action::Retry(pause) => {
                 let _: Option<()> = within(Some(pause), pending()).await?;
                 attempt += 1;
-                step = Python::attach(|py| core.step(py, incoming, attempt));
+                step = Python::attach(|py| core.action(py, incoming, attempt));
             }
-            Step::DeadLetter(letter) => {
-                let sent = core.faults.post.deliver(core.dead_letter()?, incoming, &letter).await;
-                sent.map_err(|error| Python::attach(|py| letter.undelivered(py, error)))?;
-                core.faults.tally.dead_lettered.fetch_add(1, Ordering::Relaxed);
+            Action::DeadLetter(record) => {
+                let sent = core.decode_errors.dead_letters.deliver(core.dead_letter()?, incoming, &record).await;
+                sent.map_err(|error| Python::attach(|py| record.undelivered(py, error)))?;
+                core.decode_errors.counts.dead_lettered.fetch_add(1, Ordering::Relaxed);
                 return Ok(Ok(None));
             }
         }
@@ -76,28 +80,28 @@ pub async fn carry_out(core: &Core, incoming: &Fetched, mut step: Step) -> PyRes
 
 /// What the caller gets of a message, or of none.
 #[derive(Clone, Copy)]
-pub enum Kind {
-    /// The message; without one the iteration is over.
-    Iterated,
-    /// Its value; the same.
+pub enum ReturnAs {
+    /// The message; without one, StopAsyncIteration.
+    Message,
+    /// Its value; without one, StopAsyncIteration.
     Value,
     /// The message, or None.
-    Polled,
+    MessageOrNone,
 }
 
-impl Kind {
+impl ReturnAs {
     fn of(self, py: Python<'_>, message: Option<Message>) -> PyResult<Py<PyAny>> {
         match (message, self) {
-            (Some(message), Kind::Value) => Ok(message.into_value()),
+            (Some(message), ReturnAs::Value) => Ok(message.into_value()),
             (Some(message), _) => message.into_py_any(py),
-            (None, Kind::Polled) => Ok(py.None()),
+            (None, ReturnAs::MessageOrNone) => Ok(py.None()),
             (None, _) => Err(PyStopAsyncIteration::new_err(())),
         }
     }
 }
 
 /// Where a message comes from.
-pub trait Source: Clone + Send + Sync + 'static {
+pub trait MessageSource: Clone + Send + Sync + 'static {
     fn consumer(&self) -> &Py<AsyncConsumer>;
     /// One that is at hand.
     fn take(&self) -> PyResult<Option<Fetched>>;
@@ -107,9 +111,9 @@ pub trait Source: Clone + Send + Sync + 'static {
 
 /// The next message of the topics.
 #[derive(Clone)]
-pub struct Topics(pub Arc<Py<AsyncConsumer>>);
+pub struct SubscribedMessages(pub Arc<Py<AsyncConsumer>>);
 
-impl Source for Topics {
+impl MessageSource for SubscribedMessages {
     fn consumer(&self) -> &Py<AsyncConsumer> {
         &self.0
     }
@@ -119,67 +123,67 @@ impl Source for Topics {
     }
 
     async fn wait(&self, deadline: Deadline) -> PyResult<bool> {
-        fetch(&self.0, || job(move |engine, interrupt| engine.ready(1, deadline, interrupt))).await
+        fetch(&self.0, || fetch_fn(move |engine, interrupt| engine.ready(1, deadline, interrupt))).await
     }
 }
 
 /// One message: from the buffer if one is there, which costs nothing but the call.
-pub struct Next<S: Source> {
+pub struct NextMessage<S: MessageSource> {
     pub source: S,
-    pub kind: Kind,
+    pub return_as: ReturnAs,
     pub timeout: Option<Duration>,
     /// One that needs more than the moment.
-    pub slow: Option<(Held, Step)>,
+    pub slow: Option<(PendingMessage, Action)>,
 }
 
-impl<S: Source> Next<S> {
-    pub fn new(source: S, kind: Kind, timeout: Option<Duration>) -> Self {
-        Next { source, kind, timeout, slow: None }
+impl<S: MessageSource> NextMessage<S> {
+    pub fn new(source: S, return_as: ReturnAs, timeout: Option<Duration>) -> Self {
+        NextMessage { source, return_as, timeout, slow: None }
     }
 }
 
-impl<S: Source> FastPath for Next<S> {
+impl<S: MessageSource> FastPath for NextMessage<S> {
     fn try_now(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let core = self.source.consumer().get().core()?;
         core.usable()?;
         if !core.aio.connection.is_connected() {
             return Ok(None);
         }
-        let Some(_turn) = Turn::try_take(core)? else { return Ok(None) };
+        let Some(_guard) = ReaderGuard::try_take(core)? else { return Ok(None) };
         let Some(incoming) = self.source.take()? else { return Ok(None) };
         let message = match core.decoder.message(py, &incoming) {
             Ok(message) => message,
-            Err(fault) => {
-                let step = core.faults.step(py, &core.decoder, &incoming, fault, 0);
-                self.slow = Some((Held::new(core, incoming), step));
+            Err(error) => {
+                let step = core.decode_errors.action(py, &core.decoder, &incoming, error, 0);
+                self.slow = Some((PendingMessage::new(core, incoming), step));
                 return Ok(None);
             }
         };
         core.consumer.mark_returned([incoming]);
-        self.kind.of(py, Some(message)).map(Some)
+        self.return_as.of(py, Some(message)).map(Some)
     }
 
     fn into_future(self: Box<Self>) -> OperationFuture {
-        let Next { source, kind, timeout, slow } = *self;
+        let NextMessage { source, return_as, timeout, slow } = *self;
         Box::pin(async move {
             let message = next(&source, timeout, slow).await?;
-            Python::attach(|py| kind.of(py, message))
+            Python::attach(|py| return_as.of(py, message))
         })
     }
 }
 
-pub async fn next<S: Source>(
+pub async fn next<S: MessageSource>(
     source: &S,
     timeout: Option<Duration>,
-    mut slow: Option<(Held, Step)>,
+    mut slow: Option<(PendingMessage, Action)>,
 ) -> PyResult<Option<Message>> {
     let core = source.consumer().get().core()?;
     let deadline = Deadline::after(timeout);
-    let Some(_turn) = Turn::take(core, deadline).await? else { return Ok(None) };
+    let Some(_guard) = ReaderGuard::take(core, deadline).await? else { return Ok(None) };
     raised(connect(core).await)?;
     let (mut grace, mut slice) = (None, Instant::now());
     loop {
-        let (held, step) = match slow.take() {
+        let (pending, step) = match slow.take() {
             Some(slow) => slow,
             None => {
                 let Some(incoming) = source.take()? else {
@@ -188,11 +192,11 @@ pub async fn next<S: Source>(
                     }
                     continue;
                 };
-                let step = Python::attach(|py| core.step(py, &incoming, 0));
-                (Held::new(core, incoming), step)
+                let step = Python::attach(|py| core.action(py, &incoming, 0));
+                (PendingMessage::new(core, incoming), step)
             }
         };
-        if let Some(message) = held.deal_with(step).await? {
+        if let Some(message) = pending.handle(step).await? {
             return Ok(Some(message));
         }
         // As in the synchronous class: what is at hand behind bad messages is looked through for a moment.

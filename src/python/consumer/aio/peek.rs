@@ -11,11 +11,11 @@ use crate::python::aio::connection::connect;
 use crate::python::aio::fairness;
 use crate::python::aio::operation::Operation;
 use crate::python::aio::spawn_blocking::spawn_blocking;
-use crate::python::consumer::peek::{Search, Wanted};
+use crate::python::consumer::peek::{PeekArgs, Search};
 use crate::python::message::Message;
 
 use super::one::next;
-use super::until::Bounded;
+use super::until::BoundedMessages;
 use super::{raised, AsyncConsumer};
 
 #[pymethods]
@@ -35,7 +35,7 @@ impl AsyncConsumer {
         options: Option<&Bound<'_, PyDict>>,
     ) -> Operation {
         const NAME: &str = "AsyncConsumer.peek";
-        let wanted = match Wanted::new(class.py(), topic, n, bootstrap_servers, timeout, options) {
+        let wanted = match PeekArgs::new(class.py(), topic, n, bootstrap_servers, timeout, options) {
             Ok(wanted) => wanted,
             Err(error) => return Operation::ready::<()>(class.py(), NAME, Err(error)),
         };
@@ -45,10 +45,10 @@ impl AsyncConsumer {
                 let made = py.get_type::<Self>().call((), Some(wanted.options.bind(py)))?;
                 Ok(made.cast_into::<Self>()?.unbind())
             })?;
-            let patience = wanted.patience;
+            let timeout = wanted.timeout;
             let shared = Arc::new(Python::attach(|py| consumer.clone_ref(py)));
             let found = look(&shared, wanted).await;
-            let closed = AsyncConsumer::end(consumer, Some(patience)).await;
+            let closed = AsyncConsumer::end(consumer, Some(timeout)).await;
             let messages = found?;
             closed?;
             Ok(messages)
@@ -56,12 +56,12 @@ impl AsyncConsumer {
     }
 }
 
-async fn look(consumer: &Arc<Py<AsyncConsumer>>, wanted: Wanted) -> PyResult<Vec<Message>> {
+async fn look(consumer: &Arc<Py<AsyncConsumer>>, wanted: PeekArgs) -> PyResult<Vec<Message>> {
     let core = consumer.get().core()?;
-    let Wanted { topic, n, patience, .. } = wanted;
+    let PeekArgs { topic, n, timeout, .. } = wanted;
     raised(connect(core).await)?;
     let asking = core.clone();
-    let begin = move |interrupt: kafka::Interrupt<'_>| Search::begin(&asking.consumer, topic, n, patience, interrupt);
+    let begin = move |interrupt: kafka::Interrupt<'_>| Search::begin(&asking.consumer, topic, n, timeout, interrupt);
     let mut search = raised(spawn_blocking(begin).await)?;
     let mut slice = Instant::now();
     loop {
@@ -71,7 +71,7 @@ async fn look(consumer: &Arc<Py<AsyncConsumer>>, wanted: Wanted) -> PyResult<Vec
         }
         let assigning = core.clone();
         raised(spawn_blocking(move |interrupt| assigning.consumer.assign(round, interrupt)).await)?;
-        let messages = Bounded::new(consumer.clone(), patience);
+        let messages = BoundedMessages::new(consumer.clone(), timeout);
         while let Some(message) = next(&messages, None, None).await? {
             search.found(message);
             if slice.elapsed() > fairness::TIME_SLICE {

@@ -8,25 +8,25 @@ use pyo3::prelude::*;
 use crate::kafka::{Deadline, Fetched, UntilEnd};
 use crate::python::aio::operation::Operation;
 
-use super::fetch::{fetch, job};
-use super::one::{Kind, Next, Source, Topics};
+use super::fetch::{fetch, fetch_fn};
+use super::one::{MessageSource, NextMessage, ReturnAs, SubscribedMessages};
 use super::AsyncConsumer;
 
 /// The messages up to the ends of the partitions, which are found out when the first is asked for.
 #[derive(Clone)]
-pub struct Bounded {
+pub struct BoundedMessages {
     consumer: Arc<Py<AsyncConsumer>>,
     until: Arc<Mutex<Option<UntilEnd>>>,
-    patience: Duration,
+    timeout: Duration,
 }
 
-impl Bounded {
-    pub fn new(consumer: Arc<Py<AsyncConsumer>>, patience: Duration) -> Self {
-        Bounded { consumer, until: Arc::default(), patience }
+impl BoundedMessages {
+    pub fn new(consumer: Arc<Py<AsyncConsumer>>, timeout: Duration) -> Self {
+        BoundedMessages { consumer, until: Arc::default(), timeout }
     }
 }
 
-impl Source for Bounded {
+impl MessageSource for BoundedMessages {
     fn consumer(&self) -> &Py<AsyncConsumer> {
         &self.consumer
     }
@@ -45,12 +45,12 @@ impl Source for Bounded {
 
     async fn wait(&self, _deadline: Deadline) -> PyResult<bool> {
         let work = || {
-            let (until, patience) = (self.until.clone(), self.patience);
-            job(move |engine, interrupt| {
+            let (until, timeout) = (self.until.clone(), self.timeout);
+            fetch_fn(move |engine, interrupt| {
                 let mut until = until.lock().unwrap_or_else(PoisonError::into_inner);
                 let known = match until.take() {
                     Some(known) => known,
-                    None => engine.until_end(patience, interrupt)?,
+                    None => engine.until_end(timeout, interrupt)?,
                 };
                 engine.ready_until(until.insert(known), interrupt)
             })
@@ -62,12 +62,12 @@ impl Source for Bounded {
 /// What `AsyncConsumer.until_end` returns.
 #[pyclass(module = "kjson", frozen, name = "_AsyncMessagesUntilEnd")]
 pub struct AsyncMessagesUntilEnd {
-    source: Bounded,
+    source: BoundedMessages,
 }
 
 impl AsyncMessagesUntilEnd {
-    pub fn new(consumer: Py<AsyncConsumer>, patience: Duration) -> Self {
-        AsyncMessagesUntilEnd { source: Bounded::new(Arc::new(consumer), patience) }
+    pub fn new(consumer: Py<AsyncConsumer>, timeout: Duration) -> Self {
+        AsyncMessagesUntilEnd { source: BoundedMessages::new(Arc::new(consumer), timeout) }
     }
 }
 
@@ -78,19 +78,22 @@ impl AsyncMessagesUntilEnd {
     }
 
     fn __anext__(&self) -> Operation {
-        Operation::from_fast_path("AsyncConsumer.until_end", Next::new(self.source.clone(), Kind::Iterated, None))
+        Operation::from_fast_path(
+            "AsyncConsumer.until_end",
+            NextMessage::new(self.source.clone(), ReturnAs::Message, None),
+        )
     }
 }
 
 /// What `AsyncConsumer.values` returns.
 #[pyclass(module = "kjson", frozen, name = "_AsyncValues")]
 pub struct AsyncValues {
-    source: Topics,
+    source: SubscribedMessages,
 }
 
 impl AsyncValues {
     pub fn new(consumer: Py<AsyncConsumer>) -> Self {
-        AsyncValues { source: Topics(Arc::new(consumer)) }
+        AsyncValues { source: SubscribedMessages(Arc::new(consumer)) }
     }
 }
 
@@ -101,7 +104,10 @@ impl AsyncValues {
     }
 
     fn __anext__(&self) -> PyResult<Operation> {
-        let idle = self.source.consumer().get().core()?.idle;
-        Ok(Operation::from_fast_path("AsyncConsumer.values", Next::new(self.source.clone(), Kind::Value, idle)))
+        let idle_timeout = self.source.consumer().get().core()?.idle_timeout;
+        Ok(Operation::from_fast_path(
+            "AsyncConsumer.values",
+            NextMessage::new(self.source.clone(), ReturnAs::Value, idle_timeout),
+        ))
     }
 }
