@@ -1,5 +1,5 @@
-"""What `Consumer(value_type=...)` makes of messages. Dataclasses, attrs classes, TypedDicts and NamedTuples are read here,
-without a library; pydantic models and msgspec Structs by their own libraries.
+"""What `Consumer(value_type=...)` makes of messages. Dataclasses, attrs classes, TypedDicts and NamedTuples are read
+here, without a library; pydantic models and msgspec Structs by their own libraries.
 
 A type is read once, when the consumer is made, into a function from JSON to the object. A type that cannot be read is a
 `ConfigError` then, and not an error at the first message.

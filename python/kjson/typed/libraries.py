@@ -1,9 +1,10 @@
-"""pydantic models and msgspec Structs, read and written by their libraries. Neither is imported before one of its classes
-is used."""
+"""pydantic models and msgspec Structs, read and written by their libraries, and attrs objects, written field by field.
+None of the libraries is imported before one of its classes is used."""
 
 import json
 import sys
 from decimal import Decimal
+from functools import lru_cache, partial
 from typing import Any, Optional
 
 from .._kjson import dumps
@@ -87,21 +88,36 @@ def _base_model(kind: Any) -> Any:
     return next(base for base in kind.__mro__ if "parse_obj" in vars(base))
 
 
-def to_builtins(value: Any) -> Any:
-    """What `dumps` writes for a Struct or a model: what its library would write, and reads."""
-    kind = type(value)
+@lru_cache(maxsize=256)
+def writer_of(kind: Any) -> Optional[Convert]:
+    """The function from an object of the class to builtin objects, for `dumps`; None unless a library made the class."""
+    if hasattr(kind, "__attrs_attrs__"):
+        names = [field.name for field in kind.__attrs_attrs__]
+        return lambda value: {name: getattr(value, name) for name in names}
     if is_struct(kind):
         import msgspec
 
-        return msgspec.to_builtins(value, str_keys=True)
-    # Methods of the class, since a field may have the name of a method.
+        return partial(msgspec.to_builtins, str_keys=True)
     if is_pydantic_2(kind):
+        return partial(_dump_model, kind)
+    return partial(_dump_model_1, kind) if is_pydantic(kind) else None
+
+
+# Methods of the class: an object's field may have the name of one.
+def _dump_model(kind: Any, value: Any) -> Any:
+    from pydantic_core import PydanticSerializationError
+
+    try:
         return kind.model_dump(value, mode="json", by_alias=True)
-    encode = kind.__json_encoder__
+    except PydanticSerializationError as error:
+        raise TypeError(str(error)) from error
+
+
+def _dump_model_1(kind: Any, value: Any) -> Any:
+    encode, keeps_digits = kind.__json_encoder__, Decimal not in kind.__config__.json_encoders
 
     def encoder(inner: Any) -> Any:
-        # Version 1 writes a Decimal as a float, and reads one from a string.
+        # pydantic 1 would write a float, and reads a string.
         return str(inner) if isinstance(inner, Decimal) and keeps_digits else encode(inner)
 
-    keeps_digits = Decimal not in kind.__config__.json_encoders
     return json.loads(kind.json(value, by_alias=True, encoder=encoder))

@@ -31,7 +31,7 @@ def number(text: str) -> Union[Decimal, float]:
 
 
 def floats(value: Any) -> Any:
-    """Turns what `number` made into floats, in place. Not by recursion: JSON nests deeper than Python's stack allows."""
+    """Turns what `number` made into floats, in place. No recursion: JSON nests deeper than Python's stack allows."""
     root = [value]
     containers: Any = [root]
     while containers:

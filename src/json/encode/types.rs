@@ -1,7 +1,7 @@
 //! The types beyond the exact builtins: subclasses of dict, list and tuple, dates, UUID, Decimal, Enum, dataclasses,
-//! Mapping, Sequence, and finally `default=`. Safe PyO3 code, since each of them calls into Python anyway.
+//! Mapping, Sequence, what libraries write, and finally `default=`. Safe PyO3 code: each calls into Python anyway.
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyInt, PyList, PyMemoryView, PyString, PyTuple};
@@ -59,8 +59,9 @@ enum TypeKind {
     Decimal,
     Enumeration,
     Dataclass,
+    Bytes,
     Sequence,
-    Default,
+    Other,
 }
 
 /// Functions that recurse are not inlined: a level of `default=` takes less than 400 bytes of stack instead of 830.
@@ -75,7 +76,8 @@ pub(super) fn write<'py>(writer: &mut JsonWriter<'_, 'py>, object: &Bound<'py, P
         TypeKind::Enumeration => write_enumeration(writer, object),
         TypeKind::Dataclass => write_dataclass(writer, object),
         TypeKind::Sequence => writer.write_items(object, object),
-        TypeKind::Default => write_default(writer, object),
+        TypeKind::Bytes => write_default(writer, object),
+        TypeKind::Other => write_other(writer, object),
     }
 }
 
@@ -99,13 +101,13 @@ fn type_kind(py: Python<'_>, object: &Bound<'_, PyAny>) -> Result<TypeKind, Box<
     } else if object.get_type().hasattr(intern!(py, "__dataclass_fields__"))? {
         TypeKind::Dataclass
     } else if is_bytes(object) {
-        TypeKind::Default
+        TypeKind::Bytes
     } else if object.is_instance(types.mapping.bind(py))? {
         TypeKind::Mapping
     } else if object.is_instance(types.sequence.bind(py))? {
         TypeKind::Sequence
     } else {
-        TypeKind::Default
+        TypeKind::Other
     })
 }
 
@@ -205,6 +207,24 @@ fn write_decimal(writer: &mut JsonWriter<'_, '_>, object: &Bound<'_, PyAny>) -> 
     let literal = number::non_finite(float, writer.options.nan)?;
     text::write_short(writer.out, literal.as_bytes(), b',');
     Ok(())
+}
+
+/// Writes an attrs object, a pydantic model or a msgspec Struct as `value_type` reads it. Any other is for `default=`.
+#[inline(never)]
+fn write_other<'py>(writer: &mut JsonWriter<'_, 'py>, object: &Bound<'py, PyAny>) -> WriteResult {
+    static WRITER_OF: Once<Py<PyAny>> = Once::new();
+    let py = writer.py;
+    let library = WRITER_OF.import(py, "kjson.typed.libraries", "writer_of")?.call1((object.get_type(),))?;
+    if library.is_none() {
+        return write_default(writer, object);
+    }
+    match call(&library, (object,)) {
+        Ok(value) => writer.write(&value),
+        Err(error) if error.is_instance_of::<PyTypeError>(py) => {
+            Err(WriteError::new(format!("the {} cannot be written: {}", type_name(object), error.value(py))))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[inline(never)]
