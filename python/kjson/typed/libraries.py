@@ -90,7 +90,7 @@ def _base_model(kind: Any) -> Any:
 
 @lru_cache(maxsize=256)
 def writer_of(kind: Any) -> Optional[Convert]:
-    """The function from an object of the class to builtin objects, for `dumps`; None unless a library made the class."""
+    """The function from an object of the class to builtin objects, for `dumps`; None if no library made the class."""
     if hasattr(kind, "__attrs_attrs__"):
         names = [field.name for field in kind.__attrs_attrs__]
         return lambda value: {name: getattr(value, name) for name in names}
