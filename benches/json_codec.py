@@ -97,7 +97,7 @@ def times(functions, argument, rounds):
     first(argument)
     loops = max(1, math.ceil(0.005 / max(time.perf_counter() - start, 1e-6)))
     found = {name: [] for name in functions}
-    gc.disable()  # as timeit does: whom a full collection hits depends on who allocated before
+    gc.disable()  # as timeit does: when a full collection runs depends on earlier allocations
     order = list(functions.items())
     for _ in range(rounds):
         gc.collect()

@@ -1,4 +1,4 @@
-"""Programs in processes of their own, for what cannot be tested in this one: signals, forks, the end of Python."""
+"""Programs in child processes, for what cannot be tested in this one: signals, forks, the end of Python."""
 
 import subprocess
 import sys

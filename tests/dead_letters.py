@@ -1,4 +1,4 @@
-"""Shared by the tests of dead letters: their headers, and reading around them."""
+"""Shared by the tests of dead letters: their headers, and the values around them."""
 
 from typing import Any, Dict, List
 

@@ -14,7 +14,7 @@ __all__ = ["DrivenConsumers", "DrivenDeadLetter", "Driver"]
 
 
 class Driver:
-    """An event loop on a thread of its own, and the classes whose calls it carries out."""
+    """An event loop on its own thread, and the classes whose calls it carries out."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()

@@ -13,14 +13,14 @@ def send(servers: str, topic: str, count: int, partitions: int) -> None:
             producer.send_many(topic, range(count), partition=partition).result(20)
 
 
-class Heard:
+class Calls:
     """The calls of a consumer's rebalance callbacks, in order."""
 
     def __init__(self) -> None:
         self.events: List[Tuple[str, List[int]]] = []
 
     def options(self) -> Dict[str, Any]:
-        def hear(name: str) -> Callable[[Any, List[TopicPartition]], None]:
+        def record(name: str) -> Callable[[Any, List[TopicPartition]], None]:
             return lambda consumer, partitions: self.events.append((name, [p.partition for p in partitions]))
 
-        return {f"on_{name}": hear(name) for name in ("assign", "revoke", "lost")}
+        return {f"on_{name}": record(name) for name in ("assign", "revoke", "lost")}

@@ -25,7 +25,7 @@ Headers = Optional[Sequence[Tuple[str, Optional[bytes]]]]
 
 
 class Record(NamedTuple):
-    """One record as bytes, whoever wrote it."""
+    """One record as bytes, of any client."""
 
     partition: int
     offset: int
@@ -55,7 +55,7 @@ def create_topic(
 
 
 def delete_records(bootstrap_servers: str, topic: str, before: int, *, partition: int = 0) -> None:
-    """Has the broker delete what lies before an offset, as it does when a retention time is over."""
+    """Has the broker delete the records before an offset, as it does after the retention time."""
     admin = AdminClient({"bootstrap.servers": bootstrap_servers})
     [deleted] = admin.delete_records([confluent_kafka.TopicPartition(topic, partition, before)]).values()
     assert deleted.result(20).low_watermark == before

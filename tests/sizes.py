@@ -1,7 +1,7 @@
 """Checks the length of lines and of files, prose and code: `python tests/sizes.py`, which `make lint` runs.
 
-A line has at most 120 characters, apart from tables and links in Markdown. A source file has at most 300 lines, apart from
-those named here.
+A line has at most 120 characters, apart from tables and links in Markdown. A source file has at most 300 lines, apart
+from those named here.
 """
 
 import re

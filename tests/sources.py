@@ -20,7 +20,7 @@ class Gate:
 
 
 class Sending:
-    """A `send_many` on a thread of its own."""
+    """A `send_many` on its own thread."""
 
     def __init__(self, send: Callable[[], Any]) -> None:
         self.batch: Any = None

@@ -16,7 +16,7 @@ NOTED_S = 0.02
 class Stalls:
     """While the block runs, a thread notes every time at which its own short sleep took much too long.
 
-    It runs in the process of the test, not in the one under test: there a call that does not give up the GIL would hold
+    It runs in the process of the test, not in the one under test: there a call that does not release the GIL would hold
     the watcher up, too, and be taken for a stall. The monotonic clock is the same in all processes.
     """
 

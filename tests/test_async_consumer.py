@@ -205,8 +205,8 @@ def test_dead_letters_of_an_async_producer_and_a_handler(servers: str, new_topic
 
     async def main() -> None:
         async with AsyncProducer(servers) as producer:
-            letters = DeadLetter(dead, producer=producer, handler=handler, retries=2, retry_backoff_ms=10)
-            async with AsyncConsumer(topic, bootstrap_servers=servers, on_decode_error=letters) as consumer:
+            dead_letters = DeadLetter(dead, producer=producer, handler=handler, retries=2, retry_backoff_ms=10)
+            async with AsyncConsumer(topic, bootstrap_servers=servers, on_decode_error=dead_letters) as consumer:
                 assert [message.value async for message in consumer.until_end()] == [0, "mended", 2, 4]
                 assert consumer.metrics()["dead_lettered"] == 1
             assert tries == [b"bad"] + [b"worse"] * 3

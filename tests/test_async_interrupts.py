@@ -28,7 +28,8 @@ def test_a_forked_child_gets_fork_error(servers: str, topic: str, loops: str) ->
         warnings.simplefilter("ignore", DeprecationWarning)
         producer = kjson.AsyncProducer(sys.argv[2])
         topic = sys.argv[3]
-        run(producer.send_and_wait(topic, 0)) if loops is asyncio else run(asyncio.wait_for(producer.send_and_wait(topic, 0), 20))
+        first = producer.send_and_wait(topic, 0)
+        run(first if loops is asyncio else asyncio.wait_for(first, 20))
 
         async def child():
             for call in (

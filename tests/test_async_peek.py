@@ -17,7 +17,7 @@ def test_a_peek_that_is_cancelled_is_over(run: Run) -> None:
         with silent_address() as servers:
             look = asyncio.ensure_future(AsyncConsumer.peek("t", bootstrap_servers=servers, timeout=60.0))
             for _ in range(10):
-                await asyncio.sleep(0.01)  # the loop goes on meanwhile
+                await asyncio.sleep(0.01)  # the loop runs meanwhile
             assert not look.done()
             look.cancel()
             with pytest.raises(asyncio.CancelledError):

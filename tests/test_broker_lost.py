@@ -1,4 +1,4 @@
-"""A consumer whose broker goes away: it raises after `unreachable_timeout`, stays usable, and goes on afterwards."""
+"""A consumer whose broker goes away: it raises after `unreachable_timeout`, stays usable, and reads on afterwards."""
 
 import contextlib
 import time
@@ -71,7 +71,7 @@ def test_it_is_the_same_on_the_mock(cluster: Any, servers: str, topic: str) -> N
     write_with_confluent(servers, topic, [b"0", b"1"])
     with Consumer(topic, bootstrap_servers=servers, unreachable_timeout=2.0) as consumer:
         assert next(consumer).value == 0
-        consumer.seek(TopicPartition(topic, 0), 2)  # behind what is here already
+        consumer.seek(TopicPartition(topic, 0), 2)  # beyond what is fetched already
         cluster.mock.broker_down(1)
         started = time.monotonic()
         with pytest.raises(KafkaConnectionError, match="unreachable_timeout"):

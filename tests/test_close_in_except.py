@@ -10,7 +10,7 @@ from kjson import AsyncConsumer, Consumer, Producer, TopicPartition
 pytestmark = pytest.mark.usefixtures("calling")
 
 
-class Trouble(Exception):
+class Failure(Exception):
     """Of the program's own."""
 
 
@@ -45,8 +45,8 @@ def test_a_consumer_that_is_used_where_an_older_exception_is_handled(
 ) -> None:
     consumer = Consumer(three.topic, bootstrap_servers=servers, group_id=group)
     try:
-        raise Trouble
-    except Trouble:
+        raise Failure
+    except Failure:
         read(consumer, how)
         consumer.close()
     assert committed(servers, group, three) == 2
@@ -58,10 +58,10 @@ def test_an_exception_that_came_after_the_message_keeps_it_uncommitted(
     servers: str, group: str, three: TopicPartition, how: str
 ) -> None:
     consumer = Consumer(three.topic, bootstrap_servers=servers, group_id=group)
-    with pytest.raises(Trouble):
+    with pytest.raises(Failure):
         try:
             read(consumer, how)
-            raise Trouble
+            raise Failure
         finally:
             consumer.close()
     assert committed(servers, group, three) == 1
@@ -74,8 +74,8 @@ def test_a_new_exception_inside_an_older_one_keeps_it_uncommitted(
 ) -> None:
     consumer = Consumer(three.topic, bootstrap_servers=servers, group_id=group)
     try:
-        raise Trouble
-    except Trouble:
+        raise Failure
+    except Failure:
         read(consumer, "poll")
         try:
             raise ValueError
@@ -97,8 +97,8 @@ def test_the_same_in_a_task(servers: str, group: str, three: TopicPartition, old
         if not older:
             await two(consumer)
         try:
-            raise Trouble
-        except Trouble:
+            raise Failure
+        except Failure:
             if older:
                 await two(consumer)
             await consumer.close()

@@ -1,4 +1,4 @@
-"""Commits: of everything, of messages, of offsets; waited for and not; and what is heard of those that fail."""
+"""Commits: of everything, of messages, of offsets; waited for and not; and the errors of those that fail."""
 
 import logging
 from typing import Any, Callable, List, Optional, Tuple
@@ -14,7 +14,7 @@ from .waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("calling")
 
-Heard = List[Tuple[Optional[BaseException], List[TopicPartition]]]
+Answers = List[Tuple[Optional[BaseException], List[TopicPartition]]]
 
 
 WRONG = [
@@ -93,35 +93,39 @@ def test_without_automatic_commits_nothing_is_committed_by_itself(servers: str, 
 
 def test_an_asynchronous_commit_is_heard_of_by_on_commit(servers: str, topic: str, group: str) -> None:
     fill(servers, topic, 20)
-    heard: Heard = []
+    answers: Answers = []
     with open_consumer(
-        servers, topic, group, enable_auto_commit=False, on_commit=lambda error, offsets: heard.append((error, offsets))
+        servers,
+        topic,
+        group,
+        enable_auto_commit=False,
+        on_commit=lambda error, offsets: answers.append((error, offsets)),
     ) as consumer:
         read(consumer, 10)
         assert consumer.commit(asynchronous=True) is None
-        wait_until(lambda: (consumer.poll(0.05), heard)[1], "the answer")
-        assert heard == [(None, [TopicPartition(topic, 0, 10)])]
-        # One that is waited for is not heard of twice.
+        wait_until(lambda: (consumer.poll(0.05), answers)[1], "the answer")
+        assert answers == [(None, [TopicPartition(topic, 0, 10)])]
+        # One that is waited for is not reported twice.
         consumer.commit()
         for _ in range(5):
             consumer.poll(0.05)
-        assert len(heard) == 1
+        assert len(answers) == 1
 
 
 def test_an_automatic_commit_is_heard_of_by_on_commit(servers: str, topic: str, group: str) -> None:
     fill(servers, topic, 20)
-    heard: Heard = []
+    answers: Answers = []
     with open_consumer(
         servers,
         topic,
         group,
         auto_commit_interval_ms=100,
-        on_commit=lambda error, offsets: heard.append((error, offsets)),
+        on_commit=lambda error, offsets: answers.append((error, offsets)),
     ) as consumer:
         read(consumer, 10)
-        wait_until(lambda: (consumer.poll(0.05), heard)[1], "an automatic commit")
-    assert heard[0][0] is None
-    assert heard[0][1][0].topic == topic
+        wait_until(lambda: (consumer.poll(0.05), answers)[1], "an automatic commit")
+    assert answers[0][0] is None
+    assert answers[0][1][0].topic == topic
 
 
 @pytest.mark.mock_only
@@ -130,8 +134,8 @@ def test_a_commit_that_the_broker_refuses_is_an_error(
 ) -> None:
     fill(servers, topic, 20)
     refused = "GROUP_AUTHORIZATION_FAILED"
-    heard: Heard = []
-    for callback in (None, lambda error, offsets: heard.append((error, offsets))):
+    answers: Answers = []
+    for callback in (None, lambda error, offsets: answers.append((error, offsets))):
         caplog.clear()
         name = f"{group}-{callback is None}"
         with open_consumer(servers, topic, name, enable_auto_commit=False, on_commit=callback) as consumer:
@@ -145,14 +149,14 @@ def test_a_commit_that_the_broker_refuses_is_an_error(
 
                 def answered() -> bool:
                     consumer.poll(0.05)
-                    return bool(heard) or refused in caplog.text
+                    return bool(answers) or refused in caplog.text
 
                 wait_until(answered, "the refusal")
             # Either to the callback or to the log, once.
             assert (refused in caplog.text) == (callback is None)
             consumer.commit()
-    assert len(heard) == 1
-    error, offsets = heard[0]
+    assert len(answers) == 1
+    error, offsets = answers[0]
     assert isinstance(error, CommitError)
     assert error.name == refused
     assert offsets == [TopicPartition(topic, 0, 3)]
@@ -212,7 +216,7 @@ def test_a_commit_after_the_partitions_went_to_others_is_an_error(servers: str, 
             assert [message.offset for message in read(quick, 5, timeout=40)] == list(range(5))
             with pytest.raises(CommitError):
                 slow.commit()
-        # It joins again by itself, when it reads again.
+        # It joins again at the next read.
         fill(servers, topic, 3)
         message = read(slow, 1)[0]
         assert gone == [TopicPartition(topic, 0)]

@@ -203,7 +203,7 @@ def test_without_a_group_auto_offset_reset_latest_starts_at_the_end(servers: str
         topic, bootstrap_servers=servers, auto_offset_reset="latest"
     ) as consumer:
         assert consumer.poll(0.5) is None
-        # The consumer looks the end up by itself; what is sent before it has done so it does not see.
+        # The consumer looks the end up in the background; messages sent before that are not seen.
         message = wait_until(
             lambda: producer.send_and_wait(topic, {"n": 2}, timeout=20) and consumer.poll(0.5), "a message"
         )

@@ -92,10 +92,10 @@ def test_header_names_that_are_not_utf_8_arrive_byte_for_byte(servers: str, topi
 
 def test_the_placeholder_is_the_original_topic(servers: str, new_topic: Callable[..., str]) -> None:
     one, two = new_topic(), new_topic()
-    letters = DeadLetter("{topic}.dlq")
+    dead_letters = DeadLetter("{topic}.dlq")
     for topic in (one, two):
         write_with_confluent(servers, topic, [b"bad " + topic.encode(), b"1"])
-    with Consumer(one, two, bootstrap_servers=servers, on_decode_error=letters) as consumer:
+    with Consumer(one, two, bootstrap_servers=servers, on_decode_error=dead_letters) as consumer:
         assert {next(consumer).topic for _ in range(2)} == {one, two}
         assert consumer.poll(0.3) is None
     for topic in (one, two):
@@ -114,8 +114,8 @@ def test_a_message_in_its_own_dead_letter_topic_stays_there(servers: str, topic:
 def test_a_producer_that_is_given_is_used_and_left_open(servers: str, topic: str, dead: str) -> None:
     write_with_confluent(servers, topic, [b"bad", b"1"])
     with Producer(servers) as producer:
-        letters = DeadLetter(dead, producer=producer)
-        with Consumer(topic, bootstrap_servers=servers, on_decode_error=letters) as consumer:
+        dead_letters = DeadLetter(dead, producer=producer)
+        with Consumer(topic, bootstrap_servers=servers, on_decode_error=dead_letters) as consumer:
             assert next(consumer).value == 1
         assert producer.metrics()["delivered"] == 1
         producer.send_and_wait(dead, "still open")
@@ -135,9 +135,9 @@ def test_a_message_above_the_limit_for_new_ones_is_dead_lettered(servers: str, t
 class TestHandler:
     def test_what_it_returns_is_the_value(self, servers: str, topic: str, dead: str) -> None:
         write_with_confluent(servers, topic, [b"bad", b"skip", b"2"])
-        letters = DeadLetter(dead, handler=lambda error: None if error.raw_value == b"skip" else "mended")
-        with Consumer(topic, bootstrap_servers=servers, on_decode_error=letters) as consumer:
-            assert drain(consumer, 2) == ["mended", 2]
+        dead_letters = DeadLetter(dead, handler=lambda error: None if error.raw_value == b"skip" else "repaired")
+        with Consumer(topic, bootstrap_servers=servers, on_decode_error=dead_letters) as consumer:
+            assert drain(consumer, 2) == ["repaired", 2]
 
     @pytest.mark.parametrize("way", ["iteration", "poll", "consume"])
     def test_one_that_raises_is_tried_again_and_then_the_message_is_dead(
@@ -149,12 +149,12 @@ class TestHandler:
         def handler(error: DecodeError) -> Any:
             tries.append(error.raw_value or b"")
             if error.raw_value == b"flaky" and len(tries) == 3:
-                return "mended"
+                return "repaired"
             raise LookupError(f"try {len(tries)}")
 
-        letters = DeadLetter(dead, handler=handler, retries=2, retry_backoff_ms=10)
-        with Consumer(topic, bootstrap_servers=servers, on_decode_error=letters) as consumer:
-            assert drain(consumer, 3, way) == [0, "mended", 3]
+        dead_letters = DeadLetter(dead, handler=handler, retries=2, retry_backoff_ms=10)
+        with Consumer(topic, bootstrap_servers=servers, on_decode_error=dead_letters) as consumer:
+            assert drain(consumer, 3, way) == [0, "repaired", 3]
         assert tries == [b"flaky"] * 3 + [b"hopeless"] * 3
         (letter,) = read_records(servers, dead, 1)
         found = kjson_headers(letter.headers)

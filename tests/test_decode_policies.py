@@ -28,7 +28,7 @@ def test_skip_goes_on_and_passes_the_bad_ones(servers: str, topic: str, group: s
     write_with_confluent(servers, topic, [*GOOD_BAD_GOOD, b"last"])
     with consumer_of(servers, topic, "skip", group_id=group, **LONG_SESSION) as consumer:
         assert [message.value["n"] for message in read(consumer, way, 5)] == [0, 2, 5]
-        # The one behind the last good one is passed, too.
+        # The one after the last good one is skipped, too.
         wait_until(
             lambda: consumer.poll(0.1) is None and consumer.position() == {TopicPartition(topic, 0): 7}, "the end"
         )
@@ -152,16 +152,16 @@ def test_skipping_is_logged_without_the_payload_and_not_a_thousand_times(
                 assert consumer.consume(2000, timeout=1) == []
             assert consumer.consume(2000, timeout=1) == []
 
-        def told_so_far() -> List[str]:
+        def logged_so_far() -> List[str]:
             return [record.getMessage() for record in caplog.records if "skipped" in record.getMessage()]
 
-        told = wait_until(lambda: told_so_far() if len(told_so_far()) >= 4 else None, "four warnings")
-    assert told is not None
-    assert len(told) == 4
-    assert f"'{topic}' [0] @0" in told[0]
-    assert "line 1 column" in told[0]
-    assert "999 more" in told[1]
-    assert "ValueError was raised" in told[2]
+        logged = wait_until(lambda: logged_so_far() if len(logged_so_far()) >= 4 else None, "four warnings")
+    assert logged is not None
+    assert len(logged) == 4
+    assert f"'{topic}' [0] @0" in logged[0]
+    assert "line 1 column" in logged[0]
+    assert "999 more" in logged[1]
+    assert "ValueError was raised" in logged[2]
     assert "hunter2" not in caplog.text
 
 

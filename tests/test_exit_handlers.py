@@ -26,7 +26,7 @@ producer = kjson.Producer(servers, linger_ms=100)
 for n in range(10):
     producer.send("t", n)
 
-def told(error, at):
+def report(error, at):
     print(error or at.offset)
 """
 
@@ -36,14 +36,14 @@ HANDLERS = {
     "send_and_wait": (
         "def handler():\n    for n in range(10, 20):\n        print(producer.send_and_wait('t', n).offset)"
     ),
-    "callbacks": "def handler():\n    for n in range(10, 20):\n        producer.send('t', n, on_delivery=told)",
-    "flush": "def handler():\n    for n in range(10, 20):\n        producer.send('t', n, on_delivery=told)\n"
+    "callbacks": "def handler():\n    for n in range(10, 20):\n        producer.send('t', n, on_delivery=report)",
+    "flush": "def handler():\n    for n in range(10, 20):\n        producer.send('t', n, on_delivery=report)\n"
     "    producer.flush()\n    print('flushed')",
     "close": "def handler():\n    for n in range(10, 20):\n        producer.send('t', n)\n    producer.close()",
     "with": "def handler():\n    with producer:\n        producer.send_many('t', range(10, 20))",
     "a producer made there": "def handler():\n    global late\n    late = kjson.Producer(servers)\n"
     "    late.send_many('t', range(10, 20))",
-    "a producer dropped there": "def handler():\n    late = kjson.Producer(servers, on_delivery=told)\n"
+    "a producer dropped there": "def handler():\n    late = kjson.Producer(servers, on_delivery=report)\n"
     "    for n in range(10, 20):\n        late.send('t', n)",
     "a thread": "import threading\nstart, done = threading.Event(), threading.Event()\n"
     "def work():\n    start.wait()\n    producer.send_many('t', range(10, 20))\n    done.set()\n"

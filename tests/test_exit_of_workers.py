@@ -66,7 +66,7 @@ def test_what_the_end_of_a_worker_sends_arrives(far: MockCluster, workers: Path,
 
 
 def test_what_a_process_of_celery_s_pool_sent_arrives(far: MockCluster) -> None:
-    """Those leave by `os._exit` without finalizers. This stands for celery, with the one thing that kjson uses of it."""
+    """Those leave by `os._exit` without finalizers. This stands for celery, with the one signal that kjson uses."""
     program = """
     import os, sys, types, warnings
 

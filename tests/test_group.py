@@ -17,7 +17,7 @@ PARTITIONS = 4
 
 
 class Member:
-    """A consumer that reads in a thread of its own until it is closed, with all that it has read."""
+    """A consumer that reads in its own thread until it is closed, with all that it has read."""
 
     def __init__(self, servers: str, topic: str, group: str, session: Dict[str, int]) -> None:
         self.read: List[Tuple[int, int]] = []
@@ -132,7 +132,7 @@ def test_a_second_member_joins_and_both_read(
             return all(len(member.read) > count for member, count in zip(members, before))
 
         wait_until(both_read_new_messages, "both members to have partitions", timeout=30)
-        # When one closes, the mock deals the group anew, and refuses what the other has left to commit.
+        # When one closes, the mock rebalances the group, and refuses the last commit of the other.
         read = {where for member in members for where in member.read}
         ends = [sum(partition == p for partition, _ in read) for p in range(PARTITIONS)]
         wait_until(

@@ -59,7 +59,7 @@ def batches(consumer: Any, way: str, interrupter: Interrupter) -> Iterator[List[
     while True:
         interrupter.arm()
         try:
-            # Between a call and the assignments behind it Python runs no handlers.
+            # Between a call and the assignments after it Python runs no handlers.
             if way == "consume":
                 interrupter.reading = True
                 read = consumer.consume(1000, 5)

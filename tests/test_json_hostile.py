@@ -1,4 +1,4 @@
-"""Inputs that are out to crash the process. Each runs in a process of its own, in a thread with a small stack too."""
+"""Inputs that are out to crash the process. Each runs in a child process, also in a thread with a small stack."""
 
 import subprocess
 import sys

@@ -158,7 +158,7 @@ def run():
             recurse()
         except RecursionError:
             print("RecursionError")
-    # What was refused leaves nothing behind.
+    # A refusal leaves no state.
     deep = "[" * 500 + "]" * 500
     assert kjson.dumps(kjson.loads(deep)).decode() == deep
     assert kjson.dumps({1: [complex(1)]}, default=str) == b'{"1":["(1+0j)"]}'

@@ -1,6 +1,6 @@
 """No lock of kjson deadlocks: threads that share a client, Python code that runs in between, cancelled waits.
 
-A thread that holds the GIL and waits for ever stops the whole process, so each program here runs in one of its own.
+A thread that holds the GIL and waits for ever stops the whole process, so each program here runs in a child process.
 """
 
 import asyncio
@@ -221,7 +221,7 @@ def test_whatever_follows_a_cancelled_read_waits_for_its_group_callback(
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
-        assert await consumer.poll(0.01) is None  # as long as the callback takes, nothing is handed out
+        assert await consumer.poll(0.01) is None  # while the callback runs, nothing is returned
         assert await consumer.consume(5, timeout=0) == []
         asyncio.get_running_loop().call_later(0.1, release.set)
         if read == "close":

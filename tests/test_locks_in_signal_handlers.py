@@ -1,6 +1,6 @@
 """The handler of a signal may use the consumer that it interrupts, whatever lock that holds.
 
-Each program runs in a process of its own: a thread that holds the GIL and waits for ever stops all of it.
+Each program runs in a child process: a thread that holds the GIL and waits for ever stops all of it.
 """
 
 import pytest

@@ -169,7 +169,7 @@ def test_an_open_transaction_is_not_passed(servers: str, topic: str, group: str)
 
 @pytest.mark.sync_only
 def test_partitions_that_are_revoked(servers: str, new_topic: Callable[..., str], group: str) -> None:
-    """Whoever reads a partition at the end commits its markers; the other member reads none of it again."""
+    """The member that reads a partition at the end commits its markers; the other member reads none of it again."""
     topic = new_topic(2)
     for partition in range(2):
         transact(servers, topic, [COMMITTED, ABORTED], partition)

@@ -1,4 +1,4 @@
-"""Messages that are larger than what a program is ready for: each is a bad message, and reading goes on after it."""
+"""Messages that are larger than what a program is ready for: each is a bad message, and the consumer reads on."""
 
 import pytest
 

@@ -37,7 +37,7 @@ def topics_assigned(consumer: Consumer) -> Set[str]:
 
 
 def check(servers: str, groups: Dict[str, str], names: List[str], **options: str) -> None:
-    """Each group with a pattern of its own, all at once."""
+    """Each group has another pattern, all at once."""
     with ExitStack() as stack:
         for group, pattern in groups.items():
             consumer = stack.enter_context(Consumer(bootstrap_servers=servers, group_id=group, **options))

@@ -1,4 +1,4 @@
-"""Where reading goes on: seek, pause and resume, positions, and partitions of one's own choice."""
+"""Where reading continues: seek, pause and resume, positions, and assigned partitions."""
 
 import time
 from typing import Any, Callable, Dict, List, Optional
@@ -257,7 +257,7 @@ def test_assign_with_a_group_goes_on_where_the_group_was(servers: str, topic: st
 def test_what_comes_while_a_partition_is_paused_at_its_end_is_not_passed_over(
     servers: str, topic: str, group_or_none: Optional[str]
 ) -> None:
-    """librdkafka 2.12 goes on one offset too far there: it takes the notice of the end for a message."""
+    """librdkafka 2.12 continues one offset too far there: it counts the end of the partition as a message."""
     fill(servers, topic, 3)
     with open_consumer(servers, topic, group_or_none) as consumer:
         read(consumer, 3)

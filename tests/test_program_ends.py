@@ -1,4 +1,4 @@
-"""Programs that end without closing their clients: what was sent arrives, and what is done is committed."""
+"""Programs that end without closing their clients: what was sent arrives, and what was processed is committed."""
 
 import textwrap
 from typing import Any, Dict, Iterator, Tuple
@@ -38,7 +38,7 @@ SENDING = {
     "returns from main": SYNC + "def main():\n    p = kjson.Producer(servers)\n    send(p)\nmain()",
     "drops it": SYNC + "p = kjson.Producer(servers)\nsend(p)\np = None",
     "drops it, with callbacks": SYNC
-    + "p = kjson.Producer(servers, on_delivery=lambda error, at: told.append(at))\ntold = []\nsend(p)\np = None\n"
+    + "p = kjson.Producer(servers, on_delivery=lambda error, at: reports.append(at))\nreports = []\nsend(p)\np = None\n"
     + "import atexit\natexit.register(lambda: print('early'))",
     "exits out of main": SYNC + "def main():\n    p = kjson.Producer(servers)\n    send(p)\n    sys.exit(0)\nmain()",
     "keeps it": SYNC + "p = kjson.Producer(servers)\nsend(p)",
@@ -129,7 +129,7 @@ def test_what_is_done_is_committed_and_the_group_left(
 ) -> None:
     fill(servers, topic, 10)
     quiet(run_program(CONSUMER + READING[ending], servers, topic, group))
-    # The message that was handed out last may not have been processed.
+    # The last message may not have been processed.
     assert committed_offset(servers, group, topic) == 5
     if cluster.kind == "mock":
         return  # it makes the next member wait for a session timeout in any case

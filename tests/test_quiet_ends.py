@@ -51,7 +51,7 @@ def open_consumer(servers: str, topic: str, group: Optional[str], **options: Any
 
 @contextlib.contextmanager
 def aborted_behind_an_open_transaction(servers: str, topic: str) -> Iterator[Any]:
-    """At the end lie messages that were aborted, and the marker which says so lies behind the last stable offset."""
+    """The last messages are aborted, and the marker that says so is after the last stable offset."""
     with Producer(servers, transactional_id=f"{topic}-1") as one, Producer(
         servers, transactional_id=f"{topic}-2"
     ) as two:
@@ -77,7 +77,7 @@ def test_aborted_messages_before_an_open_transaction(
             assert rest(consumer) == []
             peeked = ended(lambda: Consumer.peek(topic, 2, bootstrap_servers=servers))
             assert [message.offset for message in peeked] == [3, 4]
-        # Nothing was passed by.
+        # Nothing was skipped.
         assert rest(consumer) == [8]
 
 

@@ -49,13 +49,13 @@ def test_what_a_close_gives_up_says_so_with_the_cause(cluster: Any, topic: str, 
     delivery = producer.send(topic, 1)
     with pytest.raises(KafkaError):
         producer.close(0.5)
-    told = reason(delivery.exception(20), topic)
+    text = reason(delivery.exception(20), topic)
     if sent:
-        assert told.startswith(
+        assert text.startswith(
             "given up before it was confirmed, so it may have arrived, since the producer was closed"
         )
     else:
-        assert told.startswith("given up before it was sent, since the producer was closed. The connection failed: ")
+        assert text.startswith("given up before it was sent, since the producer was closed. The connection failed: ")
 
 
 def test_messages_of_a_producer_that_failed_for_good_say_why(cluster: Any, topic: str) -> None:

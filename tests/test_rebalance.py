@@ -9,7 +9,7 @@ import pytest
 
 from kjson import ClosedError, Consumer, KafkaError, TopicPartition
 
-from .groups import COOPERATIVE, Heard, send
+from .groups import COOPERATIVE, Calls, send
 from .peers import committed_offset, create_topic, group_members
 from .sessions import LONG_SESSION
 from .waiting import wait_until
@@ -33,13 +33,13 @@ def test_members_come_and_go_and_each_message_is_read_once(
     topic = new_topic(4)
     options = {"bootstrap_servers": servers, "group_id": group, **PROTOCOLS[protocol]}
     other = {**options, "group_instance_id": "other"} if protocol == "static" else options
-    heard = Heard()
+    calls = Calls()
     read: List[Tuple[int, int]] = []
 
     def take(consumer: Consumer[Any]) -> None:
         read.extend((m.partition, m.offset) for m in consumer.consume(100, 0.1))
 
-    with Consumer(topic, **options, **heard.options()) as one:
+    with Consumer(topic, **options, **calls.options()) as one:
         wait_until(lambda: take(one) or len(one.assignment()) == 4, "all partitions")
         send(servers, topic, 100, 4)
         wait_until(lambda: take(one) or len(read) == 400, "the first messages")
@@ -56,26 +56,26 @@ def test_members_come_and_go_and_each_message_is_read_once(
             send(servers, topic, 100, 4)
             wait_until(lambda: take(one) or len(read) >= 1200, "the third messages")
     assert len(read) == len(set(read)), "a message came twice"
-    assert heard.events[0][0] == "assign"
-    assert heard.events[-1][0] == "revoke"
+    assert calls.events[0][0] == "assign"
+    assert calls.events[-1][0] == "revoke"
     if protocol in ("cooperative", "kip-848"):  # only what moves is taken away
-        assert [len(partitions) for name, partitions in heard.events[:-1] if name == "revoke"] == [2]
-    assert not [event for event in heard.events if event[0] == "lost"]
+        assert [len(partitions) for name, partitions in calls.events[:-1] if name == "revoke"] == [2]
+    assert not [event for event in calls.events if event[0] == "lost"]
 
 
 def test_on_assign_may_seek_and_on_revoke_may_commit(servers: str, topic: str, group: str) -> None:
     send(servers, topic, 100, 1)
-    heard: List[str] = []
+    calls: List[str] = []
 
     def on_assign(consumer: Consumer[Any], partitions: List[TopicPartition]) -> None:
         assert consumer.assignment() == partitions
         consumer.seek(partitions[0], 90)
-        heard.append("assign")
+        calls.append("assign")
 
     def on_revoke(consumer: Consumer[Any], partitions: List[TopicPartition]) -> None:
         assert consumer.position(partitions[0]) == 95
         consumer.commit(TopicPartition(partitions[0].topic, 0, 93))
-        heard.append("revoke")
+        calls.append("revoke")
 
     with Consumer(
         topic,
@@ -87,8 +87,8 @@ def test_on_assign_may_seek_and_on_revoke_may_commit(servers: str, topic: str, g
         on_revoke=on_revoke,
     ) as consumer:
         assert [next(consumer).offset for _ in range(5)] == [90, 91, 92, 93, 94]
-        assert heard == ["assign"]
-    assert heard == ["assign", "revoke"]
+        assert calls == ["assign"]
+    assert calls == ["assign", "revoke"]
     assert committed_offset(servers, group, topic) == 93
 
 
@@ -124,15 +124,15 @@ def test_a_member_that_was_away_too_long_loses_its_partitions_and_comes_back(
     servers: str, topic: str, group: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     send(servers, topic, 20, 1)
-    heard = Heard()
+    calls = Calls()
     options = {"max_poll_interval_ms": 2000, "session_timeout_ms": 2000, "heartbeat_interval_ms": 200}
-    with Consumer(topic, bootstrap_servers=servers, group_id=group, **options, **heard.options()) as consumer:
+    with Consumer(topic, bootstrap_servers=servers, group_id=group, **options, **calls.options()) as consumer:
         first = next(consumer)
-        wait_until(lambda: not group_members(servers, group), "the group to give up on it", timeout=30, interval=0.3)
+        wait_until(lambda: not group_members(servers, group), "the group to expel it", timeout=30, interval=0.3)
         again = [next(consumer) for _ in range(20)]
         assert [m.offset for m in again] == list(range(20)), "nothing was committed, so all comes again"
         assert first.offset == 0
-    assert [name for name, _ in heard.events] == ["assign", "lost", "assign", "revoke"]
+    assert [name for name, _ in calls.events] == ["assign", "lost", "assign", "revoke"]
     assert "it joins again now" in caplog.text
 
 
@@ -176,7 +176,7 @@ def test_a_consumer_that_is_let_go_leaves_its_group(servers: str, topic: str, gr
     gc.collect()
     wait_until(lambda: not group_members(servers, group), "an empty group")
     assert time.monotonic() - begun < 10
-    # What was handed out last was not committed: nobody knows whether it was worked on.
+    # The last message was not committed: it may not have been processed.
     assert committed_offset(servers, group, topic) is None
 
 
@@ -191,13 +191,13 @@ def test_a_member_without_partitions_leaves_its_group(
         options.update(session_timeout_ms=45_000)
     members = [Consumer(topic, **options) for _ in range(2)]
 
-    def settled() -> bool:
+    def balanced() -> bool:
         for member in members:
             member.poll(0.05)
         shares = sorted(len(member.assignment()) for member in members)
         return shares == sorted(group_members(servers, group) or []) == [0, 1]
 
-    wait_until(settled, "a member with the partition and one without", timeout=40)
+    wait_until(balanced, "a member with the partition and one without", timeout=40)
     members.sort(key=lambda member: len(member.assignment()))
     idle = members.pop(0)
     if closed:
@@ -235,7 +235,7 @@ def test_another_thread_that_reads_is_refused_and_takes_nothing(servers: str, to
             thread.start()
         for thread in threads:
             thread.join(60)
-    # Whoever was let in got the next one: each message went to one of them.
+    # The thread that was admitted got the next one: each message went to one of them.
     assert sorted(read) == list(range(2000))
     assert [text for text in refused if "another thread is using this consumer" not in text] == []
 

@@ -15,7 +15,7 @@ from .waiting import wait_until
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.real_kafka  # the mock refuses commits while a group is dealt anew
+@pytest.mark.real_kafka  # the mock refuses commits during a rebalance
 def test_what_is_done_is_committed_before_the_partition_goes(
     servers: str, new_topic: Callable[..., str], group: str
 ) -> None:
@@ -95,7 +95,7 @@ def test_a_commit_holds_through_a_cooperative_rebalance(
         "bootstrap_servers": servers, "group_id": group, "enable_auto_commit": False, "session_timeout_ms": 30_000,
         **COOPERATIVE,
     }  # fmt: skip
-    # The broker answers the hasty one's JoinGroup, and then its commits behind it, when the slow one has joined too.
+    # The broker answers the fast one's JoinGroup, and after that its commits, when the slow one has joined, too.
     with Consumer(topic, **options, heartbeat_interval_ms=100) as hasty, Consumer(
         topic, **options, heartbeat_interval_ms=3000
     ) as slow:

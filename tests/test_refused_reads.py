@@ -110,9 +110,9 @@ def test_a_topic_that_may_not_be_read(strict: str, orders: str, protocol: str, s
         assert values(consumer, 3) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("mend", ["seek", "nothing"])
+@pytest.mark.parametrize("resolve", ["seek", "nothing"])
 @pytest.mark.parametrize("protocol", list(PROTOCOLS))
-def test_a_topic_that_may_not_be_read_any_more(strict: str, orders: str, protocol: str, mend: str) -> None:
+def test_a_topic_that_may_not_be_read_any_more(strict: str, orders: str, protocol: str, resolve: str) -> None:
     options = {"bootstrap_servers": strict, "group_id": orders, **PROTOCOLS[protocol]}
     with Consumer(orders, **options) as consumer:
         assert values(consumer, 3) == [0, 1, 2]
@@ -121,10 +121,10 @@ def test_a_topic_that_may_not_be_read_any_more(strict: str, orders: str, protoco
                 consumer.poll(20)
             fill(strict, orders, 2)
             each_read_is_refused(consumer, AuthorizationError, "TOPIC_AUTHORIZATION_FAILED", orders)
-            if mend == "seek":
+            if resolve == "seek":
                 consumer.seek(TopicPartition(orders, 0), 2)
                 each_read_is_refused(consumer, AuthorizationError, "TOPIC_AUTHORIZATION_FAILED", orders)
-        if mend == "seek":
+        if resolve == "seek":
             consumer.seek(TopicPartition(orders, 0), 2)
             assert values(consumer, 3) == [2, 0, 1]
         else:

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.real_kafka, pytest.mark.usefixtures("calling")]
 
 @pytest.fixture
 def limited_topic(shared_broker: Broker, request: pytest.FixtureRequest) -> Any:
-    """Makes a topic with options of its own."""
+    """Creates a topic with options."""
 
     def make(**config: str) -> str:
         name = unique_name(request.node.name)

@@ -125,14 +125,14 @@ def test_the_last_call_says_what_is_read(servers: str, filled: str, member: Dict
 
 @pytest.mark.parametrize("call", ["assign", pytest.param("unsubscribe", marks=pytest.mark.slow)])
 def test_the_program_hears_once_of_what_it_saw(servers: str, filled: str, member: Dict[str, Any], call: str) -> None:
-    heard: List[str] = []
+    calls: List[str] = []
 
     def on_assign(consumer: Any, partitions: List[TopicPartition]) -> None:
-        heard.append(f"assign {sorted(p.partition for p in partitions)}")
+        calls.append(f"assign {sorted(p.partition for p in partitions)}")
 
     def on_revoke(consumer: Any, partitions: List[TopicPartition]) -> None:
         assert consumer is not None
-        heard.append(f"revoke {sorted(p.partition for p in partitions)}")
+        calls.append(f"revoke {sorted(p.partition for p in partitions)}")
 
     consumer = Consumer(filled, **member, on_assign=on_assign, on_revoke=on_revoke)
     assert consumer.poll(20) is not None
@@ -142,23 +142,23 @@ def test_the_program_hears_once_of_what_it_saw(servers: str, filled: str, member
     else:
         consumer.unsubscribe()
         assert consumer.poll(0.3) is None
-    assert heard == ["assign [0, 1]", "revoke [0, 1]"]
+    assert calls == ["assign [0, 1]", "revoke [0, 1]"]
     close_in_time(consumer)
-    assert heard == ["assign [0, 1]", "revoke [0, 1]"]
+    assert calls == ["assign [0, 1]", "revoke [0, 1]"]
 
 
 @pytest.mark.slow
 def test_the_program_hears_nothing_of_what_it_never_saw(servers: str, filled: str, member: Dict[str, Any]) -> None:
-    heard: List[str] = []
+    calls: List[str] = []
     callbacks: Any = {
-        name: (lambda *_, name=name: heard.append(name)) for name in ("on_assign", "on_revoke", "on_lost")
+        name: (lambda *_, name=name: calls.append(name)) for name in ("on_assign", "on_revoke", "on_lost")
     }
     consumer = Consumer(filled, **member, **callbacks)
     consumer.assign(places(filled, "b"))
     assert read(consumer, 5) == stored("b")
     assert read(consumer, 1, 4) == []  # time for the group to answer
     close_in_time(consumer)
-    assert heard == []
+    assert calls == []
 
 
 @pytest.mark.slow

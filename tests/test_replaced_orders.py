@@ -52,13 +52,13 @@ class Run:
         self.producer = Producer(servers)
         callbacks: Dict[str, Any] = {}
         if self.random.random() < 0.5:
-            callbacks = dict.fromkeys(["on_assign", "on_revoke", "on_lost"], self.told)
+            callbacks = dict.fromkeys(["on_assign", "on_revoke", "on_lost"], self.called)
         group = f"{member['group_id']}-{seed}"
         automatic = self.random.random() < 0.5
         self.consumer: Any = Consumer(**{**member, "group_id": group}, enable_auto_commit=automatic, **callbacks)
 
-    def told(self, consumer: Any, partitions: List[TopicPartition]) -> None:
-        self.trace.append(f"told {[p.partition for p in partitions]}")
+    def called(self, consumer: Any, partitions: List[TopicPartition]) -> None:
+        self.trace.append(f"called {[p.partition for p in partitions]}")
 
     def produce(self) -> None:
         for partition in range(PARTITIONS):
@@ -161,7 +161,7 @@ def test_any_order(servers: str, new_topic: Callable[..., str], member: Dict[str
         carry_out(servers, new_topic(PARTITIONS), seed, member)
 
 
-# A commit after unsubscribe that a mock refuses; a revocation while a stray partition is sought again.
+# A commit after unsubscribe that a mock refuses; a revocation while an unexpected partition is sought again.
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [3001, 5006])
 def test_orders_that_went_wrong(servers: str, new_topic: Callable[..., str], member: Dict[str, Any], seed: int) -> None:

@@ -44,7 +44,7 @@ def test_the_next_message_is_the_sought_one(servers: str, filled: str, group: st
         consumer.seek(one, offset)
         assert consumer.position(one) == offset
         assert next_of(consumer, one).offset == offset
-        # The other partition goes on without a gap, and both come to their end.
+        # The other partition continues without a gap, and both are read to their end.
         assert [m.offset for m in consumer.until_end() if m.partition == 0] == list(range(offset + 1, 1000))
 
 

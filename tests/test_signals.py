@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM get through within 200 ms, whatever call is waiting: each runs in a process of its own."""
+"""Ctrl-C and SIGTERM get through within 200 ms, whatever call is waiting: each runs in a child process."""
 
 import json
 from typing import Any, Dict

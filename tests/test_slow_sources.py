@@ -30,7 +30,7 @@ class Iterating:
 
 
 class Odd:
-    """What has no JSON form of its own."""
+    """An object without a JSON form."""
 
     def __init__(self, n: int) -> None:
         self.n = n

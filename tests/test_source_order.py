@@ -1,4 +1,4 @@
-"""Producer.send_many over a source that sends by itself, or beside others: every message keeps its place."""
+"""Producer.send_many over a source that sends, too, or beside others: every message keeps its place."""
 
 import json
 import time

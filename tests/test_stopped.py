@@ -65,15 +65,17 @@ def test_no_offset_to_begin_at(servers: str, topic: str, group: str, protocol: s
     assert committed_offset(servers, group, topic) == 3
 
 
-@pytest.mark.parametrize("mend", ["seek_to_beginning", "seek_to_end", "commit and subscribe"])
-def test_what_mends_a_group(servers: str, topic: str, group: str, session: Dict[str, int], mend: str) -> None:
+@pytest.mark.parametrize("resolve", ["seek_to_beginning", "seek_to_end", "commit and subscribe"])
+def test_what_resolves_the_error_of_a_group(
+    servers: str, topic: str, group: str, session: Dict[str, int], resolve: str
+) -> None:
     fill(servers, topic, 3)
     with Consumer(topic, bootstrap_servers=servers, group_id=group, auto_offset_reset="error", **session) as consumer:
         refused(lambda: consumer.poll(15))
-        if mend == "seek_to_beginning":
+        if resolve == "seek_to_beginning":
             consumer.seek_to_beginning()
             assert values(consumer, 3) == [0, 1, 2]
-        elif mend == "seek_to_end":
+        elif resolve == "seek_to_end":
             consumer.seek_to_end()
             assert consumer.poll(0.3) is None
             fill(servers, topic, 1)
@@ -165,24 +167,24 @@ def test_a_fenced_static_member(servers: str, topic: str, group: str, reset: str
 
 @pytest.mark.sync_only
 @pytest.mark.parametrize(
-    ("mend", "unread"), [("seek", 0.03), ("assign", 0.03), ("seek", 0.6), ("seek and assign", 0.6)]
+    ("resolve", "unread"), [("seek", 0.03), ("assign", 0.03), ("seek", 0.6), ("seek and assign", 0.6)]
 )
 def test_a_report_from_before_is_not_raised_after(
     servers: str,
     topic: str,
     group_or_none: Optional[str],
-    mend: str,
+    resolve: str,
     unread: float,
 ) -> None:
-    """The report is on its way, or there and unread, when the consumer is told to read elsewhere."""
+    """The error is in flight, or unread, when the consumer is asked to read elsewhere."""
     fill(servers, topic, 3)
     with Consumer(bootstrap_servers=servers, group_id=group_or_none, auto_offset_reset="error") as consumer:
         for begin in range(2):
             consumer.assign(TopicPartition(topic, 0, 100))
             time.sleep(unread)
-            if "seek" in mend:
+            if "seek" in resolve:
                 consumer.seek(TopicPartition(topic, 0, begin))
-            if "assign" in mend:
+            if "assign" in resolve:
                 consumer.assign(TopicPartition(topic, 0, begin))
             assert values(consumer, 3 - begin) == list(range(begin, 3))
         consumer.seek(TopicPartition(topic, 0, 100))

@@ -44,14 +44,14 @@ def stored(servers: str, topic: str, count: int) -> Any:
 
 def test_what_is_given_is_stored_and_told_in_each_form(cluster: Any, servers: str, topic: str) -> None:
     with Producer(servers) as producer:
-        told = [producer.send_and_wait(topic, n, timestamp=given) for n, (given, _) in enumerate(GIVEN)]
+        acknowledged = [producer.send_and_wait(topic, n, timestamp=given) for n, (given, _) in enumerate(GIVEN)]
         with_headers = producer.send_and_wait(topic, 0, timestamp=0, headers={"a": "b"}, key="k")
     messages = stored(servers, topic, len(GIVEN) + 1)
     expected = [millis for _, millis in GIVEN] + [0]
     assert [message.timestamp_ms for message in messages] == expected
     assert [message.timestamp for message in messages] == [EPOCH + dt.timedelta(milliseconds=ms) for ms in expected]
     if cluster.kind == "kafka":  # the mock says 1234 of each
-        assert [metadata.timestamp_ms for metadata in [*told, with_headers]] == expected
+        assert [metadata.timestamp_ms for metadata in [*acknowledged, with_headers]] == expected
     assert messages[-1].headers == (("a", b"b"),)
 
 

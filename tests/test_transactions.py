@@ -1,4 +1,4 @@
-"""Transactions: all of it is seen or none, offsets go with it, and whoever lost the transactional id learns that."""
+"""Transactions: all of it is seen or none, offsets go with it, and a producer that is fenced learns that."""
 
 import json
 import subprocess

@@ -253,7 +253,7 @@ def test_mypy_infers_the_type_of_the_values(monkeypatch: pytest.MonkeyPatch) -> 
     api = pytest.importorskip("mypy.api")
     root = Path(__file__).parents[1]
     package = Path(kjson.__file__).parents[1]
-    if package.name != "site-packages":  # which mypy finds by itself
+    if package.name != "site-packages":  # which mypy finds
         monkeypatch.setenv("MYPYPATH", str(package))
     out, err, status = api.run(
         ["--strict", "--no-incremental", "--cache-dir", "/dev/null", str(root / "tests/typing/consumer_of_a_type.py")]

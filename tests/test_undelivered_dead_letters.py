@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("calling")
 
 @pytest.mark.mock_only
 class TestUndelivered:
-    """On a mock cluster of its own for the dead letters, whose broker goes away."""
+    """The dead letters have another mock cluster, whose broker goes away."""
 
     @pytest.mark.parametrize("way", ["iteration", "poll", "consume"])
     def test_the_error_is_raised_the_message_comes_again_and_nothing_is_lost(
@@ -29,9 +29,9 @@ class TestUndelivered:
         with MockCluster(topics={"dead": 1}) as elsewhere, Producer(
             elsewhere.bootstrap_servers, delivery_timeout_ms=3000, reconnect_backoff_max_ms=100
         ) as producer:
-            letters = DeadLetter("dead", producer=producer, timeout=5)
+            dead_letters = DeadLetter("dead", producer=producer, timeout=5)
             consumer: Any = Consumer(
-                topic, bootstrap_servers=servers, group_id=group, **LONG_SESSION, on_decode_error=letters
+                topic, bootstrap_servers=servers, group_id=group, **LONG_SESSION, on_decode_error=dead_letters
             )
             with consumer:
                 seen = consumer.consume(1, timeout=20)[0:1]
@@ -56,8 +56,8 @@ class TestUndelivered:
         with MockCluster(topics={"dead": 1}) as elsewhere, Producer(
             elsewhere.bootstrap_servers, delivery_timeout_ms=3000, reconnect_backoff_max_ms=100
         ) as producer:
-            letters = DeadLetter("dead", producer=producer, timeout=5)
-            with Consumer(topic, bootstrap_servers=servers, on_decode_error=letters) as consumer:
+            dead_letters = DeadLetter("dead", producer=producer, timeout=5)
+            with Consumer(topic, bootstrap_servers=servers, on_decode_error=dead_letters) as consumer:
                 elsewhere.broker_down(1)
                 seen: List[Any] = []
                 with pytest.raises(kjson.KafkaError):

@@ -63,15 +63,15 @@ def test_every_policy_is_asked(
     servers: str, topic: str, new_topic: Callable[..., str], calling: str, policy: str
 ) -> None:
     fill(servers, topic, 2)
-    letters = new_topic()
-    policies = {"call": lambda error: "mended", "dead letter": DeadLetter(letters)}
+    dead_letters = new_topic()
+    policies = {"call": lambda error: "repaired", "dead letter": DeadLetter(dead_letters)}
     with Consumer(topic, bootstrap_servers=servers, on_decode_error=policies.get(policy, policy), **SMALL) as consumer:
         count = 6 if policy in ("yield", "call") else 4
         found = read(consumer, count, lambda consumer: consumer.poll(1))
-    instead = {"call": ["mended"] * 2, "yield": [None] * 2}.get(policy, [])
+    instead = {"call": ["repaired"] * 2, "yield": [None] * 2}.get(policy, [])
     assert [message.value for message in found] == [0, 1, *instead, 2, 3]
     if policy == "dead letter":
-        with Consumer(letters, bootstrap_servers=servers) as consumer:
+        with Consumer(dead_letters, bootstrap_servers=servers) as consumer:
             letter = next(iter(consumer))
             assert letter.value is None
             assert ("kjson-dlt-original-offset", b"2") in letter.headers

@@ -929,7 +929,9 @@ class Consumer(Generic[_T]):
         Raises:
             DecodeError: The message cannot be decoded. The next call returns the message after it.
             KafkaConnectionError: No broker for `unreachable_timeout`. The next call waits again.
-            UnknownTopicError, AuthorizationError: The topic or the group does not exist or may not be read.
+            AuthorizationError: The client may not read the topic or use the group.
+            KafkaError: Another error ended reading, such as no committed offset with `auto_offset_reset="error"`. Every
+                read raises it until `seek`, `assign` or `subscribe` resolves it.
             ClosedError, ForkError: The consumer is closed, or belongs to another process.
 
         The messages returned before count as processed. Blocks without the GIL; Ctrl-C ends the wait and loses no

@@ -38,7 +38,7 @@ def new_cluster_id() -> str:
 class Broker:
     """A node that is broker and controller.
 
-    Alone it is a cluster of its own. For several nodes, give all of them the same `cluster_id` and the same
+    Alone it is a cluster. For several nodes, give all of them the same `cluster_id` and the same
     `controllers` (node id to controller port), and start them with `wait=False` before waiting for each.
     """
 

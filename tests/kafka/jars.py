@@ -45,7 +45,7 @@ def jars() -> Path:
     folder = _folder()
     if not folder.is_dir():
         CACHE.mkdir(parents=True, exist_ok=True)
-        # Into a folder of its own first: an interrupted download must not look like a finished one.
+        # Into another folder first: an interrupted download must not look like a finished one.
         unfinished = Path(tempfile.mkdtemp(prefix="download-", dir=str(CACHE)))
         try:
             _download(unfinished)
