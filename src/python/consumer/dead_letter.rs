@@ -19,7 +19,7 @@ const REASON_BYTES: usize = 4096;
 /// Where the original topic's name goes.
 const PLACEHOLDER: &str = "{topic}";
 
-/// `on_decode_error=DeadLetter("orders.dlq")`: send what cannot be decoded to a dead record topic, and read on.
+/// `on_decode_error=DeadLetter("orders.dlq")`: send what cannot be decoded to a dead letter topic, and read on.
 #[pyclass(module = "kjson", frozen)]
 pub struct DeadLetter {
     #[pyo3(get)]
@@ -115,7 +115,7 @@ pub struct DeadLetterRecord {
 }
 
 impl DeadLetter {
-    /// `None` for a message that lies in its own dead record topic: sending it there again would never end.
+    /// `None` for a message that lies in its own dead letter topic: sending it there again would never end.
     pub fn topic_for(&self, topic: &str) -> Option<String> {
         Some(self.topic.replace(PLACEHOLDER, topic)).filter(|target| target != topic)
     }
@@ -162,7 +162,7 @@ impl DeadLetterRecord {
     }
 }
 
-/// A consumer's way to its dead record topics.
+/// A consumer's way to its dead letter topics.
 pub struct DeadLetterSender {
     /// What a producer of the consumer's own is made with.
     config: Config,
@@ -185,7 +185,7 @@ impl DeadLetterSender {
         self.producer(py, to)?.send(py, &record.topic, incoming, &record.headers)
     }
 
-    /// Waits until the dead record topic has it.
+    /// Waits until the dead letter topic has it.
     pub fn wait(&self, py: Python<'_>, to: &DeadLetter, sent: &DeadLetterDelivery) -> PyResult<()> {
         // librdkafka reports a message that timed out up to a second late, and its words say more than ours.
         let deadline = Deadline::after(Some(to.delivery_timeout + Duration::from_secs(2)));
