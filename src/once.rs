@@ -1,8 +1,7 @@
 //! `Once`: a Python object that is made when it is first used and kept until the process ends.
 //!
-//! PyO3's `PyOnceLock` holds a lock while it makes the value, which runs Python code: that may fork, or use the same
-//! value in a finalizer. Here two threads may make a value each, and the first one set is kept; a lock is never found
-//! held.
+//! Not PyO3's `PyOnceLock`, which makes the value under a lock: that runs Python code, which may fork, or use the value
+//! in a finalizer. Here two threads may each make a value, and the first one that is set is kept.
 
 use std::sync::OnceLock;
 

@@ -31,8 +31,8 @@ const MAX_RETAINED: usize = 1 << 20;
 #[pyo3(signature = (obj, *, default=None, nan="error"))]
 pub fn dumps<'py>(obj: &Bound<'py, PyAny>, default: Option<Py<PyAny>>, nan: &str) -> PyResult<Bound<'py, PyBytes>> {
     if let Some(default) = &default {
-        static KNOWN: PlainFunctionCache = PlainFunctionCache::empty();
-        refuse_async_argument("dumps", "default", default.bind(obj.py()), "dumps calls", &KNOWN)?;
+        static CHECKED: PlainFunctionCache = PlainFunctionCache::empty();
+        refuse_async_argument("dumps", "default", default.bind(obj.py()), "dumps calls", &CHECKED)?;
     }
     let options = EncodeOptions { default, nan: nan_policy(nan)? };
     // The buffer may be in use: by another thread, or by a call whose `default` calls `dumps`.
@@ -61,8 +61,8 @@ pub fn dumps<'py>(obj: &Bound<'py, PyAny>, default: Option<Py<PyAny>>, nan: &str
 pub fn loads<'py>(data: &Bound<'py, PyAny>, parse_float: Option<Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {
     let py = data.py();
     if let Some(parse_float) = &parse_float {
-        static KNOWN: PlainFunctionCache = PlainFunctionCache::empty();
-        refuse_async_argument("loads", "parse_float", parse_float.bind(py), "loads calls", &KNOWN)?;
+        static CHECKED: PlainFunctionCache = PlainFunctionCache::empty();
+        refuse_async_argument("loads", "parse_float", parse_float.bind(py), "loads calls", &CHECKED)?;
     }
     let options = DecodeOptions { parse_float };
     if let Ok(bytes) = data.cast::<PyBytes>() {
