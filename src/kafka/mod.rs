@@ -1,8 +1,8 @@
 //! The Kafka clients, without Python: they send and receive bytes.
 //!
-//! This layer keeps kjson's promises: a constructor returns a connected client, no failure is silent, delivery is at least once
-//! by default, and every wait is bounded and interruptible. `client` is what `producer` and `consumer` share. All calls into
-//! librdkafka are in the layer below, `librdkafka`.
+//! This layer keeps kjson's promises: a constructor returns a connected client, no failure is silent, delivery is at
+//! least once by default, and every wait is bounded and interruptible. `client` is what `producer` and `consumer`
+//! share. All calls into librdkafka are in the layer below, `librdkafka`.
 
 mod client;
 mod consumer;

@@ -1,5 +1,5 @@
-//! Threads for work that may block longer than its caller can wait: `rd_kafka_destroy` waits for broker threads without a
-//! bound.
+//! Threads for work that may block longer than its caller can wait: `rd_kafka_destroy` waits for broker threads without
+//! a bound.
 
 use std::sync::{mpsc, Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub fn start(operation: &str, name: &str, work: impl FnOnce() + Send + 'static) 
     })
 }
 
-/// Runs `work`, which must be done and ends, on a new thread, or on this one if none can be started.
+/// Runs `work`, which must not be left out and must end, on a new thread, or on this one if none can be started.
 pub fn run(name: &str, work: impl FnOnce() + Send + 'static) -> mpsc::Receiver<()> {
     // Whichever thread takes it runs it.
     let work = Arc::new(Mutex::new(Some(work)));

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::error::{ConnectionKind, Error};
 use crate::librdkafka::code::Code;
 
-/// How long the connection check retries an address that refuses: librdkafka tries the addresses of a host name one after the
-/// other (localhost is ::1 and 127.0.0.1), 100 ms apart at first.
+/// How long the connection check retries an address that refuses: librdkafka tries the addresses of a host name one
+/// after the other (localhost is ::1 and 127.0.0.1), 100 ms apart at first.
 const PERSISTENT: Duration = Duration::from_millis(600);
 
 #[derive(Clone, Debug)]
@@ -38,7 +38,8 @@ impl Brokers {
         &self.servers
     }
 
-    /// Records the reason of an error event, such as "ssl://kafka-1:9093/1: SSL handshake failed: ... (after 4ms in ...)".
+    /// Records the reason of an error event, such as "ssl://kafka-1:9093/1: SSL handshake failed: ... (after 4ms in
+    /// ...)".
     pub fn record_error(&self, code: Code, reason: &str) {
         if !code.is_connection() && code != Code::TIMED_OUT {
             return;
@@ -65,8 +66,8 @@ impl Brokers {
         self.suspect.load(Ordering::Relaxed)
     }
 
-    /// Whether a longer wait is pointless: each configured address has failed with an error that a retry does not resolve, or
-    /// has kept failing for `PERSISTENT`.
+    /// Whether a longer wait is pointless: each configured address has failed with an error that a retry does not
+    /// resolve, or has kept failing for `PERSISTENT`.
     pub fn all_failed(&self) -> bool {
         let errors = self.lock();
         self.servers.iter().all(|server| {

@@ -1,7 +1,8 @@
 //! Checks that a broker answers: in the constructor, and while a consumer waits after its connection was lost.
 //!
-//! The check is a metadata request. ALL_BROKERS_DOWN does not suffice: librdkafka does not report it for a host that accepts
-//! and never answers, nor at all in CMake builds of 2.11.1 to 2.14 (https://github.com/confluentinc/librdkafka/issues/5282).
+//! The check is a metadata request. ALL_BROKERS_DOWN does not suffice: librdkafka does not report it for a host that
+//! accepts and never answers, nor at all in CMake builds of 2.11.1 to 2.14
+//! (https://github.com/confluentinc/librdkafka/issues/5282).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{mpsc, Arc, Mutex, PoisonError};
@@ -17,7 +18,8 @@ use crate::os::thread::spawn;
 
 const ROUND: Duration = Duration::from_millis(100);
 
-/// Waits until a broker answers. `serve` runs the callbacks that report errors, for a client without a thread that does.
+/// Waits until a broker answers. `serve` runs the callbacks that report errors, for a client without a thread that
+/// does.
 pub fn connect(
     client: &Client,
     brokers: &Brokers,
@@ -27,8 +29,8 @@ pub fn connect(
 ) -> Result<(), Error> {
     let deadline = Deadline::after(Some(timeout));
     loop {
-        // Each round repeats the request, which also keeps librdkafka connecting. An answer that takes longer than a round
-        // counts, too: the cluster's id is known after it.
+        // Each round repeats the request, which also keeps librdkafka connecting. An answer that takes longer than a
+        // round counts, too: the cluster's id is known after it.
         if client.ping(deadline.step(ROUND)).is_ok() || client.knows_cluster() {
             await_reconnect(client, deadline, interrupt)?;
             brokers.answered();
@@ -48,8 +50,8 @@ pub fn connect(
     }
 }
 
-/// With the first answer librdkafka learns the cluster's brokers. It then drops the bootstrap connection and opens another
-/// one 25 ms later, which has to answer as well. For a cluster slower than a round the first answer suffices.
+/// With the first answer librdkafka learns the cluster's brokers. It then drops the bootstrap connection and opens
+/// another one 25 ms later, which has to answer as well. For a cluster slower than a round the first answer suffices.
 fn await_reconnect(client: &Client, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
     const ROUNDS: usize = 4;
     const ROUND: Duration = Duration::from_millis(150);
@@ -129,8 +131,8 @@ impl OutageTimer {
         }
     }
 
-    /// For how long no broker has been reachable. After a connection error, `question` is repeated on a background thread,
-    /// since a slow answer must not block the caller.
+    /// For how long no broker has been reachable. After a connection error, `question` is repeated on a background
+    /// thread, since a slow answer must not block the caller.
     pub fn unreachable_for(self: &Arc<Self>, question: impl FnOnce(Duration) -> bool + Send + 'static) -> Duration {
         if !self.brokers.suspect() {
             return Duration::ZERO;
@@ -138,18 +140,18 @@ impl OutageTimer {
         let since = *self.lock().get_or_insert_with(Instant::now);
         if !self.asking.swap(true, Ordering::AcqRel) {
             let timer = self.clone();
-            let asked = spawn("kjson-probe", move || {
+            let started = spawn("kjson-probe", move || {
                 const TIMEOUT: Duration = Duration::from_secs(1);
-                let begun = Instant::now();
+                let asked = Instant::now();
                 if question(TIMEOUT) {
                     timer.end();
                 } else {
                     // A refused connection fails at once: do not spin.
-                    std::thread::sleep(Duration::from_millis(100).saturating_sub(begun.elapsed()));
+                    std::thread::sleep(Duration::from_millis(100).saturating_sub(asked.elapsed()));
                 }
                 timer.asking.store(false, Ordering::Release);
             });
-            if asked.is_err() {
+            if started.is_err() {
                 self.asking.store(false, Ordering::Release);
             }
         }

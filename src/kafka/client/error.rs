@@ -1,5 +1,5 @@
-//! The errors of producers and consumers. A message names the operation, the object, the cause and the next step, and never the
-//! value of an option, which may be a secret.
+//! The errors of producers and consumers. A message names the operation, the object, the cause and the next step, and
+//! never the value of an option, which may be a secret.
 
 use thiserror::Error;
 

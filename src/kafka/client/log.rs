@@ -24,8 +24,8 @@ pub trait LogSink: Send + Sync + 'static {
     fn log(&self, record: LogRecord);
 }
 
-/// A broker that is down fails about twenty times a second (102 lines in 8 s from a client that logs each). The first failure
-/// is logged at once, later ones after 1 s, 10 s and then every 60 s, with a count.
+/// A broker that is down fails about twenty times a second (102 lines in 8 s from a client that logs each). The first
+/// failure is logged at once, later ones after 1 s, 10 s and then every 60 s, with a count.
 const INTERVALS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(10), Duration::from_secs(60)];
 
 #[derive(Default)]

@@ -1,4 +1,5 @@
-//! What producers and consumers share: options, connecting, errors, the log, bounded waits, and threads that outlive a client.
+//! What producers and consumers share: options, connecting, errors, the log, bounded waits, and threads that outlive a
+//! client.
 
 pub mod background;
 pub mod brokers;

@@ -1,7 +1,7 @@
 //! Valid topic names, as the broker's `Topic.validate` defines them.
 //!
-//! An invalid name is refused before a request is made: a group member would get no error for it, since librdkafka waits for
-//! the topic to be created.
+//! An invalid name is refused before a request is made: a group member would get no error for it, since librdkafka
+//! waits for the topic to be created.
 
 /// In characters, which are all ASCII.
 const LONGEST: usize = 249;
@@ -27,7 +27,7 @@ pub fn refuse_impossible(name: &str) -> Result<(), String> {
     };
     let shown: String = name.chars().take(LONGEST).collect();
     Err(format!(
-        "{shown:?} {why}, so that no topic can have this name. A topic name has 1 to {LONGEST} of the characters a-z, A-Z, \
+        "{shown:?} {why}, so no topic can have this name. A topic name has 1 to {LONGEST} of the characters a-z, A-Z, \
          0-9, '.', '_' and '-', and is not \".\" or \"..\""
     ))
 }

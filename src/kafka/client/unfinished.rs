@@ -1,5 +1,5 @@
-//! Work that outlives its client: a client that is dropped without `close` still delivers, or commits, on a background thread.
-//! It is listed here until it ends, and the end of the process waits for it.
+//! Work that outlives its client: a client that is dropped without `close` still delivers, or commits, on a background
+//! thread. It is listed here until it ends, and the end of the process waits for it.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -52,8 +52,8 @@ impl Drop for UnfinishedGuard {
     }
 }
 
-/// Waits until all work has ended or timed out, up to the deadline. Returns what is lost with work that has not ended, which
-/// is not waited for again.
+/// Waits until all work has ended or timed out, up to the deadline. Returns what is lost with work that has not ended,
+/// which is not waited for again.
 pub fn wait(deadline: Deadline, interrupt: Interrupt<'_>) -> (Vec<String>, Result<(), Error>) {
     let unfinished = UNFINISHED.get();
     let mut result = Ok(());

@@ -1,10 +1,9 @@
-//! What replaces what is read: `assign`, `unsubscribe`, and what becomes of the group's notices about a subscription that
-//! was replaced.
+//! `assign` and `unsubscribe`, and the rebalances of a replaced subscription.
 //!
-//! librdkafka puts off an unsubscribe while the group rebalances, so an assignment may come after it, and be revoked after
-//! that. Each notice must be answered all the same, or the member never leaves. Such an answer takes nothing on: eager groups
-//! change an assignment only as a whole, so the program's own is made again with it, where reading stands; cooperative ones
-//! (KIP-848, too) get an empty list of changes.
+//! librdkafka delays an unsubscribe while the group rebalances, so an assignment and its revocation may come after it.
+//! Each must be answered, or the member never leaves. The answer assigns nothing: an eager group replaces the whole
+//! assignment, so the program's own is made again at its positions; a cooperative one (KIP-848, too) gets an empty list
+//! of changes.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -23,29 +22,29 @@ use crate::librdkafka::partitions::PartitionList;
 use crate::librdkafka::pinned::left_group;
 use crate::librdkafka::record::Partition;
 
-/// How long a call waits for a read on another thread to end, to have the group's callbacks called from here. A read that an
-/// event loop has cancelled ends within a tick. Otherwise that read calls them.
+/// How long a call waits for a read on another thread to end, to run the group's callbacks itself. A read that an event
+/// loop has cancelled ends within a tick; any other runs them.
 const READER_TIMEOUT: Duration = Duration::from_millis(200);
-/// How long a call waits for the answer to the first request to join, which brokers since 2.2 give at once (KIP-394).
+/// How long a call waits for the answer to the first JoinGroup request. Brokers since 2.2 answer it at once (KIP-394).
 const FIRST_JOIN_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long what is queued of a replaced subscription is looked through for its revocation.
+/// How long the queued messages of a replaced subscription are drained to find its revocation.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl<H: ConsumerHooks> Consumer<H> {
     pub fn unsubscribe(&self, interrupt: Interrupt<'_>) -> Result<(), Error> {
         const FAILED: &str = "cannot unsubscribe";
         let native = self.open("unsubscribe")?;
-        let (epoch, hook_result) = self.end_subscription(&native, FAILED, interrupt)?;
+        let (epoch, called) = self.end_subscription(&native, FAILED, interrupt)?;
         let mut state = self.lock_state();
         if state.subscriptions.epoch == epoch {
             self.replace_assignment(&native, FAILED, &[])?;
             state.forget_positions();
         }
-        hook_result
+        called
     }
 
-    /// Reads these partitions and no others, from the offsets given, or from where the group was, or without one from where
-    /// `auto.offset.reset` says. What was handed out before is done.
+    /// Reads these partitions and no others, from the given offset, else from the committed one, else from where
+    /// `auto.offset.reset` says. Messages returned before count as processed.
     pub fn assign(&self, partitions: Vec<(Partition, Option<i64>)>, interrupt: Interrupt<'_>) -> Result<(), Error> {
         const FAILED: &str = "cannot assign partitions";
         let native = self.open("assign")?;
@@ -56,10 +55,10 @@ impl<H: ConsumerHooks> Consumer<H> {
             }
         }
         let replaces = !matches!(self.lock_state().subscriptions.current, Subscription::Nothing);
-        let (epoch, hook_result) = self.end_subscription(&native, FAILED, interrupt)?;
+        let (epoch, called) = self.end_subscription(&native, FAILED, interrupt)?;
         let mut state = self.lock_state();
         if state.subscriptions.epoch != epoch {
-            return hook_result;
+            return called;
         }
         let replaces = replaces || state.subscriptions.joined.is_some();
         let position = |offset: Option<i64>| offset.unwrap_or_else(|| self.default_start());
@@ -84,7 +83,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
         state.missing = manual.iter().map(|(partition, _)| partition.topic.to_string()).collect();
         state.missing.dedup();
-        // Of most topics a message has come by the time they are looked for.
+        // Most topics return a message before the first lookup, which then leaves them out.
         state.lookup_ended = Some(Instant::now());
         state.subscriptions.replace(Subscription::Manual(manual));
         #[cfg(target_os = "linux")]
@@ -100,11 +99,11 @@ impl<H: ConsumerHooks> Consumer<H> {
                 self.context.warn(COMMITS.to_owned());
             }
         }
-        hook_result
+        called
     }
 
-    /// Ends what is read now, with the callbacks that the group's revocation is for as far as that has come. Returns their
-    /// error, and a number that is another one if they have made another choice.
+    /// Ends the present subscription or assignment, and runs the callbacks of revocations that have come. Returns their
+    /// error, and the epoch, which changes if they subscribe or assign.
     fn end_subscription(
         &self,
         native: &NativeConsumer,
@@ -118,7 +117,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             native.unsubscribe().map_err(|code| Error::failed(failed, code, ""))?;
         }
         state.drop_buffered(|_| true);
-        // What is dropped from here on is not received, and no marker either.
+        // Messages that are dropped from now on do not count as received, nor do markers.
         state.received = Default::default();
         state.subscriptions.replace(Subscription::Nothing);
         state.assigned = false;
@@ -129,12 +128,12 @@ impl<H: ConsumerHooks> Consumer<H> {
         let epoch = state.subscriptions.epoch;
         let in_group = state.subscriptions.joined.is_some();
         drop(state);
-        let hook_result = if in_group { self.serve_events(native, interrupt) } else { Ok(()) };
-        Ok((epoch, hook_result))
+        let called = if in_group { self.serve_events(native, interrupt) } else { Ok(()) };
+        Ok((epoch, called))
     }
 
-    /// librdkafka forgets a first request to join when the subscription changes. The broker does not: it keeps the others
-    /// of the group waiting for the member that it has named in the answer, until the session times out.
+    /// When the subscription changes, librdkafka forgets its first JoinGroup request. The broker does not: until the
+    /// session times out, the group waits for the member that was named in the answer.
     pub(super) fn await_first_join(&self, native: &NativeConsumer, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let Some(joined) = self.lock_state().subscriptions.joined.filter(|_| self.context.unsubscribes_first) else {
             return Ok(());
@@ -148,13 +147,13 @@ impl<H: ConsumerHooks> Consumer<H> {
         Ok(())
     }
 
-    /// Acts on the notices that are there, without waiting for more. Messages in between are dropped: nothing is wanted.
+    /// Handles the events that have come. Drops messages between them: nothing is subscribed to.
     fn serve_events(&self, native: &NativeConsumer, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let reader_deadline = Deadline::after(Some(READER_TIMEOUT));
         let _reader = loop {
             match self.lock_reader() {
                 Ok(reader) => break reader,
-                // That read acts on them.
+                // That read handles them.
                 Err(_) if self.in_hook() || reader_deadline.passed() => return Ok(()),
                 Err(_) => std::thread::sleep(TICK / 10),
             }
@@ -174,8 +173,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
-    /// Makes these partitions the ones that librdkafka reads, in the way that the group's protocol asks for. librdkafka keeps
-    /// to that of the last group when this was left.
+    /// Replaces librdkafka's assignment by the group's protocol, or by the last group's after leaving it.
     pub(super) fn replace_assignment(
         &self,
         native: &NativeConsumer,
@@ -186,19 +184,19 @@ impl<H: ConsumerHooks> Consumer<H> {
         let mut attempts = 3;
         loop {
             match native.replace_assignment(&list) {
-                // The group was joined in the same moment, and with it its protocol.
+                // The member joined the group at this moment and now uses its protocol.
                 Err(problem) if problem.code == Code::STATE && attempts > 0 => attempts -= 1,
                 result => return result.map_err(|problem| Error::failed(failed, problem.code, &problem.text)),
             }
         }
     }
 
-    /// Takes nothing on of what the group has assigned or revoked.
+    /// Answers a rebalance of a replaced subscription without reading any of its partitions.
     pub(super) fn keep_assignment(&self, native: &NativeConsumer, assign: bool, state: &mut ReadState) {
         if native.cooperative() || state.subscriptions.manual().is_none() || self.closing() {
             return self.context.apply_rebalance(native, assign, &[]);
         }
-        // Read before the answer, which ends the fetches.
+        // Before the answer, which ends the fetches.
         let positions = state.manual_positions(native);
         if !assign {
             self.context.apply_rebalance(native, false, &[]);
@@ -206,14 +204,14 @@ impl<H: ConsumerHooks> Consumer<H> {
         if let Err(error) = self.replace_assignment(native, "rebalance: cannot keep the assignment", &positions) {
             self.context.warn(error.to_string());
         }
-        state.begin_at(positions);
+        state.restarted_at(positions);
         if !state.paused.is_empty() {
-            // librdkafka forgets with an assignment what was paused.
+            // An assignment makes librdkafka forget pauses.
             let _ = native.pause(&PartitionList::without_offsets(&state.paused));
         }
     }
 
-    /// Has a subscription take the place of what was read before.
+    /// Replaces what was read before by a subscription.
     pub(super) fn start_subscription(
         &self,
         native: &NativeConsumer,
@@ -241,8 +239,8 @@ impl<H: ConsumerHooks> Consumer<H> {
         Ok(())
     }
 
-    /// Reads again what was given up by an unsubscribe that the group never learnt of, since the next subscription overtook
-    /// it: a cooperative group does not assign that anew.
+    /// Reads partitions again that an unsubscribe dropped before the group learned of it, since the next subscription
+    /// came first: a cooperative group does not assign them again.
     pub(super) fn reassign_unsubscribed(&self, native: &NativeConsumer, state: &ReadState) {
         if native.cooperative() {
             self.context.reassign(native, &state.subscriptions.still_assigned());

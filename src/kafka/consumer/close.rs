@@ -1,4 +1,4 @@
-//! The end of a consumer: what is done is committed, the group left, the client destroyed behind the caller's back.
+//! Close: commits processed messages, leaves the group, and destroys the client on a background thread.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,19 +18,19 @@ use crate::librdkafka::code::Code;
 use crate::librdkafka::consumer::NativeConsumer;
 use crate::librdkafka::fetched::Fetched;
 
-/// How long a consumer whose close was broken off tries to leave its group.
+/// How long a consumer whose close was interrupted tries to leave its group.
 const LEAVE_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long a request may lie with librdkafka before a broker's thread sends it.
+/// How long librdkafka may hold a request before a broker's thread sends it.
 pub(super) const SEND_DELAY: Duration = Duration::from_millis(50);
 
-/// How long a consumer that was dropped without `close` has to commit and to leave its group.
+/// How long a consumer that is dropped without `close` may take to commit and to leave its group.
 const DROP_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl<H: ConsumerHooks> Consumer<H> {
-    /// Commits what is done, leaves the group and ends the client. Closing again does nothing.
+    /// Commits processed messages, leaves the group and destroys the client. A second call does nothing.
     pub fn close(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
         self.refuse_in_hook("close")?;
-        // Whoever is reading on another thread stops within a tick.
+        // A read on another thread ends within a tick.
         self.closing.store(true, Ordering::SeqCst);
         let _only_one = loop {
             match self.close.try_lock() {
@@ -48,7 +48,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             result = self.commit_processed(&native, deadline, interrupt);
         }
         let interrupted = matches!(result, Err(Error::Interrupted));
-        // The hook may still commit while the partitions are given back, so the client is taken away afterwards.
+        // The hook may still commit while partitions are revoked, so the client is taken afterwards.
         let left = if interrupted { Err(Error::Interrupted) } else { self.leave(&native, deadline, interrupt) };
         self.native.write().unwrap_or_else(PoisonError::into_inner).take();
         self.lock_state().forget_all();
@@ -69,15 +69,15 @@ impl<H: ConsumerHooks> Consumer<H> {
         result.and(left)
     }
 
-    /// The partitions are given back while this fetches. Bounded by the deadline.
+    /// Leaves the group, which revokes partitions while this fetches.
     fn leave(&self, native: &NativeConsumer, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
         {
             let mut state = self.lock_state();
             state.returned.clear();
             state.drop_buffered(|_| true);
             if state.subscriptions.joined.is_some() && state.subscriptions.manual().is_some() {
-                // A member whose subscription was replaced may not have left yet, see `resign`.
-                self.replace_assignment(native, "cannot give up the assignment", &[])?;
+                // A member whose subscription was replaced may not have left yet, see `unsubscribe_first`.
+                self.replace_assignment(native, "cannot end the assignment", &[])?;
             }
         }
         let mut hook_result = Ok(());
@@ -97,7 +97,7 @@ impl<H: ConsumerHooks> Consumer<H> {
 }
 
 impl<H: ConsumerHooks> ConsumerContext<H> {
-    /// Leaves the group. `serve` gets what came meanwhile, acts on notices, and may break off.
+    /// Leaves the group. `serve` gets what each fetch returns, and its error ends the wait.
     fn leave(
         &self,
         native: &NativeConsumer,
@@ -116,7 +116,7 @@ impl<H: ConsumerHooks> ConsumerContext<H> {
             return Ok(());
         }
         if self.unsubscribes_first {
-            self.leave_without_partitions(native, &mut until)?;
+            self.unsubscribe_first(native, &mut until)?;
         }
         if native.begin_close().is_err() {
             return Ok(());
@@ -124,17 +124,17 @@ impl<H: ConsumerHooks> ConsumerContext<H> {
         until(&|| native.closed())
     }
 
-    /// Has a member without partitions leave. librdkafka 2.12 ends two kinds of them without a LeaveGroup, and the group,
-    /// which waits for all its members in a rebalance, waits for these until the session times out, 45 s by default:
+    /// Has a member without partitions leave. librdkafka 2.12 ends two kinds of them without a LeaveGroup, and in a
+    /// rebalance the group waits for them until the session times out, after 45 s by default:
     /// - a cooperative one that has joined (rd_kafka_cgrp_revoke_all_rejoin, "skipping rejoin");
-    /// - one whose first request to join is not answered: it is a member by the id in the answer (KIP-394).
-    fn leave_without_partitions(
+    /// - one whose first JoinGroup is not answered: the answer makes it a member (KIP-394).
+    fn unsubscribe_first(
         &self,
         native: &NativeConsumer,
         until: &mut impl FnMut(&dyn Fn() -> bool) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let idle = || native.assignment().is_ok_and(|partitions| partitions.is_empty());
-        // Unsubscribing waits for a rebalance that is under way, which may bring partitions: then they are given back.
+        // Unsubscribing waits for the present rebalance, which may assign partitions, to be revoked then.
         if !idle() || native.unsubscribe().is_err() {
             return Ok(());
         }
@@ -143,7 +143,7 @@ impl<H: ConsumerHooks> ConsumerContext<H> {
         until(&|| !idle() || (!member() && unsent.passed()))
     }
 
-    /// Leaves the group without a word to the program.
+    /// Leaves the group without callbacks.
     fn leave_quietly(&self, native: &NativeConsumer, timeout: Duration) {
         let deadline = Deadline::after(Some(timeout));
         let _ = self.leave(native, deadline, |received| {
@@ -159,7 +159,7 @@ impl<H: ConsumerHooks> ConsumerContext<H> {
 }
 
 impl<H: ConsumerHooks> Consumer<H> {
-    /// The consumer itself, in a place of its own, for a thread that outlives it.
+    /// Moves the consumer's state into a value that a background thread owns.
     fn detach(&mut self, native: Arc<NativeConsumer>) -> Self {
         fn take<T: Default>(mutex: &mut Mutex<T>) -> Mutex<T> {
             Mutex::new(std::mem::take(mutex.get_mut().unwrap_or_else(PoisonError::into_inner)))
@@ -194,13 +194,13 @@ impl<H: ConsumerHooks> Drop for Consumer<H> {
             std::mem::forget(detached);
             return;
         }
-        // Dropped without a close: a thread does it, which the end of the program waits for.
+        // Dropped without a close: a background thread closes it, and the end of the process waits for that.
         let under_way = self.settings.grouped.then(|| {
-            let loss = "1 consumer dropped without close has not committed what is done, nor left its group";
+            let loss = "1 consumer dropped without close has not committed processed messages, nor left its group";
             unfinished::register(DROP_TIMEOUT, move || Some(loss.to_owned()))
         });
         drop(background::run("kjson-close", move || {
-            // We cannot know whether the message that was handed out last has been processed.
+            // Whether the message returned last was processed is unknown, so it is not committed.
             detached.mark_unprocessed();
             if let Err(error) = detached.close(Deadline::after(Some(DROP_TIMEOUT)), &|| false) {
                 let text = format!("consumer, closed when it was dropped: {error}");

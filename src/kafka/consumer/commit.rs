@@ -1,4 +1,4 @@
-//! Commits: answered by the broker, or an error.
+//! Commits, which a broker answers.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::librdkafka::record::Partition;
 use crate::librdkafka::transactions::GroupMetadata;
 
 impl<H: ConsumerHooks> Consumer<H> {
-    /// The membership that a transaction names beside its offsets.
+    /// The group membership that a transaction's offsets are sent with.
     pub fn group_metadata(&self) -> Result<GroupMetadata, Error> {
         let native = self.open("group_metadata")?;
         if !self.settings.grouped {
@@ -30,7 +30,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         metadata.map_err(|problem| Error::failed(operation, problem.code, &problem.text))
     }
 
-    /// Commits what was handed out, or the offsets given, and waits for the broker's answer.
+    /// Commits processed messages, or the given offsets, and waits for the broker's answer.
     pub fn commit(
         &self,
         offsets: Option<HashMap<Partition, i64>>,
@@ -41,8 +41,8 @@ impl<H: ConsumerHooks> Consumer<H> {
         let offsets = self.to_commit(&native, offsets)?;
         loop {
             let result = self.commit_offsets(&native, &offsets, deadline, interrupt, || {});
-            // A cooperative member keeps its partitions while the group is shared out anew, and they are still its own to
-            // commit when that is over: nothing is given up before the next read.
+            // A cooperative member keeps its partitions during a rebalance and may commit them afterwards: none is
+            // revoked before the next read.
             let may_hold = |code: Code| code.is_rebalance() && code != Code::UNKNOWN_MEMBER_ID;
             match &result {
                 Err(Error::Commit { code, .. }) if may_hold(*code) && !native.assignment_lost() => {}
@@ -56,7 +56,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
-    /// Sends a commit and does not wait. The answer comes with a later read.
+    /// Sends a commit without waiting. A later read reports the answer.
     pub fn commit_async(&self, offsets: Option<HashMap<Partition, i64>>) -> Result<(), Error> {
         let native = self.open("commit")?;
         let offsets = self.to_commit(&native, offsets)?;
@@ -66,8 +66,8 @@ impl<H: ConsumerHooks> Consumer<H> {
         native.commit_async(&list_of(&offsets)).map_err(|code| failed(&offsets, code, code.text()))
     }
 
-    /// Whether what is done is committed without being asked for. A mock takes commits of members alone once its group has
-    /// had some (rd_kafka_mock_handle_OffsetCommit, rdkafka_mock_handlers.c).
+    /// Whether processed messages are committed automatically. A mock takes commits of members alone once its group has
+    /// had members (rd_kafka_mock_handle_OffsetCommit, rdkafka_mock_handlers.c).
     pub(super) fn auto_commits(&self, state: &ReadState) -> bool {
         let takes_part = matches!(state.subscriptions.current, Subscription::Topics(_));
         let refused = self.on_mock && state.subscriptions.joined.is_some() && !takes_part;
@@ -86,16 +86,16 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
         let mut state = self.lock_state();
         let Some(offsets) = offsets else {
-            // The caller has worked on the last one too, or would not ask.
+            // A program that commits has processed the last message, too.
             self.store_processed(&mut state);
             self.store_after_markers(native, &mut state);
             return Ok(state.processed.to_commit());
         };
-        // What was committed before is so no more.
+        // These offsets replace what was committed before.
         for partition in offsets.keys() {
             state.processed.mark_uncommitted(partition);
             if state.processed.next(partition).is_none() {
-                // Markers before the first message would move it backwards.
+                // Otherwise a marker before the first message could decrease the committed offset.
                 state.received.forget(partition);
             }
         }
@@ -132,20 +132,20 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
-    /// Commits all that is done, through a rebalance if there is one.
+    /// Commits all processed messages, through a rebalance if there is one.
     pub(super) fn commit_processed(
         &self,
         native: &Arc<NativeConsumer>,
         deadline: Deadline,
         interrupt: Interrupt<'_>,
     ) -> Result<(), Error> {
-        // A broker answers the requests of a connection in order, and the answer to JoinGroup waits for all members. So a
-        // commit behind it may wait for the partitions that this member has to give up first.
+        // A broker answers the requests of a connection in order, and the answer to JoinGroup waits for all members. So
+        // a later commit may wait until this member has given up revoked partitions.
         let serve_group = |timeout| {
             let fetched = self.fetch(native, &mut self.lock_state(), timeout, BATCH);
             let _ = self.handle_events(native).and(fetched);
         };
-        // Refused for good if other members are in the group that this consumer does not take part in.
+        // Without a subscription this commit is refused for good if the group has other members.
         let alone = self.lock_state().subscriptions.manual().is_some();
         let may_hold = |code: Code| code.is_rebalance() && !(alone && code == Code::UNKNOWN_MEMBER_ID);
         loop {
@@ -159,7 +159,7 @@ impl<H: ConsumerHooks> Consumer<H> {
                 Err(Error::Commit { code, .. }) if may_hold(*code) && !deadline.passed() => {}
                 _ => return result,
             }
-            // Commit what is still ours then.
+            // Then commit the partitions that this member still has.
             serve_group(deadline.step(TICK));
             check(interrupt)?;
         }
@@ -170,7 +170,7 @@ fn failed(offsets: &HashMap<Partition, i64>, code: Code, detail: &str) -> Error 
     refused(offsets.iter().map(|(partition, offset)| (partition, *offset)), code, detail)
 }
 
-/// The error of a commit that was not made.
+/// The error of a refused commit.
 pub(super) fn refused<'a>(offsets: impl Iterator<Item = (&'a Partition, i64)>, code: Code, detail: &str) -> Error {
     let mut names: Vec<String> =
         offsets.map(|(partition, offset)| format!("'{}' [{}] @{offset}", partition.topic, partition.id)).collect();

@@ -1,8 +1,8 @@
-//! A second look at partitions from which nothing comes, by a client of its own that is told of ends.
+//! Finds the end of a partition from which nothing comes, with a second client.
 //!
-//! Before the end of a partition there may be nothing that librdkafka hands on, and it keeps to itself that it has passed that:
-//! messages of an aborted transaction whose marker lies behind one that is open; or all was deleted meanwhile, so that reading
-//! goes on at the end. It would tell (`enable.partition.eof`), but clients that read in batches must not ask (`config::KEPT`).
+//! librdkafka may have nothing to return before the end of a partition, and not say so: messages of an aborted
+//! transaction whose marker is after one of an open transaction, or messages deleted meanwhile. `enable.partition.eof`
+//! reports the end, but clients that read in batches must not set it (`config::KEPT`).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -21,13 +21,13 @@ use crate::os::fork::forks;
 
 pub(super) struct EofProbe {
     native: Option<NativeConsumer>,
-    /// The partitions that it has not told of yet.
+    /// The partitions not found yet.
     pending: Vec<Partition>,
     forks: u32,
 }
 
 impl EofProbe {
-    /// What a scout of this consumer is made with: it sees what the consumer would.
+    /// The options of a probe, with which it sees what the consumer would.
     pub(super) fn options(consumer: &Config) -> Config {
         let mut options = consumer.sibling(Role::Consumer);
         for name in ["isolation.level", "auto.offset.reset", "client.rack"] {
@@ -35,18 +35,18 @@ impl EofProbe {
                 options.set_default(name, value);
             }
         }
-        // librdkafka wants a group id even from one that joins none and commits nothing.
+        // librdkafka requires a group id, also of a client that joins none and commits nothing.
         options.set_default("group.id", "kjson-no-group");
         options.set_default("enable.auto.commit", "false");
         options.set_default("enable.partition.eof", "true");
-        // Brokers tell of an end with an empty answer, which they hold back so long.
+        // A broker reports an end with an empty answer, which it delays for this long.
         options.set_default("fetch.wait.max.ms", "10");
-        // The first message of a partition says enough.
+        // The first message of a partition suffices.
         options.set_default("queued.min.messages", "1");
         options
     }
 
-    /// Sends it to these places.
+    /// Assigns these positions to a new client.
     pub(super) fn start(options: &Config, positions: &HashMap<Partition, i64>) -> Result<Self, Error> {
         let refused = |code| Error::failed("until_end: cannot look for the end", code, "");
         let client = Client::consumer(options.build()?, Arc::new(Silent)).map_err(|_| refused(Code::FAIL))?;
@@ -57,7 +57,7 @@ impl EofProbe {
         assigned.map(|()| probe)
     }
 
-    /// The first that it met in partitions which it has not told of before: the offset of a message, or of the end.
+    /// What was found in further partitions: the offset of the first message, or of the end.
     pub(super) fn poll(&mut self) -> Vec<(Partition, i64)> {
         let (mut fetched, mut found) = (VecDeque::new(), Vec::new());
         if let Some(native) = &self.native {

@@ -1,16 +1,36 @@
-//! What librdkafka reports to a consumer: logs and errors are passed on, rebalances and commits kept for the reading thread.
+//! librdkafka's callbacks: logs and errors are passed on, rebalances and commits are queued for the reading thread.
 //!
-//! A rebalance is not acted on inside its callback: librdkafka waits for the call that assigns or gives up, as it does for
-//! those who take rebalances as events (INTRODUCTION.md, "Rebalance callbacks"). So the program's own callback runs with no
-//! lock held, outside librdkafka, and may commit and seek.
+//! A rebalance is not handled inside its callback: librdkafka waits for the call that assigns or revokes, as it does
+//! for programs that take rebalances as events (INTRODUCTION.md, "Rebalance callbacks"). So the program's own callback
+//! runs outside librdkafka, with no lock held, and may commit and seek.
 
-use std::sync::atomic::Ordering;
-use std::sync::PoisonError;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{ConsumerContext, ConsumerHooks};
+use super::ConsumerHooks;
+use crate::kafka::client::brokers::Brokers;
+use crate::kafka::client::log::{Level, LogRecord, LogThrottle};
 use crate::librdkafka::callbacks::ClientEvents;
 use crate::librdkafka::code::Code;
 use crate::librdkafka::partitions::Entry;
+
+/// What librdkafka's callbacks use.
+pub(super) struct ConsumerContext<H> {
+    pub(super) hooks: H,
+    pub(super) brokers: Arc<Brokers>,
+    pub(super) log_throttle: LogThrottle,
+    /// Reported during a fetch, and handled after it.
+    pub(super) events: Mutex<VecDeque<QueuedEvent>>,
+    pub(super) muted: AtomicBool,
+    pub(super) received: AtomicU64,
+    pub(super) received_bytes: AtomicU64,
+    pub(super) rebalances: AtomicU64,
+    /// A request to join the group is under way.
+    pub(super) joining: AtomicBool,
+    /// A member without partitions unsubscribes before it leaves, see `unsubscribe_first`.
+    pub(super) unsubscribes_first: bool,
+}
 
 pub(super) enum QueuedEvent {
     Rebalance { assign: bool, partitions: Vec<Entry> },
@@ -18,6 +38,10 @@ pub(super) enum QueuedEvent {
 }
 
 impl<H: ConsumerHooks> ConsumerContext<H> {
+    pub(super) fn warn(&self, text: String) {
+        self.hooks.log(LogRecord { level: Level::Warning, text });
+    }
+
     pub(super) fn next_event(&self) -> Option<QueuedEvent> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
@@ -26,11 +50,12 @@ impl<H: ConsumerHooks> ConsumerContext<H> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
     }
 
-    /// Whether a partition was taken away in a rebalance that has not been acted on.
-    pub(super) fn is_revoked(&self, is_of: impl Fn(&Entry) -> bool) -> bool {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).iter().any(
-            |event| matches!(event, QueuedEvent::Rebalance { assign: false, partitions } if partitions.iter().any(&is_of)),
-        )
+    /// Whether a queued rebalance revokes a partition.
+    pub(super) fn is_revoked(&self, matches: impl Fn(&Entry) -> bool) -> bool {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|event| match event {
+            QueuedEvent::Rebalance { assign: false, partitions } => partitions.iter().any(&matches),
+            _ => false,
+        })
     }
 
     pub(super) fn has_revocation(&self) -> bool {

@@ -1,9 +1,9 @@
-//! Messages that come from another offset than the next one, of partitions that were assigned in place of others.
+//! Checks that the messages of a new assignment come from the expected position.
 //!
-//! librdkafka 2.12 may have been looking up where to begin when a partition is given up, for `auto.offset.reset`. It takes the
-//! answer for outdated, asks again 500 ms later, and then moves the partition there, whatever it reads by then
-//! (rd_kafka_toppar_handle_Offset): messages would come twice, or with "latest" be skipped. A partition that moves without a
-//! seek is sought once more, where it was; what comes after that is what there is.
+//! librdkafka 2.12 may still look up a start offset (`auto.offset.reset`) when a partition is unassigned. It finds the
+//! answer outdated, asks again 500 ms later, and then moves the partition there, whatever it reads by then
+//! (rd_kafka_toppar_handle_Offset): messages would come twice, or with "latest" be skipped. So a partition that moves
+//! without a seek is sought back once; what comes after that is the next message.
 
 use std::time::{Duration, Instant};
 
@@ -12,14 +12,14 @@ use crate::librdkafka::code::Code;
 use crate::librdkafka::fetched::Fetched;
 use crate::librdkafka::record::Partition;
 
-/// For how long after the first message a gap is looked into. It may be one that compaction or a transaction has left.
+/// For how long after the first message a gap is checked. Compaction and transactions leave gaps, too.
 const GAP_WINDOW: Duration = Duration::from_secs(3);
 
 pub(super) struct ExpectedPosition {
     partition: Partition,
     next: i64,
     gaps_until: Option<Instant>,
-    /// `next` was sought once more.
+    /// `next` was sought, to check a gap.
     sought_again: bool,
 }
 
@@ -30,14 +30,14 @@ impl ExpectedPosition {
 }
 
 impl ReadState {
-    /// The program has sought this offset.
+    /// The program sought this offset.
     pub(super) fn expect_position(&mut self, partition: &Partition, next: i64) {
         for expected in self.expected_positions.iter_mut().filter(|expected| expected.partition == *partition) {
             *expected = ExpectedPosition::at(partition.clone(), next);
         }
     }
 
-    /// Whether this is not to be read. Its partition is among `astray` then, with the offset to seek.
+    /// Whether to skip this message. Its partition is then in `seek_again`, with the offset to seek.
     pub(super) fn is_unexpected(&mut self, incoming: &Fetched, seek_again: &mut Vec<(Partition, i64)>) -> bool {
         if incoming.code() != Code::NONE {
             return false;

@@ -1,4 +1,4 @@
-//! Fetching: what came from librdkafka is sorted into messages to hand out, messages to hold, and notices to heed.
+//! Fetches a batch from librdkafka and sorts it: messages to return, messages to hold or skip, and errors.
 
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -15,14 +15,15 @@ use crate::librdkafka::fetched::Fetched;
 use crate::librdkafka::partitions::PartitionList;
 use crate::librdkafka::record::{Partition, WHOLE};
 
-/// How long the reader waits for librdkafka to go on after a message that cannot be read.
+/// How long a seek past an unreadable message may take.
 const SEEK_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// A seek whose first message has not come.
 pub(super) struct PendingSeek {
     pub(super) offset: i64,
-    /// When to seek once more if nothing has come: the lookup may have led to the end.
+    /// When to repeat it if no message comes: a lookup of the start offset may have moved the position to the end.
     pub(super) retry_at: Option<Instant>,
-    /// That was done: what comes is from the offset sought.
+    /// It was repeated: the next message is from the offset sought.
     pub(super) exact: bool,
 }
 
@@ -53,8 +54,8 @@ impl ReadState {
 }
 
 impl<H: ConsumerHooks> Consumer<H> {
-    /// Waits for the first message up to `patience`, then takes what else is there. Two calls, because librdkafka waits out
-    /// the whole timeout for a full batch.
+    /// Waits for the first message, then takes what else has come. Two calls, because librdkafka waits for a full batch
+    /// until the timeout.
     pub(super) fn fetch(
         &self,
         native: &Arc<NativeConsumer>,
@@ -89,9 +90,9 @@ impl<H: ConsumerHooks> Consumer<H> {
         let mut fetched = state.buffer.split_off(before).into_iter().peekable();
         let (mut count, mut bytes, mut result) = (0, 0, Ok(()));
         let mut seek_again: Vec<(Partition, i64)> = Vec::new();
-        let sifts = state.subscriptions.filters();
+        let filters = state.subscriptions.filters();
         while let Some(mut incoming) = fetched.next() {
-            if sifts && state.is_replaced(&incoming) {
+            if filters && state.is_replaced(&incoming) {
                 state.received.invalidate(&incoming);
                 continue;
             }
@@ -115,7 +116,7 @@ impl<H: ConsumerHooks> Consumer<H> {
                 continue;
             }
             state.read_errors.received(&incoming);
-            // Once for a row of messages of one partition. What comes of it after an unreadable one is dropped.
+            // Once for consecutive messages of a partition. Those after an unreadable one are dropped.
             if incoming.is_unreadable() || fetched.peek().is_none_or(|next| !next.is_same_partition(&incoming)) {
                 state.received.add(&incoming);
             }
@@ -132,25 +133,21 @@ impl<H: ConsumerHooks> Consumer<H> {
         result = result.and(self.restart(native, state, &stopped_again));
         if !seek_again.is_empty() {
             let moved = native.try_seek(&seek_again);
-            let stray =
-                seek_again.iter().map(|(partition, _)| partition).filter(|partition| !moved.contains(partition));
-            stray.for_each(|partition| state.received.forget(partition));
-            state.begin_at(seek_again);
+            let failed = seek_again.iter().filter(|(partition, _)| !moved.contains(partition));
+            failed.for_each(|(partition, _)| state.received.forget(partition));
+            state.restarted_at(seek_again);
         }
         self.context.received.fetch_add(count, Ordering::Relaxed);
         self.context.received_bytes.fetch_add(bytes, Ordering::Relaxed);
-        // What the program has chosen itself is not the group's to revoke.
+        // The group cannot revoke what the program has assigned.
         if state.subscriptions.manual().is_none() && self.context.has_revocation() {
-            // Void from now on, before anybody is told.
-            let gone = |message: &Fetched| self.context.is_revoked(|entry| message.is_from(&entry.partition));
-            state.drop_buffered(gone);
+            state.drop_buffered(|message| self.context.is_revoked(|entry| message.is_from(&entry.partition)));
         }
         result
     }
 
-    /// Gives a message that cannot be read its offset, and has the next fetch go on after it: librdkafka fetches the same
-    /// batch again and again. A batch of n such messages takes n fetches, since the broker sends a whole batch for any
-    /// offset in it.
+    /// Sets the offset of an unreadable message and seeks past it, since librdkafka would fetch the same batch again. A
+    /// batch of n such messages takes n fetches: for any offset in it the broker sends the whole batch.
     fn skip_unreadable(
         &self,
         native: &NativeConsumer,
@@ -161,7 +158,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         let partition = incoming.topic_partition();
         let seek = state.pending_seeks.remove(&partition).map(|seek| seek.offset);
         let known = state
-            .unreadable
+            .after_unreadable
             .get(&partition)
             .copied()
             .or(seek)
@@ -173,13 +170,13 @@ impl<H: ConsumerHooks> Consumer<H> {
         let next = PartitionList::of([(&partition, offset + 1)]);
         let moved = native.seek(&next, SEEK_TIMEOUT);
         if moved.is_ok_and(|entries| entries.iter().all(|entry| entry.code == Code::NONE)) {
-            state.unreadable.insert(partition.clone(), offset + 1);
+            state.after_unreadable.insert(partition.clone(), offset + 1);
         }
-        // What this fetch has of the partition after it comes again.
+        // The rest of the partition in this fetch comes again.
         seek_again.push((partition, offset + 1));
     }
 
-    /// Where a member begins to read, perhaps in the middle of a batch.
+    /// Where a member starts to read, perhaps in the middle of a batch.
     fn committed_offset(&self, native: &NativeConsumer, partition: &Partition) -> Option<i64> {
         if !self.settings.grouped {
             return None;
@@ -189,11 +186,11 @@ impl<H: ConsumerHooks> Consumer<H> {
         entries.first().map(|entry| entry.offset).filter(|offset| *offset >= 0)
     }
 
-    /// Passes on what a fetch reported besides messages: an error to raise, a warning to log, or nothing.
+    /// Raises, keeps, logs or ignores an error that a fetch returned.
     fn handle_error(&self, state: &mut ReadState, error: &Fetched) -> Result<(), Error> {
         let (code, text, topic) = (error.code(), error.reason(), error.topic());
         let partition = error.about();
-        let place = match partition.id {
+        let subject = match partition.id {
             WHOLE if topic.is_empty() && self.settings.grouped => format!("in group '{}'", self.group),
             WHOLE if topic.is_empty() => "the topics".to_owned(),
             WHOLE => format!("'{topic}'"),
@@ -205,7 +202,7 @@ impl<H: ConsumerHooks> Consumer<H> {
                 Ok(())
             }
             Code::MAX_POLL_EXCEEDED => {
-                // They are read by others now; the revocation follows.
+                // Other members read the partitions now; the revocation follows.
                 if state.subscriptions.manual().is_none() {
                     state.drop_buffered(|_| true);
                 }
@@ -218,10 +215,10 @@ impl<H: ConsumerHooks> Consumer<H> {
                 Ok(())
             }
             code if code.retriable() => {
-                self.context.warn(format!("reading {place}: {text} ({}); trying again", code.name()));
+                self.context.warn(format!("reading {subject}: {text} ({}); trying again", code.name()));
                 Ok(())
             }
-            // Raised by each read, see `require_mended`.
+            // Raised by `raise_read_error`.
             Code::FATAL => Ok(()),
             code => {
                 if !state.subscriptions.covers(&partition) {
@@ -229,12 +226,11 @@ impl<H: ConsumerHooks> Consumer<H> {
                 }
                 let error = match code {
                     Code::AUTO_OFFSET_RESET => no_start_offset(&partition, &text),
-                    _ => Error::failed(&format!("cannot read {place}"), code, &text),
+                    _ => Error::failed(&format!("cannot read {subject}"), code, &text),
                 };
                 if !ReadErrors::is_lasting(code, &partition) {
                     return Err(error);
                 }
-                // Raised from there, at every read.
                 self.keep_read_error(state, partition, code, error);
                 Ok(())
             }
@@ -243,21 +239,21 @@ impl<H: ConsumerHooks> Consumer<H> {
 
     pub(super) fn raise_if_unreachable(&self, native: &Arc<NativeConsumer>) -> Result<(), Error> {
         let Some(limit) = self.settings.unreachable_timeout else { return Ok(()) };
-        let asked = native.clone();
-        if self.outage.unreachable_for(move |timeout| asked.client().ping(timeout).is_ok()) < limit {
+        let native = native.clone();
+        if self.outage.unreachable_for(move |timeout| native.client().ping(timeout).is_ok()) < limit {
             return Ok(());
         }
         self.outage.restart();
         Err(self.context.brokers.error(
             &format!("no Kafka broker could be reached for {} s", limit.as_secs_f64()),
             "no answer",
-            "Read on to keep waiting: the consumer goes on where it was when a broker is back (unreachable_timeout)",
+            "Read on to keep waiting: the consumer continues where it was when a broker is back (unreachable_timeout)",
         ))
     }
 }
 
-/// Whether what came of a partition is not from the place that was sought. That place is then sought once more, which is
-/// exact, since nothing is being looked up any more; what comes after that is what there is (offsets may have gaps).
+/// Whether the first message after a seek is not from the offset sought. The seek is then repeated, which is exact: no
+/// lookup is pending any more, and whatever comes next is the next message (offsets may have gaps).
 fn is_before_seek(state: &mut ReadState, incoming: &Fetched, seek_again: &mut Vec<(Partition, i64)>) -> bool {
     if incoming.code() != Code::NONE {
         return false;

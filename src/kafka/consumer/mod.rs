@@ -1,10 +1,18 @@
-//! Reads messages in batches and hands them out one by one, at least once, with every wait bounded.
+//! The consumer: fetches batches and returns messages one by one, at least once, with every wait bounded.
 //!
-//! `read` hands out what `fetch` took from librdkafka, `rebalance` acts on what came besides messages, `seek` is where to read,
-//! `assignment` what is wanted and what the group has assigned, `replace` changes that, `stopped` is what ended reading,
-//! `stray` what comes from another place,
-//! `until_end` an end to it, `eof_probe` looks for one, `lookup` for partitions, `commit` and `queries` talk to the group and the
-//! brokers, `events` is called by librdkafka, `close` leaves.
+//! | file | owns |
+//! | --- | --- |
+//! | `poll` | returns fetched messages to the program, and marks them as processed at the next call |
+//! | `fetch` | sorts what one fetch returned: messages, errors, messages to skip |
+//! | `events`, `rebalance` | librdkafka's callbacks, which queue events; handling these after the fetch |
+//! | `subscription_state` | what the program wants to read, and what the group has assigned |
+//! | `subscribe`, `assign` | change that. `topic_lookup` finds partitions without a group, `pattern` parses patterns |
+//! | `seek`, `expected_position` | positions, pause and resume; messages that are not from the expected position |
+//! | `read_errors` | errors that end reading, raised at every read |
+//! | `processed_offsets`, `transaction_markers`, `commit` | what may be committed, and commits |
+//! | `offset_queries` | committed, first, last and looked-up offsets, positions and lag |
+//! | `until_end`, `eof_probe` | reads up to the ends of now; finds the end of a partition from which nothing comes |
+//! | `close` | commits, leaves the group and destroys the client |
 
 mod assign;
 mod close;
@@ -27,7 +35,7 @@ mod transaction_markers;
 mod until_end;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::thread::ThreadId;
 use std::time::Duration;
@@ -36,14 +44,14 @@ use super::client::brokers::Brokers;
 use super::client::config::Config;
 use super::client::connect::{connect, request, OutageTimer};
 use super::client::error::Error;
-use super::client::log::{Level, LogRecord, LogSink, LogThrottle};
+use super::client::log::{LogSink, LogThrottle};
 use super::client::wait::Interrupt;
 use crate::librdkafka::client::Client;
 use crate::librdkafka::code::Code;
 use crate::librdkafka::consumer::NativeConsumer;
 use crate::os::fork::forks;
 use eof_probe::EofProbe;
-use events::QueuedEvent;
+use events::ConsumerContext;
 use poll::{DeferredUpdates, ReadState};
 
 pub use rebalance::GroupEvent;
@@ -52,10 +60,10 @@ pub use until_end::UntilEnd;
 pub trait ConsumerHooks: LogSink {
     fn error(&self, code: Code, reason: &str);
     fn statistics(&self, json: &str);
-    /// Called on the thread that reads, with no lock held: it may wait, and call the consumer. An error is raised from the
-    /// read when the event has been acted on.
+    /// Called on the reading thread with no lock held: it may block, and call the consumer. The read raises its error
+    /// after the event has been handled.
     fn group_event(&self, event: GroupEvent) -> Result<(), Error>;
-    /// Whether `group_event` wants to know of commits. If not, those that fail are logged.
+    /// Whether to report commits to `group_event`. If not, failed ones are logged.
     fn wants_commits(&self) -> bool;
 }
 
@@ -63,44 +71,23 @@ pub trait ConsumerHooks: LogSink {
 pub struct ConsumerSettings {
     pub connect_timeout: Option<Duration>,
     pub unreachable_timeout: Option<Duration>,
-    /// With a group, partitions are shared and offsets kept; without, every partition is read and nothing committed.
+    /// With a group, members share partitions and commit offsets; without, all partitions are read and nothing is
+    /// committed.
     pub grouped: bool,
     pub auto_commit: bool,
     pub from_end: bool,
-    /// `auto_offset_reset="error"`: where there is no offset to begin at, that is an error.
+    /// `auto_offset_reset="error"`: a partition without an offset to start at is an error.
     pub reset_fails: bool,
     pub committed_only: bool,
 }
 
-/// The numbers of a consumer since it was made.
+/// Counted since the consumer was made.
 pub struct ConsumerMetrics {
     pub received: u64,
     pub received_bytes: u64,
     pub buffered: usize,
     pub rebalances: u64,
     pub last_error: Option<String>,
-}
-
-struct ConsumerContext<H> {
-    hooks: H,
-    brokers: Arc<Brokers>,
-    log_throttle: LogThrottle,
-    /// What librdkafka told while a fetch ran.
-    events: Mutex<VecDeque<QueuedEvent>>,
-    muted: AtomicBool,
-    received: AtomicU64,
-    received_bytes: AtomicU64,
-    rebalances: AtomicU64,
-    /// A request to join the group is under way.
-    joining: AtomicBool,
-    /// Has to be unsubscribed to leave its group without partitions (`Shared::resign`).
-    unsubscribes_first: bool,
-}
-
-impl<H: ConsumerHooks> ConsumerContext<H> {
-    fn warn(&self, text: String) {
-        self.hooks.log(LogRecord { level: Level::Warning, text });
-    }
 }
 
 pub struct Consumer<H: ConsumerHooks> {
@@ -110,21 +97,21 @@ pub struct Consumer<H: ConsumerHooks> {
     subscribed: Mutex<Vec<String>>,
     outage: Arc<OutageTimer>,
     closing: AtomicBool,
-    /// One close at a time; the second finds nothing left to do.
+    /// One close at a time; a second one does nothing.
     close: Mutex<()>,
     deferred: Mutex<DeferredUpdates>,
     has_deferred: AtomicBool,
-    /// One who reads at a time.
+    /// One read at a time.
     reader: Mutex<()>,
-    /// The thread that runs a hook: what that calls may not read.
+    /// The thread that runs `group_event`, which may not read.
     hook_thread: Mutex<Option<ThreadId>>,
-    /// How many wait to have a word between two fetches.
+    /// How many calls wait in `lock_state` for a pause between two fetches.
     lock_waiters: AtomicUsize,
     settings: ConsumerSettings,
     group: String,
-    /// Its brokers are a mock's.
+    /// Connects to a `MockCluster`.
     on_mock: bool,
-    /// What `EofProbe`s are made with.
+    /// The options of an `EofProbe`.
     probe_config: Config,
     forks: u32,
 }
@@ -133,13 +120,14 @@ impl<H: ConsumerHooks> Consumer<H> {
     /// A client that is not connected yet.
     pub fn new(mut config: Config, settings: ConsumerSettings, hooks: H) -> Result<Self, Error> {
         let on_mock = super::mock::is_mock(&config.bootstrap_addresses());
-        // KIP-848 leaves these to the broker, and librdkafka refuses them then.
+        // With KIP-848 the broker sets these, and librdkafka refuses them.
         if on_mock && config.get("group.protocol") != Some("consumer") {
-            // The mock waits for a session timeout less one second whenever a member comes or goes (rdkafka_mock_cgrp.c).
+            // Whenever a member joins or leaves, the mock waits for the session timeout less one second
+            // (rdkafka_mock_cgrp.c).
             config.set_default("session.timeout.ms", "2000");
             config.set_default("heartbeat.interval.ms", "200");
         }
-        // A static member is expected back (KIP-345); with KIP-848 there is neither JoinGroup nor LeaveGroup.
+        // A static member does not leave (KIP-345), and KIP-848 has neither JoinGroup nor LeaveGroup.
         let classic = config.get("group.protocol") != Some("consumer");
         let unsubscribes_first = settings.grouped && classic && config.get("group.instance.id").is_none();
         let conf = config.build()?;
@@ -150,9 +138,9 @@ impl<H: ConsumerHooks> Consumer<H> {
             log_throttle: LogThrottle::default(),
             events: Mutex::default(),
             muted: AtomicBool::new(false),
-            received: AtomicU64::new(0),
-            received_bytes: AtomicU64::new(0),
-            rebalances: AtomicU64::new(0),
+            received: Default::default(),
+            received_bytes: Default::default(),
+            rebalances: Default::default(),
             joining: AtomicBool::new(false),
             unsubscribes_first,
         });
@@ -183,11 +171,11 @@ impl<H: ConsumerHooks> Consumer<H> {
         })
     }
 
-    /// Waits for a broker's answer, once, before anything is read.
+    /// Waits for a broker's answer, in the constructor.
     pub fn connect(&self, interrupt: Interrupt<'_>) -> Result<(), Error> {
         if let Some(timeout) = self.settings.connect_timeout {
             let native = self.open("connect")?;
-            // Nothing is subscribed to, so there are no messages yet: only callbacks, which carry the reasons.
+            // Without a subscription this returns no messages, but runs the callbacks that report errors.
             let serve = || native.fetch(Duration::ZERO, 1, &mut VecDeque::new());
             connect(native.client(), &self.context.brokers, timeout, serve, interrupt)?;
         }
@@ -231,7 +219,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         self.native.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reading is for one at a time, and not for the callbacks that it makes.
+    /// Allows one read at a time, and none from a group callback.
     fn lock_reader(&self) -> Result<MutexGuard<'_, ()>, Error> {
         if *self.lock(&self.hook_thread) == Some(std::thread::current().id()) {
             return Err(in_hook("read"));
@@ -245,7 +233,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
-    /// None while another thread has a word with the client.
+    /// None while another thread has the lock.
     fn try_lock_state(&self) -> Option<MutexGuard<'_, ReadState>> {
         match self.state.try_lock() {
             Ok(guard) => Some(guard),
@@ -258,7 +246,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         self.closing.load(Ordering::SeqCst)
     }
 
-    /// For what is no reading: waits until a fetch on another thread pauses, which lets those who wait go first.
+    /// For calls that do not read: locks the state before the next fetch on another thread.
     fn lock_state(&self) -> MutexGuard<'_, ReadState> {
         self.lock_waiters.fetch_add(1, Ordering::SeqCst);
         let guard = self.lock(&self.state);
@@ -266,16 +254,16 @@ impl<H: ConsumerHooks> Consumer<H> {
         guard
     }
 
-    /// Between two fetches. A mutex would as a rule be had again by the one who gave it up.
+    /// Lets `lock_state` go first. A mutex usually goes to the thread that has just unlocked it.
     fn yield_lock(&self) {
-        let mut timeout = 100;
-        while self.lock_waiters.load(Ordering::SeqCst) > 0 && timeout > 0 {
+        let mut rounds = 100;
+        while self.lock_waiters.load(Ordering::SeqCst) > 0 && rounds > 0 {
             std::thread::sleep(Duration::from_micros(50));
-            timeout -= 1;
+            rounds -= 1;
         }
     }
 
-    /// Whether a callback of the group runs now.
+    /// Whether a group callback is running.
     pub fn in_hook(&self) -> bool {
         self.lock(&self.hook_thread).is_some()
     }
@@ -294,6 +282,6 @@ impl<H: ConsumerHooks> Consumer<H> {
 
 fn in_hook(operation: &str) -> Error {
     Error::Misuse(format!(
-        "cannot {operation} while on_assign, on_revoke, on_lost or on_commit runs: it is called by the read that is going on"
+        "cannot {operation} while on_assign, on_revoke, on_lost or on_commit runs: a read of this consumer called it"
     ))
 }

@@ -1,4 +1,4 @@
-//! Questions about offsets: what the group has committed, where partitions begin and end, and how far behind this is.
+//! Queries of offsets: committed ones, the first and the end of a partition, by timestamp, positions, and lag.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::librdkafka::position::OffsetSpec;
 use crate::librdkafka::record::Partition;
 
 impl<H: ConsumerHooks> Consumer<H> {
-    /// What the group has committed; None where that is nothing.
+    /// The group's committed offsets; None for a partition without one.
     pub fn committed(
         &self,
         partitions: Vec<Partition>,
@@ -22,7 +22,9 @@ impl<H: ConsumerHooks> Consumer<H> {
     ) -> Result<HashMap<Partition, Option<i64>>, Error> {
         let native = self.open("committed")?;
         if !self.settings.grouped {
-            return Err(Error::Misuse("committed: the consumer has no group, which is what keeps offsets".to_owned()));
+            return Err(Error::Misuse(
+                "committed: the consumer has no group, so it has no committed offsets. Give it a group_id".to_owned(),
+            ));
         }
         if partitions.is_empty() {
             return Ok(HashMap::new());
@@ -40,7 +42,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             .collect()
     }
 
-    /// The offsets that are asked for, each with its message's timestamp, both -1 where there is none. One request a broker.
+    /// The requested offsets, each with its message's timestamp, both -1 for none. One request a broker.
     pub fn offsets(
         &self,
         operation: &'static str,
@@ -69,23 +71,24 @@ impl<H: ConsumerHooks> Consumer<H> {
                     break Err(Code::TIMED_OUT);
                 }
             };
-            let troubled = |entry: &Entry| entry.code != Code::NONE;
-            let trouble = match &answer {
-                Ok(entries) => entries.iter().map(|(entry, _)| entry).find(|entry| troubled(entry)).map(|e| e.code),
+            let failed_entry = |entry: &Entry| entry.code != Code::NONE;
+            let code = match &answer {
+                Ok(entries) => entries.iter().map(|(entry, _)| entry).find(|entry| failed_entry(entry)).map(|e| e.code),
                 Err(code) => Some(*code),
             };
-            match (answer, trouble) {
+            match (answer, code) {
                 (Ok(entries), None) => {
                     let pair = |(entry, timestamp): (Entry, i64)| (entry.partition, (entry.offset, timestamp));
                     return Ok(entries.into_iter().map(pair).collect());
                 }
-                // A leader that moves; and the trouble with a topic is real once the brokers were asked.
+                // The leader moves. An unknown topic is final: the brokers have been asked.
                 (_, Some(code)) if code.retriable() && code != Code::UNKNOWN_TOPIC_OR_PART && !deadline.passed() => {
                     check(interrupt)?;
                     std::thread::sleep(Duration::from_millis(50));
                 }
                 (Ok(entries), Some(code)) => {
-                    let partition = entries.into_iter().find(|(entry, _)| troubled(entry)).map(|(e, _)| e.partition);
+                    let partition =
+                        entries.into_iter().find(|(entry, _)| failed_entry(entry)).map(|(e, _)| e.partition);
                     return Err(match partition {
                         Some(partition) => failed(&format!("{operation}: cannot read offsets"), &partition, code),
                         None => Error::failed(operation, code, ""),
@@ -113,18 +116,18 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
-    /// For every partition that is being read: how many messages there are between the next one and the end.
+    /// How many messages of each assigned partition there are from its position to its end.
     pub fn lag(&self, timeout: Duration, interrupt: Interrupt<'_>) -> Result<HashMap<Partition, i64>, Error> {
         let deadline = Deadline::after(Some(timeout));
         let partitions = self.assignment()?;
         let positions = self.positions(&partitions, deadline.step(timeout), interrupt)?;
         let wanted: Vec<_> = partitions.into_iter().map(|partition| (partition, OffsetSpec::End)).collect();
         let ends = self.offsets("lag", &wanted, deadline.step(timeout), interrupt)?;
-        let behind = |partition: &Partition, end: i64| positions.get(partition).map_or(0, |next| (end - next).max(0));
-        Ok(ends.into_iter().map(|(partition, (end, _))| (partition.clone(), behind(&partition, end))).collect())
+        let lag = |partition: &Partition, end: i64| positions.get(partition).map_or(0, |next| (end - next).max(0));
+        Ok(ends.into_iter().map(|(partition, (end, _))| (partition.clone(), lag(&partition, end))).collect())
     }
 
-    /// The next offset to hand out of each partition: known here, or committed, or where `auto.offset.reset` begins.
+    /// The next offset to return of each partition: known here, or committed, or where `auto.offset.reset` starts.
     pub fn positions(
         &self,
         partitions: &[Partition],

@@ -1,4 +1,4 @@
-//! Reading: batches from librdkafka, handed out message by message, done when the next one is asked for.
+//! Returns fetched messages to the program. A message is processed when the program asks for the next one.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::Ordering;
@@ -17,62 +17,59 @@ use crate::kafka::client::wait::{check, Deadline, Interrupt, TICK};
 use crate::librdkafka::fetched::Fetched;
 use crate::librdkafka::record::Partition;
 
-/// Messages taken from librdkafka in one go.
+/// The most messages of one fetch.
 pub(super) const BATCH: usize = 500;
-/// More than this is never taken at once, whatever `consume` asks for.
+/// The same for a `consume` that asks for more.
 const MAX_FETCH: usize = 10_000;
-/// Nor more bytes, beyond the first message, since their objects are 5 to 10 times as large: what the Java client takes of a
-/// partition at once (`max.partition.fetch.bytes`).
+/// The most bytes that are returned at once, beyond the first message, since their objects are 5 to 10 times as large.
+/// As much as the Java client fetches of a partition (`max.partition.fetch.bytes`).
 const MAX_TAKEN_BYTES: usize = 1 << 20;
-/// librdkafka counts `max.poll.interval.ms` by its own polls, and a rebalance waits for one: while a batch is handed out
-/// slowly, it is polled this often all the same.
+/// How often librdkafka is polled while a program processes a batch slowly: it measures `max.poll.interval.ms` between
+/// polls, and a rebalance waits for one.
 const POLL_EVERY: Duration = Duration::from_secs(1);
 
+/// What is known of the partitions that are read, under one lock.
 #[derive(Default)]
 pub(super) struct ReadState {
-    /// Fetched and not handed out.
+    /// Fetched and not returned.
     pub(super) buffer: VecDeque<Fetched>,
-    /// Fetched, and not to be handed out now: its partition is paused, or it lies behind the end of an `until`.
+    /// Fetched and not to be returned now: of a paused partition, or after the end of an `UntilEnd`.
     pub(super) held: Vec<Fetched>,
-    /// Something may be held by an `until`.
+    /// An `UntilEnd` may hold messages.
     pub(super) bounded: bool,
-    /// Handed out, and done when the next one is asked for: the last of each row.
+    /// Returned and not processed. Of consecutive messages of a partition only the last one.
     pub(super) returned: Vec<Fetched>,
     pub(super) processed: ProcessedOffsets,
     pub(super) paused: HashSet<Partition>,
-    /// Seeks whose first message has not come. librdkafka may have been looking up where to begin when it was told to seek,
-    /// and then begins there after all: its answer is not held against the seek (rd_kafka_toppar_handle_Offset, 2.12).
+    /// Seeks whose first message has not come. A seek while librdkafka looks up the start offset does not invalidate
+    /// the answer, and reading starts there after all (rd_kafka_toppar_handle_Offset, 2.12).
     pub(super) pending_seeks: HashMap<Partition, PendingSeek>,
-    /// The next offsets of partitions that were assigned in place of others.
+    /// Of partitions that replaced others in an assignment.
     pub(super) expected_positions: Vec<ExpectedPosition>,
-    /// Where reading went on after the last message of a partition that cannot be read.
-    pub(super) unreadable: HashMap<Partition, i64>,
-    /// Where the messages began that were dropped because their partitions go.
-    pub(super) dropped: HashMap<Partition, i64>,
+    /// The position after the last unreadable message of a partition.
+    pub(super) after_unreadable: HashMap<Partition, i64>,
+    /// The first offset of messages that were dropped because of a revocation.
+    pub(super) dropped_from: HashMap<Partition, i64>,
     pub(super) received: ReceivedPositions,
-    /// Offsets that partitions were assigned with.
+    /// The offsets at which partitions were assigned.
     pub(super) starts: HashMap<Partition, i64>,
-    /// What ended reading.
     pub(super) read_errors: ReadErrors,
     pub(super) subscriptions: SubscriptionState,
-    /// Partitions were shared out, if only none, or are of one's own choice.
+    /// The group, or the program, has assigned partitions, or none.
     pub(super) assigned: bool,
     pub(super) fetched_at: Option<Instant>,
-    /// Topics of a groupless consumer that have not been found yet.
+    /// Topics of a consumer without a group that have not been found.
     pub(super) missing: Vec<String>,
     pub(super) lookup: Option<TopicLookup>,
-    /// When a lookup ended.
     pub(super) lookup_ended: Option<Instant>,
     pub(super) warned: HashSet<String>,
 }
 
 impl ReadState {
-    /// Whether librdkafka has been polled lately enough.
     fn polled_recently(&self) -> bool {
         self.fetched_at.is_some_and(|at| at.elapsed() < POLL_EVERY)
     }
 
-    /// Takes the next messages out of the buffer.
     fn take_buffered(&mut self, limit: usize) -> Vec<Fetched> {
         let mut bytes = 0;
         let larger = self.buffer.iter().take(limit).skip(1).position(|message| {
@@ -83,28 +80,28 @@ impl ReadState {
         self.buffer.drain(..count).collect()
     }
 
-    /// Drops what was fetched of a partition and not handed out.
+    /// Drops what was fetched of a partition and not returned.
     pub(super) fn drop_fetched(&mut self, partition: &Partition) {
         self.buffer.retain(|message| !message.is_from(partition));
         self.held.retain(|message| !message.is_from(partition));
         self.pending_seeks.remove(partition);
-        self.unreadable.remove(partition);
-        self.dropped.remove(partition);
+        self.after_unreadable.remove(partition);
+        self.dropped_from.remove(partition);
         self.received.forget(partition);
     }
 
-    /// Drops messages of partitions that go, and keeps in mind where reading stood.
+    /// Drops messages of revoked partitions. Keeps the position.
     pub(super) fn drop_buffered(&mut self, gone: impl Fn(&Fetched) -> bool) {
-        let ReadState { buffer, held, dropped, .. } = self;
+        let ReadState { buffer, held, dropped_from, .. } = self;
         for message in buffer.iter().chain(&*held).filter(|message| gone(message)) {
-            let first = dropped.entry(message.topic_partition()).or_insert(message.offset());
+            let first = dropped_from.entry(message.topic_partition()).or_insert(message.offset());
             *first = message.offset().min(*first);
         }
         buffer.retain(|message| !gone(message));
         held.retain(|message| !gone(message));
     }
 
-    /// Another member reads this partition now, and commits its offsets.
+    /// Another member now reads this partition and commits its offsets.
     pub(super) fn forget(&mut self, partition: &Partition) {
         self.drop_fetched(partition);
         self.returned.retain(|message| !message.is_from(partition));
@@ -114,7 +111,7 @@ impl ReadState {
         self.read_errors.forget(partition);
     }
 
-    /// Puts back what was held, unless its partition is paused.
+    /// Returns held messages to the buffer, unless their partition is paused.
     pub(super) fn release_held(&mut self) {
         if self.held.is_empty() {
             return;
@@ -127,12 +124,12 @@ impl ReadState {
     }
 }
 
-/// What a reader handed out or gave back while another thread had the lock.
+/// What a reader reported while another thread had the lock.
 #[derive(Default)]
 pub(super) struct DeferredUpdates {
     returned: Vec<Fetched>,
     put_back: Vec<Fetched>,
-    abandoned: bool,
+    unprocessed: bool,
 }
 
 fn put_first(buffer: &mut VecDeque<Fetched>, messages: impl IntoIterator<Item = Fetched>) {
@@ -142,7 +139,7 @@ fn put_first(buffer: &mut VecDeque<Fetched>, messages: impl IntoIterator<Item = 
 }
 
 impl<H: ConsumerHooks> Consumer<H> {
-    /// The next message if it is at hand, without waiting. What was handed out before is done.
+    /// The next message if it is buffered. Messages returned before count as processed.
     pub fn try_next(&self) -> Result<Option<Fetched>, Error> {
         let Some(mut state) = self.try_lock_state() else { return Ok(None) };
         if self.closing.load(Ordering::Relaxed) || state.bounded {
@@ -152,7 +149,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         Ok(if state.polled_recently() { state.buffer.pop_front() } else { None })
     }
 
-    /// As `try_next`, for up to `limit` messages.
+    /// Up to `limit` messages, as `try_next`.
     pub fn try_take(&self, limit: usize) -> Vec<Fetched> {
         let Some(mut state) = self.try_lock_state() else { return Vec::new() };
         if self.closing.load(Ordering::Relaxed) || state.bounded {
@@ -166,7 +163,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
-    /// The next messages: waits for the first up to the deadline, and for no other. What was handed out before is done.
+    /// The next messages. Waits for the first one only. Messages returned before count as processed.
     pub fn next(&self, limit: usize, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<Vec<Fetched>, Error> {
         if !self.ready(limit, deadline, interrupt)? {
             return Ok(Vec::new());
@@ -174,7 +171,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         Ok(self.lock(&self.state).take_buffered(limit))
     }
 
-    /// Waits for a message up to the deadline, which is false. It stays here until somebody takes it.
+    /// Waits until a message is buffered; false at the deadline.
     pub fn ready(&self, limit: usize, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<bool, Error> {
         let _reader = self.lock_reader()?;
         let mut state = self.lock(&self.state);
@@ -185,7 +182,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         self.fill(limit, deadline, interrupt, |state| !state.buffer.is_empty())
     }
 
-    /// Fetches until `ready` or the deadline, which is false. What was handed out before is done.
+    /// Fetches until `ready`; false at the deadline. Messages returned before count as processed.
     pub(super) fn fill(
         &self,
         limit: usize,
@@ -224,7 +221,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
-    /// The caller passed these messages on; they are done when the next one is asked for.
+    /// The program has these messages. They are processed when it asks for the next one.
     pub fn mark_returned(&self, messages: impl IntoIterator<Item = Fetched>) {
         match self.try_lock_state() {
             Some(mut state) => messages.into_iter().for_each(|message| message.push_latest(&mut state.returned)),
@@ -232,26 +229,25 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
-    /// The caller may hold what another thread wants before it gives up the lock (Python's GIL), and must not wait for it.
+    /// The caller may not wait for the lock: it may have the GIL, which the thread with the lock may wait for.
     fn defer(&self, put: impl FnOnce(&mut DeferredUpdates)) {
         put(&mut self.lock(&self.deferred));
         self.has_deferred.store(true, Ordering::Release);
     }
 
-    /// What was put aside while another thread had the lock.
     pub(super) fn apply_deferred(&self, state: &mut ReadState) {
         if !self.has_deferred.swap(false, Ordering::Acquire) {
             return;
         }
         let deferred = std::mem::take(&mut *self.lock(&self.deferred));
-        if deferred.abandoned {
+        if deferred.unprocessed {
             state.returned.clear();
         }
         deferred.returned.into_iter().for_each(|message| message.push_latest(&mut state.returned));
         put_first(&mut state.buffer, deferred.put_back);
     }
 
-    /// Takes back messages that were not passed on, to be the next ones.
+    /// Makes these messages the next ones: the program did not get them.
     pub fn put_back(&self, messages: impl IntoIterator<Item = Fetched>) {
         match self.try_lock_state() {
             Some(mut state) => put_first(&mut state.buffer, messages),
@@ -259,7 +255,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
-    /// The user's code failed on what was handed out last: do not commit it.
+    /// The program failed on the messages returned last: do not commit them.
     pub fn mark_unprocessed(&self) {
         match self.try_lock_state() {
             Some(mut state) => {
@@ -268,12 +264,12 @@ impl<H: ConsumerHooks> Consumer<H> {
             }
             None => self.defer(|deferred| {
                 deferred.returned.clear();
-                deferred.abandoned = true;
+                deferred.unprocessed = true;
             }),
         }
     }
 
-    /// What was handed out is done, and may be committed.
+    /// Marks returned messages as processed, to be committed.
     pub(super) fn store_processed(&self, state: &mut ReadState) {
         if self.has_deferred.load(Ordering::Relaxed) {
             self.apply_deferred(state);
@@ -282,14 +278,14 @@ impl<H: ConsumerHooks> Consumer<H> {
             return;
         }
         let native = if self.auto_commits(state) { self.current() } else { None };
-        // Taken out and put back: its memory is kept.
-        let mut rows = std::mem::take(&mut state.returned);
-        for last in rows.drain(..) {
+        // Taken out and put back to reuse its memory.
+        let mut returned = std::mem::take(&mut state.returned);
+        for last in returned.drain(..) {
             if let Some(native) = &native {
                 last.store_offset(native.client());
             }
             state.processed.processed(&last.topic(), last.partition(), last.offset());
         }
-        state.returned = rows;
+        state.returned = returned;
     }
 }

@@ -1,17 +1,17 @@
 //! At least once: which offsets may be committed.
 //!
-//! A record is *handed out* first. It becomes *done* when the next one is asked for, and only then is its offset + 1 given
-//! to librdkafka to commit. A loop body that raises leaves its record handed out, so it comes again.
+//! A message is *returned* first, and *processed* when the program asks for the next one. Only then is its offset + 1
+//! stored in librdkafka to be committed. If a loop body raises, its message is not processed, and comes again.
 
 use std::collections::HashMap;
 
 use crate::librdkafka::record::Partition;
 
-/// How far each partition is done, as the offset of the next record to read. Few partitions: a scan, begun at the one that
-/// was hit last, beats hashing.
+/// The offset after the last processed message of each partition. There are few partitions, so a scan that starts at
+/// the last hit beats hashing.
 #[derive(Default)]
 pub struct ProcessedOffsets {
-    partitions: Vec<PartitionOffset>,
+    entries: Vec<PartitionOffset>,
     last: usize,
 }
 
@@ -22,40 +22,39 @@ struct PartitionOffset {
 }
 
 impl ProcessedOffsets {
-    /// The record at `offset` is done.
     pub fn processed(&mut self, topic: &str, id: i32, offset: i64) {
         self.set(topic, id, offset + 1);
     }
 
-    /// `next` is the one to read next: the program has sought it.
+    /// Sets the offset to read next.
     pub fn set(&mut self, topic: &str, id: i32, next: i64) {
         let matches = |entry: &PartitionOffset| entry.partition.id == id && *entry.partition.topic == *topic;
-        let found = match self.partitions.get(self.last) {
+        let found = match self.entries.get(self.last) {
             Some(last) if matches(last) => Some(self.last),
-            _ => self.partitions.iter().position(matches),
+            _ => self.entries.iter().position(matches),
         };
         match found {
             Some(index) => {
                 self.last = index;
-                self.partitions[index].next = next;
-                self.partitions[index].committed = false;
+                self.entries[index].next = next;
+                self.entries[index].committed = false;
             }
             None => {
-                self.last = self.partitions.len();
+                self.last = self.entries.len();
                 let partition = Partition { topic: topic.into(), id };
-                self.partitions.push(PartitionOffset { partition, next, committed: false });
+                self.entries.push(PartitionOffset { partition, next, committed: false });
             }
         }
     }
 
-    /// The offset of the next record to read, if one of this partition is done.
+    /// The offset to read next; None before a message is processed.
     pub fn next(&self, partition: &Partition) -> Option<i64> {
-        self.partitions.iter().find(|entry| entry.partition == *partition).map(|entry| entry.next)
+        self.entries.iter().find(|entry| entry.partition == *partition).map(|entry| entry.next)
     }
 
-    /// Done, and not known to be committed.
+    /// Processed, and not committed as far as is known.
     pub fn to_commit(&self) -> HashMap<Partition, i64> {
-        self.partitions
+        self.entries
             .iter()
             .filter(|entry| !entry.committed)
             .map(|entry| (entry.partition.clone(), entry.next))
@@ -63,24 +62,21 @@ impl ProcessedOffsets {
     }
 
     pub fn committed(&mut self, partition: &Partition, next: i64) {
-        for entry in &mut self.partitions {
+        for entry in &mut self.entries {
             if entry.partition == *partition && entry.next == next {
                 entry.committed = true;
             }
         }
     }
 
-    /// Another offset is being committed than the one that is done.
+    /// The program commits another offset.
     pub fn mark_uncommitted(&mut self, partition: &Partition) {
-        self.partitions
-            .iter_mut()
-            .filter(|entry| entry.partition == *partition)
-            .for_each(|entry| entry.committed = false);
+        self.entries.iter_mut().filter(|entry| entry.partition == *partition).for_each(|entry| entry.committed = false);
     }
 
-    /// Another member reads this partition now, and commits its offsets.
+    /// Another member now reads this partition and commits its offsets.
     pub fn forget(&mut self, partition: &Partition) {
-        self.partitions.retain(|entry| entry.partition != *partition);
+        self.entries.retain(|entry| entry.partition != *partition);
     }
 }
 
@@ -93,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_is_to_be_committed_until_it_is() {
+    fn processed_offsets_are_to_be_committed_until_they_are() {
         let mut offsets = ProcessedOffsets::default();
         offsets.processed("t", 0, 4);
         offsets.processed("t", 1, 7);
@@ -108,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_commit_replaced_is_to_be_committed_again() {
+    fn an_offset_that_another_commit_replaced_is_to_be_committed_again() {
         let mut offsets = ProcessedOffsets::default();
         offsets.processed("t", 0, 4);
         offsets.committed(&partition(0), 5);
@@ -119,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_that_is_gone_is_not_committed() {
+    fn a_revoked_partition_is_not_committed() {
         let mut offsets = ProcessedOffsets::default();
         offsets.processed("t", 0, 4);
         offsets.processed("u", 0, 7);

@@ -1,4 +1,4 @@
-//! Acts on what a fetch brought besides messages: partitions that come and go, and commits that were answered.
+//! Handles queued events: partitions that are assigned or revoked, and answers to commits.
 
 use std::sync::atomic::Ordering;
 
@@ -14,20 +14,20 @@ use crate::librdkafka::consumer::NativeConsumer;
 use crate::librdkafka::partitions::{Entry, PartitionList, NO_OFFSET};
 use crate::librdkafka::record::Partition;
 
-/// What the program may want to know of its group.
+/// What a group reports to the program.
 pub enum GroupEvent {
-    /// They are being read from now on.
+    /// These partitions are read from now on.
     Assigned(Vec<Partition>),
-    /// They go to other members when this has been heard.
+    /// These partitions go to other members after the callback.
     Revoked(Vec<Partition>),
-    /// They went to other members already, so their offsets cannot be committed any more.
+    /// Other members have these partitions already: their offsets can no longer be committed.
     Lost(Vec<Partition>),
-    /// A commit that nobody waited for was answered.
+    /// The answer to a commit that no call waited for.
     Committed { result: Result<(), Error>, offsets: Vec<(Partition, i64)> },
 }
 
 impl<H: ConsumerHooks> Consumer<H> {
-    /// Acts on all that was noticed, and tells the hook. The first error that it returns is raised at the end.
+    /// Handles all queued events and runs their callbacks. Returns their first error.
     pub(super) fn handle_events(&self, native: &NativeConsumer) -> Result<(), Error> {
         let mut result = Ok(());
         while let Some(event) = self.context.next_event() {
@@ -45,7 +45,7 @@ impl<H: ConsumerHooks> Consumer<H> {
                     {
                         self.store_after_markers(native, &mut self.lock(&self.state));
                     }
-                    // What was done of them has been stored, and librdkafka commits that before it gives them up.
+                    // Processed offsets are stored; librdkafka commits them before it revokes the partitions.
                     let seen = self.lock(&self.state).subscriptions.revoked(&names(&partitions), all);
                     let hook_result = seen.map_or(Ok(()), |gone| {
                         self.call_hook(if lost { GroupEvent::Lost(gone) } else { GroupEvent::Revoked(gone) })
@@ -60,8 +60,8 @@ impl<H: ConsumerHooks> Consumer<H> {
         result
     }
 
-    /// Takes on what is wanted of the partitions that the group has assigned. What the program is to be told; None where
-    /// nothing is wanted, since the subscription was replaced.
+    /// Assigns those of the group's partitions that are subscribed to. Returns those to report; None if there are none,
+    /// since the subscription was replaced.
     fn assign_granted(&self, native: &NativeConsumer, partitions: &[Entry]) -> Option<Vec<Partition>> {
         let mut state = self.lock(&self.state);
         state.subscriptions.assigned_by_group(&names(partitions), native.cooperative());
@@ -91,7 +91,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         if !native.cooperative() {
             state.paused.retain(|paused| partitions.iter().any(|entry| entry.partition == *paused));
         }
-        // librdkafka forgets with a partition that it was paused.
+        // An assignment makes librdkafka forget pauses.
         let again: Vec<Partition> =
             names(partitions).into_iter().filter(|partition| state.paused.contains(partition)).collect();
         if !again.is_empty() {
@@ -99,7 +99,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
-    /// Gives up partitions that the group has revoked, unless the program reads them by its own choice now.
+    /// Ends reading revoked partitions, unless the program has assigned them itself meanwhile.
     fn revoke(&self, native: &NativeConsumer, partitions: &[Entry], all: bool) {
         let mut state = self.lock(&self.state);
         if let Some(manual) = state.subscriptions.manual() {
@@ -112,7 +112,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         let paused = state.paused.clone();
         partitions.iter().for_each(|entry| state.forget(&entry.partition));
         if all {
-            // An eager group takes all partitions and deals anew: what comes back stays paused, and is still waited for.
+            // An eager group revokes all and assigns again. A partition that comes back is still paused.
             state.assigned = false;
             state.paused = paused;
         }
@@ -120,7 +120,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     fn call_hook(&self, event: GroupEvent) -> Result<(), Error> {
-        // A hook that commits may have another one called.
+        // A callback that commits may run another one.
         let before = self.lock(&self.hook_thread).replace(std::thread::current().id());
         let result = self.context.hooks.group_event(event);
         *self.lock(&self.hook_thread) = before;
@@ -158,7 +158,7 @@ impl<H: ConsumerHooks> ConsumerContext<H> {
         }
     }
 
-    /// Takes on partitions again, at what the group has committed of them.
+    /// Assigns partitions again, at their committed offsets.
     pub(super) fn reassign(&self, native: &NativeConsumer, partitions: &[Partition]) {
         let entry = |partition: &Partition| Entry { partition: partition.clone(), offset: NO_OFFSET, code: Code::NONE };
         if !partitions.is_empty() {

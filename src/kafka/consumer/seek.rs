@@ -1,4 +1,4 @@
-//! Where reading goes on: seek, pause and resume.
+//! Positions: seek, pause and resume.
 
 use std::time::{Duration, Instant};
 
@@ -11,15 +11,15 @@ use crate::librdkafka::consumer::NativeConsumer;
 use crate::librdkafka::partitions::{Entry, PartitionList};
 use crate::librdkafka::record::Partition;
 
-/// A partition that cannot be moved for so long has stopped, and the report of that has not been read yet.
+/// A partition that cannot be sought for so long has stopped, and the error has not been fetched yet.
 const STOPPED_AFTER: Duration = Duration::from_millis(500);
 
 impl ReadState {
-    /// The next offset to hand out, as far as that is known here. `taken` is where the fetches are, which is behind markers of
-    /// transactions at the end, too.
+    /// The next offset to return, as far as is known. `taken` is librdkafka's position, which is after transaction
+    /// markers at the end, too.
     pub(super) fn position(&self, partition: &Partition, taken: Option<i64>) -> Option<i64> {
         let fetched = self.held.iter().chain(&self.buffer).filter(|message| message.is_from(partition));
-        let dropped = self.dropped.get(partition).copied();
+        let dropped = self.dropped_from.get(partition).copied();
         fetched.map(|message| message.offset()).min().or(dropped).or_else(|| {
             let returned = self.returned.iter().rev().find(|message| message.is_from(partition));
             let read_to = returned
@@ -32,7 +32,7 @@ impl ReadState {
 }
 
 impl<H: ConsumerHooks> Consumer<H> {
-    /// The next message of each partition is the one at its offset.
+    /// Sets the offset of the next message of each partition.
     pub fn seek(
         &self,
         targets: &[(Partition, i64)],
@@ -43,23 +43,23 @@ impl<H: ConsumerHooks> Consumer<H> {
         let assigned = self.assignment()?;
         if let Some((partition, _)) = targets.iter().find(|(partition, _)| !assigned.contains(partition)) {
             return Err(Error::Misuse(format!(
-                "seek: '{}' [{}] is not assigned to this consumer now. Seek in on_assign, or assign() the partition first",
+                "seek: '{}' [{}] is not assigned to this consumer. Seek in on_assign, or assign() the partition first",
                 partition.topic, partition.id
             )));
         }
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut left = self.try_seek(&native, targets.to_vec(), false, deadline)?;
         while !left.is_empty() {
-            // Not under the lock: the handler of a signal may use this consumer, or close it.
+            // Without the lock: a signal handler may use this consumer, or close it.
             check(interrupt)?;
             std::thread::sleep(Duration::from_millis(5));
-            let stopped = begun.elapsed() > STOPPED_AFTER;
+            let stopped = started.elapsed() > STOPPED_AFTER;
             left = self.try_seek(&*self.open("seek")?, left, stopped, deadline)?;
         }
         Ok(())
     }
 
-    /// Returns the others: a partition that was assigned just now is not being read yet.
+    /// Returns the partitions that cannot be sought yet, since they have just been assigned.
     fn try_seek(
         &self,
         native: &NativeConsumer,
@@ -97,12 +97,12 @@ impl<H: ConsumerHooks> Consumer<H> {
         let not_yet = |code| matches!(code, Code::STATE | Code::PREV_IN_PROGRESS | Code::TIMED_OUT);
         let refused = |entry: &&Entry| entry.code != Code::NONE && (deadline.passed() || !not_yet(entry.code));
         entries.iter().find(refused).map_or(Ok(left), |entry| {
-            let place = format!("cannot seek '{}' [{}]", entry.partition.topic, entry.partition.id);
-            Err(Error::failed(&place, entry.code, ""))
+            let operation = format!("cannot seek '{}' [{}]", entry.partition.topic, entry.partition.id);
+            Err(Error::failed(&operation, entry.code, ""))
         })
     }
 
-    /// Nothing of the partitions is handed out until `resume`. What is fetched of them already waits here.
+    /// Returns no messages of the partitions until `resume`. Messages already fetched are held.
     pub fn pause(&self, partitions: &[Partition]) -> Result<(), Error> {
         let native = self.open("pause")?;
         let mut state = self.lock_state();
@@ -129,13 +129,18 @@ impl<H: ConsumerHooks> Consumer<H> {
         self.lock_state().paused.iter().cloned().collect()
     }
 
-    fn checked(&self, operation: &str, asked: &[Partition], result: Result<Vec<Entry>, Code>) -> Result<(), Error> {
+    fn checked(
+        &self,
+        operation: &str,
+        partitions: &[Partition],
+        result: Result<Vec<Entry>, Code>,
+    ) -> Result<(), Error> {
         let failed = |code, name: String| Error::failed(&format!("cannot {operation} {name}"), code, "");
         let entries = result.map_err(|code| failed(code, "partitions".to_owned()))?;
         let assigned = self.assignment()?;
-        if let Some(partition) = asked.iter().find(|partition| !assigned.contains(partition)) {
+        if let Some(partition) = partitions.iter().find(|partition| !assigned.contains(partition)) {
             return Err(Error::Misuse(format!(
-                "{operation}: '{}' [{}] is not assigned to this consumer now",
+                "{operation}: '{}' [{}] is not assigned to this consumer",
                 partition.topic, partition.id
             )));
         }

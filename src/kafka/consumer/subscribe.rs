@@ -1,11 +1,11 @@
-//! Which topics are read: subscription, and the partitions of a consumer without a group, which finds them itself.
+//! Subscribing to topics. A consumer without a group finds their partitions itself.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::poll::ReadState;
 use super::read_errors::no_start_offset;
-use super::topic_lookup::{LookupResult, TopicLookup};
+use super::topic_lookup::{Lookup, TopicLookup};
 use super::{Consumer, ConsumerHooks};
 use crate::kafka::client::background;
 use crate::kafka::client::connect::request;
@@ -16,21 +16,21 @@ use crate::librdkafka::consumer::NativeConsumer;
 use crate::librdkafka::partitions::{PartitionList, NO_OFFSET};
 use crate::librdkafka::record::{Partition, WHOLE};
 
-/// How often a topic that does not exist is looked for again, by a consumer without a group.
+/// How often a consumer without a group looks up topics that do not exist.
 const MISSING_INTERVAL: Duration = Duration::from_secs(1);
-/// How soon it asks again where no broker answered in time.
+/// How soon it repeats a lookup that no broker answered in time.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
-/// How often such a consumer looks whether its topics have grown; members of a group learn that from librdkafka, every
+/// How often it looks for new partitions. Members of a group learn of them from librdkafka, every
 /// `topic.metadata.refresh.interval.ms` (5 minutes).
 const GROWTH_INTERVAL: Duration = Duration::from_secs(10);
-/// How long `subscribe` waits for brokers to answer that are not far away.
+/// How long `subscribe` waits for the partitions, enough for brokers nearby.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_millis(150);
-/// How long the cluster may take to list its topics.
+/// How long a refresh of the metadata may take.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(10);
-/// What `OFFSET_BEGINNING` and `OFFSET_END` are in librdkafka.
+/// librdkafka's `OFFSET_BEGINNING` and `OFFSET_END`.
 const BEGINNING: i64 = -2;
 const END: i64 = -1;
-/// Past every end, so that nothing is read: librdkafka has no offset for "nowhere" that does not ask a group for its own.
+/// After every end, so that nothing is read: librdkafka has no offset for "none" that does not use the committed one.
 const NO_START: i64 = i64::MAX - 1;
 
 fn whole(topic: &str) -> Partition {
@@ -44,12 +44,12 @@ impl<H: ConsumerHooks> Consumer<H> {
         let mut state = self.lock_state();
         let failed = |code| Error::failed(&format!("cannot subscribe to {}", topics.join(", ")), code, "");
         if !self.settings.grouped {
-            self.subscribe_groupless(&native, &mut state, &topics)?;
+            self.subscribe_alone(&native, &mut state, &topics)?;
             return self.find_topics(&native, &mut state, Deadline::after(Some(SUBSCRIBE_TIMEOUT)));
         }
         let twice = topics.iter().enumerate().any(|(index, topic)| topics[..index].contains(topic));
         if topics.is_empty() || twice {
-            // librdkafka refuses them, but what is read now has to be given up before it is asked.
+            // librdkafka refuses them, but only after the present subscription has ended.
             return Err(failed(Code::INVALID_ARG));
         }
         self.start_subscription(&native, &mut state, &topics)?;
@@ -64,13 +64,8 @@ impl<H: ConsumerHooks> Consumer<H> {
         Ok(())
     }
 
-    /// Without a group: gives up what is read of other topics. Those that are new are looked for.
-    fn subscribe_groupless(
-        &self,
-        native: &NativeConsumer,
-        state: &mut ReadState,
-        topics: &[String],
-    ) -> Result<(), Error> {
+    /// Stops reading other topics, and has new ones looked up.
+    fn subscribe_alone(&self, native: &NativeConsumer, state: &mut ReadState, topics: &[String]) -> Result<(), Error> {
         let before = self.subscription();
         self.start_subscription(native, state, topics)?;
         self.retry_without_offset(native, state, topics)?;
@@ -79,7 +74,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         if !gone.is_empty() {
             native
                 .incremental_unassign(&PartitionList::without_offsets(&gone))
-                .map_err(|problem| Error::failed("cannot give up partitions", problem.code, &problem.text))?;
+                .map_err(|problem| Error::failed("cannot unassign partitions", problem.code, &problem.text))?;
             gone.iter().for_each(|partition| state.forget(partition));
         }
         state.missing = topics.iter().filter(|topic| !before.contains(topic)).cloned().collect();
@@ -93,10 +88,8 @@ impl<H: ConsumerHooks> Consumer<H> {
     }
 
     pub fn assignment(&self) -> Result<Vec<Partition>, Error> {
-        let entries = self
-            .open("assignment")?
-            .assignment()
-            .map_err(|code| Error::failed("cannot read the assignment", code, ""))?;
+        let entries = self.open("assignment")?.assignment();
+        let entries = entries.map_err(|code| Error::failed("cannot read the assignment", code, ""))?;
         Ok(entries.into_iter().map(|entry| entry.partition).collect())
     }
 
@@ -124,16 +117,17 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
-    /// Has each read raise that there is nowhere to begin with this partition.
+    /// Has each read raise that this partition has no start offset.
     fn add_no_start(&self, state: &mut ReadState, partition: Partition) {
         let error = no_start_offset(&partition, "a consumer without a group has no committed offset");
         state.read_errors.add(partition, error);
     }
 
-    /// Without a group: finds the partitions of topics that are still missing, and of those that have grown, and begins to
-    /// read them. Of the partitions that the program has chosen: whether their topics are there and may be read, since
-    /// librdkafka says nothing of one that its first metadata refuses (rd_kafka_topic_set_error). Waits for an answer so long, under the lock, so without a look at signals: their handlers may use this
-    /// consumer. They count as assigned when the cluster has answered for each topic.
+    /// Without a group: finds partitions of missing topics and new partitions, and starts to read them. They count as
+    /// assigned when the cluster has answered for each topic. For partitions assigned by the program: finds out whether
+    /// their topics exist and may be read, since librdkafka reports no error of the first metadata
+    /// (rd_kafka_topic_set_error). Waits with the lock, so it does not check signals: their handlers may use this
+    /// consumer.
     pub(super) fn find_topics(
         &self,
         native: &Arc<NativeConsumer>,
@@ -143,16 +137,16 @@ impl<H: ConsumerHooks> Consumer<H> {
         let Some(mut lookup) = state.lookup.take().or_else(|| self.start_lookup(native, state)) else {
             return Ok(());
         };
-        let chosen = state.subscriptions.manual().is_some();
+        let manual = state.subscriptions.manual().is_some();
         let known = if lookup.rescan { self.assignment()? } else { Vec::new() };
         let mut list = PartitionList::new();
         let over = loop {
             match lookup.next(deadline.step(TICK)) {
-                LookupResult::Answer((topic, Ok(Ok(count)))) => {
-                    // What was not there when the consumer began has been written since: none of it may be missed.
+                Lookup::Answer((topic, Ok(Ok(count)))) => {
+                    // A partition that is new since the consumer started is read from its beginning: nothing is missed.
                     let new = lookup.rescan || state.warned.contains(&topic);
                     let start = if new { BEGINNING } else { self.default_start() };
-                    let count = if chosen { 0 } else { i32::try_from(count).unwrap_or(i32::MAX) };
+                    let count = if manual { 0 } else { i32::try_from(count).unwrap_or(i32::MAX) };
                     for id in 0..count {
                         if !known.iter().any(|partition| partition.id == id && *partition.topic == *topic) {
                             list.add(&topic, id, start);
@@ -164,22 +158,20 @@ impl<H: ConsumerHooks> Consumer<H> {
                     state.missing.retain(|missing| *missing != topic);
                     state.read_errors.clear(&whole(&topic));
                 }
-                LookupResult::Answer((topic, Ok(Err(Code::UNKNOWN_TOPIC_OR_PART)))) => {
-                    self.warn_of_missing(state, topic)
-                }
-                LookupResult::Answer((topic, Ok(Err(code)))) if !code.retriable() => {
+                Lookup::Answer((topic, Ok(Err(Code::UNKNOWN_TOPIC_OR_PART)))) => self.warn_of_missing(state, topic),
+                Lookup::Answer((topic, Ok(Err(code)))) if !code.retriable() => {
                     state.read_errors.add(whole(&topic), Error::failed(&format!("cannot read '{topic}'"), code, ""));
                 }
-                LookupResult::Answer(_) => lookup.complete = false,
-                LookupResult::Over => break true,
-                LookupResult::Later if deadline.passed() => break false,
-                LookupResult::Later => {}
+                Lookup::Answer(_) => lookup.complete = false,
+                Lookup::Finished => break true,
+                Lookup::Pending if deadline.passed() => break false,
+                Lookup::Pending => {}
             }
         };
-        if !chosen {
+        if !manual {
             native
                 .incremental_assign(&list)
-                .map_err(|problem| Error::failed("cannot take on partitions", problem.code, &problem.text))?;
+                .map_err(|problem| Error::failed("cannot assign partitions", problem.code, &problem.text))?;
         }
         if over {
             state.assigned |= lookup.complete;
@@ -190,14 +182,14 @@ impl<H: ConsumerHooks> Consumer<H> {
         Ok(())
     }
 
-    /// Begins to look for topics where it is time for that.
+    /// Starts a lookup if one is due.
     fn start_lookup(&self, native: &Arc<NativeConsumer>, state: &mut ReadState) -> Option<TopicLookup> {
-        let timeout = match (state.assigned, state.missing.is_empty()) {
+        let interval = match (state.assigned, state.missing.is_empty()) {
             (false, _) => RETRY_INTERVAL,
             (true, false) => MISSING_INTERVAL,
             (true, true) => GROWTH_INTERVAL,
         };
-        if state.lookup_ended.is_some_and(|at| at.elapsed() < timeout) {
+        if state.lookup_ended.is_some_and(|at| at.elapsed() < interval) {
             return None;
         }
         if state.subscriptions.manual().is_some() && !state.missing.is_empty() {

@@ -1,5 +1,5 @@
-//! What is to be read, and what the group has assigned meanwhile: the two differ where a subscription was replaced, see
-//! `replace`.
+//! What the program wants to read, and what the group has assigned: they differ after a subscription was replaced, see
+//! `assign`.
 
 use std::time::Instant;
 
@@ -9,29 +9,28 @@ use crate::librdkafka::fetched::Fetched;
 use crate::librdkafka::partitions::PartitionList;
 use crate::librdkafka::record::Partition;
 
-/// What is to be read.
 #[derive(Default)]
 pub(super) enum Subscription {
     #[default]
     Nothing,
     /// Names, or patterns that begin with `^`.
     Topics(Vec<String>),
-    /// The program's own choice, with where each partition begins.
+    /// Assigned by the program, each with its start offset.
     Manual(Vec<(Partition, i64)>),
 }
 
 #[derive(Default)]
 pub(super) struct SubscriptionState {
     pub(super) current: Subscription,
-    /// Counts what was wanted: a call that lets callbacks run sees by it whether they have made another choice.
+    /// Incremented by each change: shows a call whether a callback has changed the subscription meanwhile.
     pub(super) epoch: u64,
-    /// The topics replaced others, of which messages may still come.
+    /// The topics replaced others, whose messages may still come.
     pub(super) topics_replaced: bool,
-    /// When the group was last subscribed to. librdkafka remembers its protocol when it has left.
+    /// When the consumer last joined its group. librdkafka remembers the group's protocol after leaving.
     pub(super) joined: Option<Instant>,
-    /// What the group has assigned and not revoked, whether it was taken on or not.
+    /// What the group has assigned and not revoked, whether it is read or not.
     assigned: Vec<Partition>,
-    /// What of it the program was told of; None if no assignment was told.
+    /// The part that was reported to the program; None before the first report.
     announced: Option<Vec<Partition>>,
 }
 
@@ -51,12 +50,12 @@ impl SubscriptionState {
         }
     }
 
-    /// Whether a fetch may bring what is not wanted.
+    /// Whether a fetch may return messages of a replaced subscription.
     pub(super) fn filters(&self) -> bool {
         self.topics_replaced || matches!(self.current, Subscription::Nothing)
     }
 
-    /// Whether an error that a fetch reported is about what is read.
+    /// Whether an error of this partition concerns what is read.
     pub(super) fn covers(&self, partition: &Partition) -> bool {
         match &self.current {
             Subscription::Manual(manual) if !partition.topic.is_empty() && partition.id >= 0 => {
@@ -74,20 +73,20 @@ impl SubscriptionState {
         }
     }
 
-    /// The group has assigned these, besides those that it has assigned before, or instead of them.
-    pub(super) fn assigned_by_group(&mut self, partitions: &[Partition], besides: bool) {
-        if !besides {
+    /// The group has assigned these, in addition to those that it has assigned before, or instead of them.
+    pub(super) fn assigned_by_group(&mut self, partitions: &[Partition], incremental: bool) {
+        if !incremental {
             self.assigned.clear();
         }
         self.assigned.extend_from_slice(partitions);
     }
 
-    /// The program is told that it reads these now.
+    /// The assignment of these is reported to the program.
     pub(super) fn announce(&mut self, partitions: &[Partition]) {
         self.announced.get_or_insert_with(Vec::new).extend_from_slice(partitions);
     }
 
-    /// The group revokes these. Which of them the program has to be told of; None if of nothing.
+    /// The group revokes these. Returns those to report to the program; None if there is nothing to report.
     pub(super) fn revoked(&mut self, partitions: &[Partition], all: bool) -> Option<Vec<Partition>> {
         let gone = |partition: &Partition| all || partitions.contains(partition);
         self.assigned.retain(|partition| !gone(partition));
@@ -101,7 +100,7 @@ impl SubscriptionState {
         (!seen.is_empty() || partitions.is_empty()).then_some(seen)
     }
 
-    /// What the group counts as this member's and is wanted again.
+    /// What the group has assigned, of the topics subscribed to now.
     pub(super) fn still_assigned(&self) -> Vec<Partition> {
         self.assigned.iter().filter(|partition| self.wants_topic(&partition.topic)).cloned().collect()
     }
@@ -113,20 +112,20 @@ impl ReadState {
         *self = ReadState { assigned, missing, warned, subscriptions, ..ReadState::default() };
     }
 
-    /// Forgets where reading stands. What is done is still to be committed.
+    /// Forgets positions. Processed offsets are still to be committed.
     pub(super) fn forget_positions(&mut self) {
         let offsets = std::mem::take(&mut self.processed);
         self.forget_all();
         self.processed = offsets;
     }
 
-    /// Whether this came of something that is not read any more.
+    /// Whether this message is of a replaced subscription.
     pub(super) fn is_replaced(&self, incoming: &Fetched) -> bool {
         let topic = incoming.topic();
         !topic.is_empty() && !self.subscriptions.wants_topic(&topic)
     }
 
-    /// The program's own choice, from where reading stands.
+    /// The program's assignment with its positions.
     pub(super) fn manual_positions(&self, native: &NativeConsumer) -> Vec<(Partition, i64)> {
         let manual = self.subscriptions.manual().unwrap_or_default();
         let fetched = native.positions(&PartitionList::without_offsets(manual.iter().map(|(partition, _)| partition)));
@@ -134,16 +133,16 @@ impl ReadState {
         let position = |(partition, start): &(Partition, i64)| {
             let seek = self.pending_seeks.get(partition).map(|seek| seek.offset);
             let fetched = || fetched.iter().find(|entry| entry.partition == *partition && entry.offset >= 0);
-            let begun = || self.starts.get(partition).copied();
-            let position = seek.or_else(|| fetched().map(|entry| entry.offset)).or_else(begun).unwrap_or(*start);
+            let started = || self.starts.get(partition).copied();
+            let position = seek.or_else(|| fetched().map(|entry| entry.offset)).or_else(started).unwrap_or(*start);
             (partition.clone(), position)
         };
         manual.iter().map(position).collect()
     }
 
-    /// They were assigned anew or sought again, to go on at these places. Until a message comes of one, librdkafka has no
-    /// position in it.
-    pub(super) fn begin_at(&mut self, places: Vec<(Partition, i64)>) {
-        self.starts.extend(places.into_iter().filter(|(_, offset)| *offset >= 0));
+    /// They were assigned or sought again at these positions. librdkafka has no position of its own before a message
+    /// comes.
+    pub(super) fn restarted_at(&mut self, positions: Vec<(Partition, i64)>) {
+        self.starts.extend(positions.into_iter().filter(|(_, offset)| *offset >= 0));
     }
 }

@@ -1,4 +1,4 @@
-//! How many partitions topics have, asked away from reading: a broker may take longer to answer than a read may block.
+//! Looks up how many partitions topics have, on a background thread: a broker may answer later than a read may block.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, TryRecvError};
@@ -9,31 +9,29 @@ use crate::librdkafka::code::Code;
 use crate::librdkafka::consumer::NativeConsumer;
 use crate::os::thread::spawn;
 
-/// How long one answer is waited for. Longer than any broker needs that reading makes sense with.
+/// The timeout of one request, longer than a usable broker takes.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A topic, and its number of partitions or the error that the cluster has for it; or why there is no answer.
+/// A topic, with its number of partitions or its error, or why there is no answer.
 pub(super) type TopicAnswer = (String, Result<Result<usize, Code>, Code>);
 
 pub(super) struct TopicLookup {
     answers: Receiver<TopicAnswer>,
     abandoned: Arc<AtomicBool>,
-    /// Whether the topics are read already, and may have grown.
+    /// The topics are read already, and may have new partitions.
     pub(super) rescan: bool,
-    /// The cluster answered for all so far.
+    /// The cluster has answered for each topic so far.
     pub(super) complete: bool,
 }
 
-/// What `Lookup::next` comes to.
-pub(super) enum LookupResult {
+pub(super) enum Lookup {
     Answer(TopicAnswer),
-    /// It is still asking.
-    Later,
-    Over,
+    Pending,
+    Finished,
 }
 
 impl TopicLookup {
-    /// Asks for these topics, one after the other.
+    /// Looks these topics up, one after the other.
     pub(super) fn start(native: &Arc<NativeConsumer>, topics: Vec<String>, rescan: bool) -> Self {
         let abandoned = Arc::new(AtomicBool::new(false));
         let (sender, answers) = channel();
@@ -53,16 +51,15 @@ impl TopicLookup {
         TopicLookup { answers, abandoned, rescan, complete: started.is_ok() }
     }
 
-    /// The next answer, waited for so long.
-    pub(super) fn next(&self, timeout: Duration) -> LookupResult {
+    pub(super) fn next(&self, timeout: Duration) -> Lookup {
         let received = match timeout.is_zero() {
             true => self.answers.try_recv().map_err(|error| error == TryRecvError::Empty),
             false => self.answers.recv_timeout(timeout).map_err(|error| error == RecvTimeoutError::Timeout),
         };
         match received {
-            Ok(answer) => LookupResult::Answer(answer),
-            Err(true) => LookupResult::Later,
-            Err(false) => LookupResult::Over,
+            Ok(answer) => Lookup::Answer(answer),
+            Err(true) => Lookup::Pending,
+            Err(false) => Lookup::Finished,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Transaction markers have offsets, and no message shows that one was passed. Once all messages of a partition are done, the
-//! position after the markers is the offset to commit; otherwise other tools show a lag that never ends.
+//! Commits positions after transaction markers, which have offsets and are never returned. Once all messages of a
+//! partition are processed, the position after the markers is committed; otherwise the lag would never become 0.
 
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,13 @@ use crate::librdkafka::fetched::Fetched;
 use crate::librdkafka::partitions::PartitionList;
 use crate::librdkafka::record::Partition;
 
-/// How often an idle consumer looks for markers that it has passed. Automatic commits are made every 5 s by default.
+/// How often an idle consumer checks for markers. Automatic commits are made every 5 s by default.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
-/// For a partition whose messages went backwards: librdkafka's position never does, except in a seek or an assignment.
+/// For a partition whose offsets decreased: librdkafka's position does so only in a seek or an assignment.
 const UNRELIABLE: i64 = i64::MAX;
 
-/// The offset after the last message received of each partition since it was assigned or sought, 0 before the first one. A
-/// partition is listed only while librdkafka's position in it is that of the same assignment or seek.
+/// The offset after the last message received of each partition since its assignment or seek; 0 before the first one.
+/// Lists a partition only while librdkafka's position is of the same assignment or seek.
 #[derive(Default)]
 pub(super) struct ReceivedPositions {
     partitions: Vec<(Partition, i64)>,
@@ -24,7 +24,7 @@ pub(super) struct ReceivedPositions {
 }
 
 impl ReceivedPositions {
-    /// The partition was assigned, or sought, and nothing of it has been received since.
+    /// The partition was assigned or sought.
     pub(super) fn begin(&mut self, partition: &Partition) {
         self.forget(partition);
         self.partitions.push((partition.clone(), 0));
@@ -34,13 +34,13 @@ impl ReceivedPositions {
         self.partitions.retain(|(known, _)| known != partition);
     }
 
-    /// librdkafka's position counts what was dropped, or an error with an offset, which it takes for a message
+    /// librdkafka's position is wrong after this one: it counts dropped messages, and errors with an offset
     /// (rdkafka_queue.c:830).
     pub(super) fn invalidate(&mut self, incoming: &Fetched) {
         self.partitions.retain(|(partition, _)| !incoming.is_from(partition));
     }
 
-    /// All messages of its partition up to this one were received.
+    /// Counts all messages of the partition up to this one.
     pub(super) fn add(&mut self, message: &Fetched) {
         let next = message.offset() + 1;
         match self.partitions.iter_mut().find(|(partition, _)| message.is_from(partition)) {
@@ -53,7 +53,6 @@ impl ReceivedPositions {
         self.partitions.iter().any(|(partition, next)| *next > 0 && *partition.topic == *topic)
     }
 
-    /// Whether it is time to look for markers.
     pub(super) fn due(&mut self) -> bool {
         let due = self.checked_at.is_none_or(|at| at.elapsed() >= CHECK_INTERVAL);
         if due {
@@ -64,35 +63,35 @@ impl ReceivedPositions {
 }
 
 impl ReadState {
-    /// The partitions of which every message received is done.
+    /// The partitions of which every received message is processed.
     fn fully_processed(&self) -> impl Iterator<Item = &Partition> {
         self.received.partitions.iter().filter_map(|(partition, next)| {
-            let done = self.processed.next(partition).unwrap_or(0) >= *next;
+            let processed = self.processed.next(partition).unwrap_or(0) >= *next;
             let exact = self.pending_seeks.get(partition).is_none_or(|seek| seek.exact);
-            (done && exact && !self.read_errors.contains(partition)).then_some(partition)
+            (processed && exact && !self.read_errors.contains(partition)).then_some(partition)
         })
     }
 }
 
 impl<H: ConsumerHooks> Consumer<H> {
-    /// Has the next commit include the markers after the messages that are done. Never moves an offset backwards.
+    /// Has the next commit include the markers after the processed messages. Never decreases an offset.
     pub(super) fn store_after_markers(&self, native: &NativeConsumer, state: &mut ReadState) {
         let list = PartitionList::without_offsets(state.fully_processed());
         let Ok(positions) = native.positions(&list) else { return };
-        let mut passed = PartitionList::new();
+        let mut stored = PartitionList::new();
         for entry in positions {
             let partition = &entry.partition;
             if entry.offset > state.processed.next(partition).unwrap_or(0) {
                 state.processed.set(&partition.topic, partition.id, entry.offset);
-                passed.add(&partition.topic, partition.id, entry.offset);
+                stored.add(&partition.topic, partition.id, entry.offset);
             }
         }
         if self.settings.auto_commit {
-            native.store_offsets(&passed);
+            native.store_offsets(&stored);
         }
     }
 
-    /// The same for automatic commits, now and then.
+    /// The same for automatic commits, every `CHECK_INTERVAL`.
     pub(super) fn store_after_markers_if_due(&self, native: &NativeConsumer, state: &mut ReadState) {
         if self.settings.grouped && self.settings.auto_commit && state.received.due() {
             self.store_after_markers(native, state);

@@ -1,4 +1,4 @@
-//! Reading to an end that is known beforehand: the ends of the partitions as they were when it was asked for.
+//! Reads up to the ends that the partitions had when the call was made.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -13,20 +13,20 @@ use crate::librdkafka::partitions::PartitionList;
 use crate::librdkafka::position::OffsetSpec;
 use crate::librdkafka::record::Partition;
 
-/// How long nothing comes before a scout is sent. Longer than brokers wait with an answer (`fetch.wait.max.ms`).
+/// How long nothing comes before the probe starts. Longer than brokers delay an answer (`fetch.wait.max.ms`).
 const PROBE_AFTER: Duration = Duration::from_secs(1);
-/// A scout that found something to wait for is followed by another one after twice the time, up to this.
+/// After a probe that found a message the next one starts after twice the time, up to this.
 const LONGEST_IDLE: Duration = Duration::from_secs(60);
 
-/// The offsets to stop at, of the partitions that have something left before them.
+/// The offsets to stop at, of the partitions with messages before them.
 pub struct UntilEnd {
     ends: HashMap<Partition, i64>,
-    /// Where the partitions were read from.
+    /// The positions at the start.
     starts: HashMap<Partition, i64>,
     idle: IdleTimer,
 }
 
-/// A time in which reading did not come further.
+/// How long the positions have not changed.
 struct IdleTimer {
     since: Instant,
     positions: HashMap<Partition, i64>,
@@ -41,14 +41,13 @@ impl IdleTimer {
 }
 
 impl UntilEnd {
-    /// Whether a message lies before the end.
     fn covers(&self, message: &Fetched) -> bool {
         self.ends.iter().any(|(partition, end)| message.is_from(partition) && message.offset() < *end)
     }
 }
 
 impl<H: ConsumerHooks> Consumer<H> {
-    /// Waits for the partitions to be shared out, and asks where they end now.
+    /// Waits for an assignment, then queries the ends.
     pub fn until_end(&self, timeout: Duration, interrupt: Interrupt<'_>) -> Result<UntilEnd, Error> {
         let _reader = self.lock_reader()?;
         let deadline = Deadline::after(Some(timeout));
@@ -70,7 +69,8 @@ impl<H: ConsumerHooks> Consumer<H> {
         Ok(UntilEnd { ends, starts, idle: IdleTimer::at(HashMap::new()) })
     }
 
-    /// The next message before the ends, or None when there is none left. Those behind them wait for the next other read.
+    /// The next message before the ends; None after the last one. Messages after the ends are held for the next other
+    /// read.
     pub fn next_until(&self, until: &mut UntilEnd, interrupt: Interrupt<'_>) -> Result<Option<Fetched>, Error> {
         loop {
             if let Some(message) = self.try_next_until(until) {
@@ -82,7 +82,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
-    /// The same if it is at hand, without waiting.
+    /// The same if it is buffered, without waiting.
     pub fn try_next_until(&self, until: &UntilEnd) -> Option<Fetched> {
         let mut state = self.try_lock_state()?;
         if self.closing.load(Ordering::Relaxed) {
@@ -99,11 +99,11 @@ impl<H: ConsumerHooks> Consumer<H> {
         None
     }
 
-    /// Waits for something that may lie before the ends; false when there is none left.
+    /// Waits for a message before the ends; false after the last one.
     pub fn ready_until(&self, until: &mut UntilEnd, interrupt: Interrupt<'_>) -> Result<bool, Error> {
         let _reader = self.lock_reader()?;
         loop {
-            // What is here counts as read in librdkafka.
+            // librdkafka's position is after buffered messages.
             if self.lock(&self.state).buffer.iter().any(|message| until.covers(message)) {
                 return Ok(true);
             }
@@ -120,17 +120,17 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
     }
 
-    /// Forgets the partitions that were read to their ends, and those that went to other members. Where the others are read
-    /// next, without those that wait for `resume`, or for the group.
+    /// Forgets the partitions that were read to their ends, and those that other members have. Returns the positions of
+    /// the others, except paused ones, and none during a rebalance.
     fn remaining_positions(&self, until: &mut UntilEnd) -> Result<HashMap<Partition, i64>, Error> {
         let native = self.open("until_end")?;
         let assigned = self.assignment()?;
-        // While an eager group deals anew nobody has anything, and all may come back.
+        // During a rebalance of an eager group no member has partitions, and all may come back.
         let assigned_now = self.lock(&self.state).assigned;
         let UntilEnd { ends, starts, .. } = until;
         ends.retain(|partition, _| !assigned_now || assigned.contains(partition));
         let list = PartitionList::without_offsets(ends.keys());
-        // Behind the last message there may be markers of transactions, which librdkafka passes by itself.
+        // librdkafka's position is after transaction markers that follow the last message.
         let taken = native.positions(&list).map_err(|code| Error::failed("until_end", code, ""))?;
         let taken: HashMap<Partition, i64> =
             taken.into_iter().filter(|entry| entry.offset >= 0).map(|entry| (entry.partition, entry.offset)).collect();
@@ -150,8 +150,8 @@ impl<H: ConsumerHooks> Consumer<H> {
             .collect())
     }
 
-    /// Where reading does not come further, has a scout find out what there is, and forgets the partitions that have nothing
-    /// left before their ends.
+    /// Where positions do not change, has a probe find the next offset, and forgets the partitions with nothing left
+    /// before their ends.
     fn probe_if_idle(&self, until: &mut UntilEnd, positions: HashMap<Partition, i64>) -> Result<(), Error> {
         let UntilEnd { ends, idle, .. } = until;
         if positions.iter().any(|(partition, position)| idle.positions.get(partition) != Some(position)) {

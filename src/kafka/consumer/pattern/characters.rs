@@ -1,4 +1,4 @@
-//! Bracket expressions and escapes: the characters that a pattern means.
+//! Bracket expressions and escapes.
 
 use super::{in_names, not_in_names, Parser};
 
@@ -16,7 +16,7 @@ impl Parser<'_> {
         })
     }
 
-    /// A bracket expression. Written anew of the characters that names contain: inside of one a backslash means different
+    /// Writes a bracket expression with the characters that topic names contain: a backslash inside one means different
     /// things to the two.
     pub(super) fn class(&mut self) -> Result<u32, String> {
         let negated = self.eat('^');
@@ -58,7 +58,7 @@ impl Parser<'_> {
         Ok(1)
     }
 
-    /// `low` itself where no range follows.
+    /// `low` itself if no range follows.
     fn end_of_range(&mut self, low: char) -> Result<char, String> {
         let mut ahead = self.rest.clone();
         if ahead.next() != Some('-') || matches!(ahead.peek(), Some(']') | None) {
@@ -80,7 +80,7 @@ impl Parser<'_> {
 
     fn write_class(&mut self, chosen: &[char]) {
         self.out.push('[');
-        // A '-' at the end stands for itself everywhere.
+        // A '-' at the end is literal everywhere.
         let mut rest = chosen.iter().copied().filter(|c| *c != '-').peekable();
         while let Some(low) = rest.next() {
             let mut high = low;

@@ -1,21 +1,21 @@
 //! Subscription patterns: one dialect of regular expressions with one meaning under both group protocols.
 //!
-//! librdkafka matches a pattern by libc's `regexec` (POSIX extended, anywhere in the name) under the classic protocol, and the
-//! broker by RE2/J (the whole name) under KIP-848. So a pattern is parsed here and written anew in what both understand, as
-//! `^(...).*`: it matches from the beginning of a name, as Python's `re.match` does.
+//! librdkafka matches a pattern with libc's `regexec` (POSIX extended, anywhere in the name) under the classic
+//! protocol, the broker with RE2/J (the whole name) under KIP-848. So a pattern is parsed and written again for both,
+//! as `^(...).*`: it matches from the beginning of a name, as Python's `re.match` does.
 
 mod characters;
 
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// POSIX promises no more than 255 repetitions (RE_DUP_MAX), RE2/J no more than 1,000 in nested ones.
+/// POSIX guarantees 255 repetitions (RE_DUP_MAX), RE2/J 1,000 in nested ones.
 const MOST_REPEATS: u32 = 255;
 const MOST_NESTED_REPEATS: u32 = 1000;
 /// The parser recurses.
 const DEEPEST: usize = 50;
 
-/// What librdkafka takes for this pattern, or why it cannot be had and what to write instead.
+/// The pattern for librdkafka, or why there is none and what to write instead.
 pub fn translate(pattern: &str) -> Result<String, String> {
     let mut parser =
         Parser { rest: pattern.chars().peekable(), out: String::with_capacity(pattern.len() + 8), depth: 0 };
@@ -34,7 +34,6 @@ struct Parser<'a> {
     depth: usize,
 }
 
-/// Whether topic names can contain it.
 fn in_names(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
 }
@@ -48,7 +47,7 @@ impl Parser<'_> {
         self.rest.next_if_eq(&c).is_some()
     }
 
-    /// Up to the end, or a ')'. Returns how many repetitions are nested in it.
+    /// Parses up to the end or a ')'. Returns how many repetitions are nested in it.
     fn alternatives(&mut self) -> Result<u32, String> {
         let mut repeats = 1;
         loop {
@@ -100,7 +99,7 @@ impl Parser<'_> {
         if self.eat('?') && !self.eat(':') {
             return Err(match self.rest.next() {
                 Some('=' | '!' | '<') => {
-                    "there is no lookaround, and no named group. Subscribe to the topics by name, or look at message.topic"
+                    "there is no lookaround, and no named group. Subscribe to topics by name, or look at message.topic"
                 }
                 Some('P') => "there are no named groups. Write \"(...)\"",
                 _ => "there are no flags such as (?i). Write \"[oO]rders\"",
