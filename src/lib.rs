@@ -35,7 +35,7 @@ mod _kjson {
     #[pymodule_export]
     use crate::python::mock::MockCluster;
     #[pymodule_export]
-    use crate::python::options::_option_of;
+    use crate::python::options::{_option_of, _options_table};
     #[pymodule_export]
     use crate::python::partitions::TopicPartition;
     #[pymodule_export]

@@ -2,10 +2,11 @@
 
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString};
 
+use crate::error::Error;
 use crate::json::{self, DecodeOptions, EncodeOptions, NanPolicy};
 
 use super::callables::{refuse_async_argument, PlainFunctionCache};
@@ -98,7 +99,10 @@ pub fn nan_policy(name: &str) -> PyResult<NanPolicy> {
         "error" => Ok(NanPolicy::Error),
         "null" => Ok(NanPolicy::Null),
         "allow" => Ok(NanPolicy::Allow),
-        _ => Err(PyValueError::new_err(format!("nan={name:?} is unknown: pass \"error\", \"null\" or \"allow\""))),
+        _ => {
+            let message = format!("nan must be \"error\", \"null\" or \"allow\", not {name:?}");
+            Err(Error::Config { message, option: "nan".to_owned() }.into())
+        }
     }
 }
 

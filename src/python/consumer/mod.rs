@@ -3,7 +3,7 @@
 pub mod aio;
 mod batch;
 mod calls;
-mod constructor;
+pub mod constructor;
 mod core;
 pub mod dead_letter;
 mod decode;
@@ -21,10 +21,9 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple, PyType};
-use pyo3::wrap_pyfunction;
 
 use super::blocking::deadline;
-use super::construct::{call, LateInit};
+use super::construct::LateInit;
 use super::message::generic_alias;
 use super::notifier;
 use crate::error::Error;
@@ -159,13 +158,7 @@ impl Consumer {
 impl Consumer {
     /// One whose arguments are given as the class takes them.
     fn make(arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Arc<ConsumerCore>> {
-        let made = call::<Self>(&wrap_pyfunction!(constructor::consumer, arguments.py())?, arguments, options)?;
-        let core = made.get().core()?.clone();
-        Ok(core)
-    }
-
-    pub fn of(core: Arc<ConsumerCore>) -> Self {
-        Consumer { core: LateInit::ready("Consumer", core) }
+        constructor::make(arguments, options, false)
     }
 
     pub fn core(&self) -> Result<&Arc<ConsumerCore>, Error> {

@@ -1,61 +1,54 @@
-//! From the arguments of the constructors to what a producer is made of.
+//! From the arguments of the constructors to a producer.
 
 use std::sync::Arc;
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 
-use super::core::{Core, ProducerArgs};
+use crate::json::EncodeOptions;
+use crate::kafka::{ProducerSettings, Role};
+use crate::python::client_callbacks::ClientCallbacks;
+use crate::python::codec::nan_policy;
+use crate::python::options::{refuse_dict, Arguments};
+
+use super::core::Core;
 use super::handle::Handle;
 
-/// A function that is called as its class, for the errors about arguments.
-macro_rules! constructor {
-    ($function:ident, $class:literal, asynchronous: $asynchronous:literal) => {
-        #[pyfunction]
-        #[pyo3(name = $class, signature = (
-            bootstrap_servers=None, *, connect_timeout=Some(10.0), max_block_ms=60_000.0, default=None, nan="error",
-            value_serializer=None, key_serializer=None, on_delivery=None, on_error=None, on_stats=None, config=None,
-            **options
-        ))]
-        #[allow(clippy::too_many_arguments)]
-        pub fn $function(
-            py: Python<'_>,
-            bootstrap_servers: Option<&Bound<'_, PyAny>>,
-            connect_timeout: Option<f64>,
-            max_block_ms: f64,
-            default: Option<Py<PyAny>>,
-            nan: &str,
-            value_serializer: Option<Py<PyAny>>,
-            key_serializer: Option<Py<PyAny>>,
-            on_delivery: Option<Py<PyAny>>,
-            on_error: Option<Py<PyAny>>,
-            on_stats: Option<Py<PyAny>>,
-            config: Option<&Bound<'_, PyDict>>,
-            options: Option<&Bound<'_, PyDict>>,
-        ) -> PyResult<Py<Handle>> {
-            let given = ProducerArgs {
-                bootstrap_servers,
-                connect_timeout,
-                max_block_ms,
-                default,
-                nan,
-                value_serializer,
-                key_serializer,
-                on_delivery,
-                on_error,
-                on_stats,
-                config,
-                options,
-            };
-            let core = Arc::new(Core::new(py, given, $asynchronous)?);
-            if !$asynchronous {
-                core.connected(py)?;
-            }
-            core.close_at_end(py)?;
-            Handle::new(py, core)
-        }
-    };
+/// What both classes are made of: connected, unless it is for the asynchronous one.
+pub fn make(
+    arguments: &Bound<'_, PyTuple>,
+    options: Option<&Bound<'_, PyDict>>,
+    asynchronous: bool,
+) -> PyResult<Py<Handle>> {
+    let py = arguments.py();
+    let client = if asynchronous { "AsyncProducer" } else { "Producer" };
+    if arguments.len() > 1 {
+        let message = format!("{client}() takes one positional argument, bootstrap_servers; got {}", arguments.len());
+        return Err(PyTypeError::new_err(message));
+    }
+    let servers = arguments.iter().next();
+    servers.iter().try_for_each(|servers| refuse_dict(client, servers))?;
+    let core = Arc::new(core(py, &Arguments::new(Role::Producer, client, servers.as_ref(), options)?, asynchronous)?);
+    if !asynchronous {
+        core.connected(py)?;
+    }
+    core.close_at_end(py)?;
+    Handle::new(py, core)
 }
 
-constructor!(producer, "Producer", asynchronous: false);
-constructor!(async_producer, "AsyncProducer", asynchronous: true);
+fn core(py: Python<'_>, given: &Arguments<'_>, asynchronous: bool) -> PyResult<Core> {
+    let called = ["default", "value_serializer", "key_serializer", "on_delivery", "on_error", "on_stats"];
+    given.refuse_async(py, &called, "Give a plain function")?;
+    let nan = given.word("nan", "\"error\", \"null\" or \"allow\"", |name| nan_policy(name).ok())?;
+    let encode = EncodeOptions { default: given.callable("default")?, nan };
+    let settings = ProducerSettings {
+        // 0 does not check the connection, either.
+        connect_timeout: given.time("connect_timeout")?.filter(|timeout| !timeout.is_zero()),
+        max_block: given.time("max_block_ms")?.unwrap_or(std::time::Duration::MAX),
+    };
+    let events = ClientCallbacks::new(given.callable("on_error")?, given.callable("on_stats")?);
+    let (value_serializer, key_serializer) = (given.callable("value_serializer")?, given.callable("key_serializer")?);
+    let core = Core::of(&given.config, settings, events, given.callable("on_delivery")?, asynchronous)?;
+    Ok(Core { encode, value_serializer, key_serializer, ..core })
+}

@@ -8,13 +8,12 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::error::Error;
 use crate::json::{EncodeOptions, NanPolicy};
-use crate::kafka::{self, Config, Deadline, Interrupt, ProducerSettings, Role, TopicId};
-use crate::python::blocking::{detached, seconds};
-use crate::python::callables::{refuse_async, PlainFunctionCache};
+use crate::kafka::{self, Config, Deadline, Interrupt, ProducerSettings, TopicId};
+use crate::python::blocking::detached;
+use crate::python::callables::PlainFunctionCache;
 use crate::python::client_callbacks::ClientCallbacks;
-use crate::python::codec::nan_policy;
+use crate::python::notifier;
 use crate::python::shutdown::{self, CloseAtExit};
-use crate::python::{notifier, options};
 
 use super::aio::{Aio, Rounds};
 use super::events::ProducerEvents;
@@ -36,54 +35,14 @@ pub struct Core {
     pub aio: Aio,
 }
 
-/// The arguments of both constructors.
-pub struct ProducerArgs<'a, 'py> {
-    pub bootstrap_servers: Option<&'a Bound<'py, PyAny>>,
-    pub connect_timeout: Option<f64>,
-    pub max_block_ms: f64,
-    pub default: Option<Py<PyAny>>,
-    pub nan: &'a str,
-    pub value_serializer: Option<Py<PyAny>>,
-    pub key_serializer: Option<Py<PyAny>>,
-    pub on_delivery: Option<Py<PyAny>>,
-    pub on_error: Option<Py<PyAny>>,
-    pub on_stats: Option<Py<PyAny>>,
-    pub config: Option<&'a Bound<'py, PyDict>>,
-    pub options: Option<&'a Bound<'py, PyDict>>,
-}
-
 impl Core {
-    /// A producer that is not connected yet.
-    pub fn new(py: Python<'_>, given: ProducerArgs<'_, '_>, asynchronous: bool) -> PyResult<Self> {
-        let called = [
-            ("default", given.default.as_ref()),
-            ("value_serializer", given.value_serializer.as_ref()),
-            ("key_serializer", given.key_serializer.as_ref()),
-            ("on_delivery", given.on_delivery.as_ref()),
-            ("on_error", given.on_error.as_ref()),
-            ("on_stats", given.on_stats.as_ref()),
-        ];
-        let client = if asynchronous { "AsyncProducer" } else { "Producer" };
-        refuse_async(py, client, &called, "Give a plain function")?;
-        let config = options::config(Role::Producer, given.bootstrap_servers, given.config, given.options)?;
-        let encode = EncodeOptions { default: given.default, nan: nan_policy(given.nan)? };
-        let max_block = seconds("max_block_ms / 1000", Some(given.max_block_ms / 1000.0))?;
-        let settings = ProducerSettings {
-            connect_timeout: options::connect_timeout(given.connect_timeout)?,
-            max_block: max_block.unwrap_or(Duration::MAX),
-        };
-        let events = ClientCallbacks::new(given.on_error, given.on_stats);
-        let core = Core::of(&config, settings, events, given.on_delivery, asynchronous)?;
-        Ok(Core { encode, value_serializer: given.value_serializer, key_serializer: given.key_serializer, ..core })
-    }
-
     /// For bytes that are ready.
     pub fn internal(config: &Config, connect_timeout: Duration) -> PyResult<Self> {
         let settings = ProducerSettings { connect_timeout: Some(connect_timeout), max_block: connect_timeout };
         Core::of(config, settings, ClientCallbacks::new(None, None), None, false)
     }
 
-    fn of(
+    pub fn of(
         config: &Config,
         settings: ProducerSettings,
         events: ClientCallbacks,

@@ -2,7 +2,7 @@
 
 pub mod aio;
 pub mod batch;
-mod constructor;
+pub mod constructor;
 mod core;
 pub mod delivery;
 mod events;
@@ -16,10 +16,9 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
-use pyo3::wrap_pyfunction;
 
 use super::blocking::{deadline, detached, seconds};
-use super::construct::{call, LateInit};
+use super::construct::LateInit;
 use super::group_metadata::GroupMetadata;
 use super::notifier;
 use crate::error::Error;
@@ -231,7 +230,7 @@ impl Producer {
 
 impl Producer {
     fn make(arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Py<Handle>> {
-        call(&wrap_pyfunction!(constructor::producer, arguments.py())?, arguments, options)
+        constructor::make(arguments, options, false)
     }
 
     pub fn handle(&self) -> Result<&Py<Handle>, Error> {

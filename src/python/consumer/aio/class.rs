@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple, PyType};
-use pyo3::wrap_pyfunction;
 
 use crate::error::Error;
 use crate::kafka::Deadline;
@@ -13,9 +12,9 @@ use crate::python::aio::connection::connect;
 use crate::python::aio::operation::Operation;
 use crate::python::aio::spawn_blocking::spawn_blocking;
 use crate::python::blocking::seconds;
-use crate::python::construct::{call, LateInit};
+use crate::python::construct::LateInit;
 use crate::python::consumer::calls::ConsumerCall;
-use crate::python::consumer::constructor::async_consumer;
+use crate::python::consumer::constructor;
 use crate::python::consumer::core::{ConsumerCore, CLOSE_TIMEOUT};
 use crate::python::consumer::reading::at_least_one;
 use crate::python::consumer::rebalance::list_of;
@@ -36,13 +35,7 @@ pub struct AsyncConsumer {
 impl AsyncConsumer {
     /// One whose arguments are given as the class takes them.
     fn make(arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Arc<ConsumerCore>> {
-        let made = call::<Self>(&wrap_pyfunction!(async_consumer, arguments.py())?, arguments, options)?;
-        let core = made.get().core()?.clone();
-        Ok(core)
-    }
-
-    pub fn of(core: Arc<ConsumerCore>) -> Self {
-        AsyncConsumer { core: LateInit::ready("AsyncConsumer", core) }
+        constructor::make(arguments, options, true)
     }
 
     pub fn core(&self) -> Result<&Arc<ConsumerCore>, Error> {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
-use pyo3::wrap_pyfunction;
 
 use crate::error::Error;
 use crate::kafka::{self, Deadline, Interrupt};
@@ -13,12 +12,12 @@ use crate::python::aio::connection::connect;
 use crate::python::aio::operation::Operation;
 use crate::python::aio::spawn_blocking::spawn_blocking;
 use crate::python::blocking::{deadline, seconds};
-use crate::python::construct::{call, LateInit};
+use crate::python::construct::LateInit;
 use crate::python::group_metadata::GroupMetadata;
 use crate::python::notifier;
 use crate::python::partitions::offsets_of;
 use crate::python::producer::batch::DeliveryBatch;
-use crate::python::producer::constructor::async_producer;
+use crate::python::producer::constructor;
 use crate::python::producer::core::{Core, CLOSE_TIMEOUT};
 use crate::python::producer::delivery::Delivery;
 use crate::python::producer::handle::Handle;
@@ -41,7 +40,7 @@ type Engine = kafka::Producer<crate::python::producer::events::ProducerEvents>;
 
 impl AsyncProducer {
     fn make(arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Py<Handle>> {
-        call(&wrap_pyfunction!(async_producer, arguments.py())?, arguments, options)
+        constructor::make(arguments, options, true)
     }
 
     pub fn handle(&self) -> Result<&Py<Handle>, Error> {
