@@ -42,7 +42,7 @@ impl PeekArgs {
             return Err(PyValueError::new_err("peek: n must be at least 1"));
         }
         refuse_impossible_topic("peek", topic)?;
-        let timeout = seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX);
+        let limit = seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX);
         if given.contains("group_id")? || given.contains("group.id")? {
             return Err(PyTypeError::new_err("peek reads without a group: leave out group_id"));
         }
@@ -57,7 +57,7 @@ impl PeekArgs {
         if !given.contains("on_decode_error")? {
             given.set_item("on_decode_error", "yield")?;
         }
-        Ok(PeekArgs { topic: topic.to_owned(), n, timeout, options: given.unbind() })
+        Ok(PeekArgs { topic: topic.to_owned(), n, timeout: limit, options: given.unbind() })
     }
 }
 
