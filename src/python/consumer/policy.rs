@@ -168,7 +168,7 @@ impl DecodeErrors {
                 let policy = policy.get();
                 let Some(topic) = policy.topic_for(&incoming.topic()) else {
                     let told =
-                        ". It lies in its own dead record topic, and stays there. The consumer has moved past it";
+                        ". It lies in its own dead letter topic, and stays there. The consumer has moved past it";
                     return Action::Raise(error.into_error(py, incoming, told));
                 };
                 let error = error.into_error(py, incoming, "");
