@@ -267,3 +267,15 @@ print([name for name in ("attr", "attrs", "msgspec", "pydantic", "pydantic_core"
 """
     done = run_program(program)
     assert (done.status, done.stdout, done.stderr) == (0, "[]\n", "")
+
+
+def test_pydantic_gets_every_digit_through_parse_float() -> None:
+    pydantic = pytest.importorskip("pydantic")
+
+    class Line(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+        price: Decimal
+        rate: float
+
+    data = f'{{"price":{LONG},"rate":{LONG}}}'.encode()
+    line = converter(Line, parses_floats=True).function(kjson.loads(data, parse_float=Decimal))
+    assert (line.price, line.rate) == (LONG, float(LONG))

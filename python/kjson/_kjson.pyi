@@ -75,7 +75,8 @@ def dumps(obj: object, *, default: Optional[Callable[[Any], Any]] = None, nan: _
     """Encode an object as compact UTF-8 JSON, with the encoder of `Producer.send`.
 
     Args:
-        obj: Anything that `json.dumps` takes, and dates, UUID, Decimal, Enum, dataclasses, mappings and sequences.
+        obj: What `json.dumps` takes, dates, UUID, Decimal, Enum, mappings, sequences, dataclasses, objects of attrs,
+            pydantic and msgspec.
         default: Called with each object that has no JSON form; its result is encoded instead.
         nan: How NaN and the infinities are encoded: "error" refuses them, "null" writes null, "allow" writes `NaN`,
             `Infinity` and `-Infinity` as `json.dumps` does, which is not JSON.
@@ -807,10 +808,11 @@ class Consumer(Generic[_T]):
             behind it. "raise": raise the `DecodeError`. "skip": count it, and log it, the payload never, as a warning at most
             every 10 s. "yield": hand it out with `error`, `raw_value` and no value. A `DeadLetter`: send it to another topic.
             A callable: what it returns for the `DecodeError` is the value, None skips, what it raises is raised.
-        value_type: What values become: a dataclass, a TypedDict, an attrs class, a pydantic model or a msgspec Struct. What
-            does not fit is a `DecodeError` that says where, such as "at $.items[1].price". A bool is no int, an int is a
-            float; unknown keys are ignored, and stay in a TypedDict; a tombstone stays None. Fractions of a second beyond
-            six digits are cut off. pydantic and msgspec go by their own rules.
+        value_type: What values become: a dataclass, a TypedDict, a NamedTuple, an attrs class, a pydantic model or a
+            msgspec Struct, as `send` writes them. A value that does not fit is a `DecodeError` that says where, such as
+            "at $.items[1].price". A bool is not an int; an int is accepted for a float; a Decimal gets every digit of
+            the number. Unknown keys are ignored, or kept in a TypedDict. A tombstone stays None. Fractions of a second
+            after the sixth digit are cut off. pydantic and msgspec read by their own rules.
         key_type: What keys become: "auto" (str where the bytes are UTF-8, else bytes), "str", "bytes" or "json".
         max_message_bytes: A larger value, decompressed, is a `DecodeError` instead of objects, which take up to 30 times as many
             bytes. None: no limit but librdkafka's `receive.message.max.bytes`.

@@ -20,7 +20,8 @@ const MAX_RETAINED: usize = 1 << 20;
 /// Encode an object as compact UTF-8 JSON, with the encoder of `Producer.send`.
 ///
 /// Args:
-///     obj: Anything that `json.dumps` takes, and dates, UUID, Decimal, Enum, dataclasses, mappings and sequences.
+///     obj: What `json.dumps` takes, dates, UUID, Decimal, Enum, mappings, sequences, dataclasses, objects of attrs,
+///         pydantic and msgspec.
 ///     default: Called with each object that has no JSON form; its result is encoded instead.
 ///     nan: How NaN and the infinities are encoded: "error" refuses them, "null" writes null, "allow" writes `NaN`,
 ///         `Infinity` and `-Infinity` as `json.dumps` does, which is not JSON.
