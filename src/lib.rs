@@ -41,9 +41,9 @@ mod _kjson {
     #[pymodule_export]
     use crate::python::producer::aio::{AsyncProducer, AsyncTransaction};
     #[pymodule_export]
-    use crate::python::producer::batch::DeliveryBatch;
-    #[pymodule_export]
     use crate::python::producer::delivery::{Delivery, RecordMetadata};
+    #[pymodule_export]
+    use crate::python::producer::delivery_batch::DeliveryBatch;
     #[pymodule_export]
     use crate::python::producer::transaction::Transaction;
     #[pymodule_export]

@@ -77,7 +77,7 @@ def test_cancelling_a_wait_does_not_unsend_the_message(cluster: Any, servers: st
             assert not first.done()
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(producer.send_and_wait(topic, 2), 0.05)
-            with pytest.raises(KafkaTimeoutError, match="still under way"):
+            with pytest.raises(KafkaTimeoutError, match="still in flight"):
                 await producer.send_and_wait(topic, 3, timeout=0.05)
             gathered = asyncio.gather(first, *[await producer.send(topic, n) for n in (4, 5)])
             await asyncio.sleep(0.01)

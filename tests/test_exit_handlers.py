@@ -153,7 +153,7 @@ def test_what_a_late_handler_loses_is_counted() -> None:
     done = run_program(GONE + textwrap.dedent(program))
     assert done.status == 0
     assert "3 messages were not delivered" in done.stderr, done
-    assert "not confirmed within delivery_timeout_ms=1000" in done.stderr, done
+    assert "not acknowledged within delivery_timeout_ms=1000" in done.stderr, done
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -187,7 +187,7 @@ def test_one_ctrl_c_ends_every_wait(late: bool) -> None:
     done = run_program(source, timeout=20)
     assert done.stdout, done
     assert time.monotonic() - float(done.stdout) < 3, done
-    counted = [int(count) for count in re.findall(r"with (\d+) messages unconfirmed", done.stderr)]
+    counted = [int(count) for count in re.findall(r"with (\d+) messages unacknowledged", done.stderr)]
     assert counted == [2, 2, 2], done
     assert "KeyboardInterrupt" in done.stderr
 

@@ -78,7 +78,7 @@ def test_a_transaction_that_the_broker_ended_for_its_age_is_not_told_as_another_
     peers.create_topic(servers, group)
     options = {"transaction_timeout_ms": TIMEOUT_MS, "delivery_timeout_ms": TIMEOUT_MS - 100}
     producer = Producer(servers, transactional_id=group, **options)
-    ended = rf"longer than transaction_timeout_ms={TIMEOUT_MS}, so the broker has ended it"
+    ended = rf"longer than transaction_timeout_ms={TIMEOUT_MS}, so the broker has aborted it"
     assert ended in str(too_old(producer, group))
     for call in (
         producer.commit_transaction,

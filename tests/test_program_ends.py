@@ -186,4 +186,4 @@ def test_ctrl_c_ends_the_wait_and_the_loss_is_counted() -> None:
     timer.start()
     """
     done = run_program(SYNC + textwrap.dedent(program), "", "t", timeout=20)
-    assert "with 7 messages unconfirmed" in done.stderr, done
+    assert "with 7 messages unacknowledged" in done.stderr, done

@@ -52,7 +52,7 @@ def test_what_a_close_gives_up_says_so_with_the_cause(cluster: Any, topic: str, 
     text = reason(delivery.exception(20), topic)
     if sent:
         assert text.startswith(
-            "given up before it was confirmed, so it may have arrived, since the producer was closed"
+            "given up before it was acknowledged, so it may have arrived, since the producer was closed"
         )
     else:
         assert text.startswith("given up before it was sent, since the producer was closed. The connection failed: ")

@@ -21,11 +21,12 @@ pub use consumer::pattern::translate as translate_pattern;
 pub use consumer::{Consumer, ConsumerHooks, ConsumerSettings, GroupEvent, UntilEnd};
 pub use mock::MockCluster;
 pub use producer::accumulator::Accumulator;
-pub use producer::batch::Batch;
 pub use producer::delivery::{Delivered, DeliveryState, TopicId};
-pub use producer::{Completed, Outgoing, Producer, ProducerHooks, ProducerSettings, SendError};
+pub use producer::delivery_batch::BatchState;
+pub use producer::{Completed, Producer, ProducerHooks, ProducerSettings, SendError};
 
 pub use crate::librdkafka::code::Code;
+pub use crate::librdkafka::delivery_report::Payload;
 pub use crate::librdkafka::fetched::Fetched;
 pub use crate::librdkafka::position::OffsetSpec;
 pub use crate::librdkafka::record::{Header, Partition};

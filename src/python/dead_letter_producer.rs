@@ -1,38 +1,37 @@
 //! Records sent on as the bytes that they are. The one place where a consumer reaches a producer: neither imports the other,
 //! so that each can be read, and changed, without the other.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use crate::error::{delivery_error, raise, Error};
-use crate::kafka::{self, Config, Deadline, DeliveryState, Fetched, Header, Interrupt, Outgoing};
+use crate::kafka::{self, Config, Deadline, Fetched, Header, Interrupt, Payload};
 
 use super::aio::connection::connect;
 use super::aio::timer::within;
 use super::blocking::detached;
-use super::producer::aio::{done, when_room, AsyncProducer};
-use super::producer::delivery::Callback;
-use super::producer::handle::Handle;
+use super::producer::aio::{done, when_space, AsyncProducer};
+use super::producer::delivery::SharedDelivery;
+use super::producer::handle::ProducerHandle;
 use super::producer::Producer;
 
 pub struct DeadLetterProducer {
-    producer: Py<Handle>,
-    /// LateInit here, so closed here.
+    producer: Py<ProducerHandle>,
+    /// Made here, so closed here.
     own: bool,
 }
 
 /// A record under way. `report` tells when it arrived, and takes a callback for who does not wait.
 pub struct DeadLetterDelivery {
-    pub report: Arc<DeliveryState<Callback>>,
+    pub report: SharedDelivery,
 }
 
 impl DeadLetterProducer {
     /// One that is not connected yet.
     pub fn new(py: Python<'_>, config: &Config, timeout: Duration) -> PyResult<Self> {
-        Ok(DeadLetterProducer { producer: Handle::internal(py, config, timeout)?, own: true })
+        Ok(DeadLetterProducer { producer: ProducerHandle::internal(py, config, timeout)?, own: true })
     }
 
     /// Returns when a broker has answered; at once where one has.
@@ -66,7 +65,7 @@ impl DeadLetterProducer {
         connect(core).await.map_err(Error::from)?;
         let topic = core.producer.topic(topic).map_err(Error::from)?;
         let payload = as_it_is(record, headers);
-        let report = when_room(core, topic, || core.hand_over(topic, &payload, &mut None)).await?;
+        let report = when_space(core, topic, || core.try_send_bytes(topic, &payload, &mut None)).await?;
         report.see();
         within(Some(timeout), done(core, &report)).await?.transpose()?;
         self.outcome(&report)
@@ -94,7 +93,7 @@ impl DeadLetterProducer {
         producer.core.usable()?;
         let topic = producer.core.producer.topic(topic).map_err(Error::from)?;
         let payload = as_it_is(record, headers);
-        let report = producer.hand_over(py, topic, &payload, None)?;
+        let report = producer.send_bytes(py, topic, &payload, None)?;
         // Who forwards looks at the outcome: a failure is not the producer's to raise again when it is flushed.
         report.see();
         Ok(DeadLetterDelivery { report })
@@ -104,12 +103,13 @@ impl DeadLetterProducer {
     pub fn wait(&self, py: Python<'_>, sent: &DeadLetterDelivery, deadline: Deadline) -> PyResult<()> {
         let producer = &self.producer.get().core.producer;
         if sent.report.completion().is_none() {
-            detached(py, |interrupt| producer.wait(&sent.report, deadline, interrupt))?;
+            let done = || sent.report.completion().is_some();
+            detached(py, |interrupt| producer.wait_until(deadline, interrupt, done))?;
         }
         self.outcome(&sent.report)
     }
 
-    fn outcome(&self, report: &DeliveryState<Callback>) -> PyResult<()> {
+    fn outcome(&self, report: &SharedDelivery) -> PyResult<()> {
         match report.completion() {
             Some(Ok(_)) => Ok(()),
             Some(Err(failure)) => Err(delivery_error(&failure.message, std::slice::from_ref(failure))),
@@ -136,8 +136,8 @@ impl DeadLetterProducer {
 }
 
 /// The record's own bytes, with `headers` behind its own. The partitioner chooses by its key.
-fn as_it_is<'a>(record: &'a Fetched, headers: &'a [Header]) -> Outgoing<'a> {
-    Outgoing {
+fn as_it_is<'a>(record: &'a Fetched, headers: &'a [Header]) -> Payload<'a> {
+    Payload {
         partition: -1,
         key: record.key(),
         value: record.value(),

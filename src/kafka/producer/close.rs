@@ -1,142 +1,134 @@
-//! The end of a producer's work: flush, close, and what happens to one that is let go without.
+//! The end of a producer's work: flush, close, and what happens to a producer that is dropped without `close`.
 
 use std::sync::atomic::Ordering;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::reports::Shared;
-use super::{Open, Producer, ProducerHooks};
+use super::state::{OpenClient, ProducerHooks, ProducerState};
+use super::Producer;
 use crate::kafka::client::background;
 use crate::kafka::client::error::Error;
 use crate::kafka::client::log::{Level, LogRecord};
 use crate::kafka::client::unfinished;
 use crate::kafka::client::wait::{check, Deadline, Interrupt, TICK};
 
-/// How long the messages of a producer that was dropped without `close` have, as those of one that is closed.
+/// The flush timeout of a producer that is dropped without `close`; the default of `close`.
 const DROPPED: Duration = Duration::from_secs(30);
 
 impl<H: ProducerHooks> Producer<H> {
-    /// Waits until every message is confirmed or failed, and raises what failed and nobody saw.
+    /// Waits until every message is acknowledged or failed, and raises the failures that the program has not seen.
     pub fn flush(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let Some(open) = self.current() else {
             return Err(Error::Closed { operation: "flush", object: "producer" });
         };
         self.drain(&open, deadline, interrupt, || self.pending() == 0)?;
-        self.shared.failures.raise()
+        self.state.failures.raise()
     }
 
-    /// As `flush`, for a process that ends: what is not confirmed then is given up, and does not wait for `close` once more.
-    pub fn settle(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
+    /// As `flush`, for a process that ends: it purges what is unacknowledged, so that `close` does not wait for it
+    /// again.
+    pub fn flush_at_exit(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let Some(open) = self.current() else { return Ok(()) };
         self.refuse_in_callback("flush or close its producer")?;
-        let handed_over = self.hand_over_all(&open, deadline, interrupt);
-        // Threads may go on sending, which has no end. `close` waits for the rest.
-        let sent = self.shared.sent.0.load(Ordering::SeqCst);
-        let settled = || self.pending() == 0 || self.shared.reported.load(Ordering::SeqCst) >= sent;
-        if let Err(error) = handed_over.and_then(|()| self.drain(&open, deadline, interrupt, settled)) {
-            self.shared.log_unseen_failures("producer at exit");
-            self.shared.give_up(&open, "producer at exit");
+        let enqueued = self.enqueue_all(&open, deadline, interrupt);
+        // Only what is sent by now, since threads may never stop sending. `close` waits for the rest.
+        let sent = self.state.sent.0.load(Ordering::SeqCst);
+        let done = || self.pending() == 0 || self.state.reported.load(Ordering::SeqCst) >= sent;
+        if let Err(error) = enqueued.and_then(|()| self.drain(&open, deadline, interrupt, done)) {
+            self.state.log_unseen_failures("producer at exit");
+            self.state.purge(&open, "producer at exit");
             let reported = Deadline::after(Some(Duration::from_millis(500)));
-            let _ = self.shared.progress.wait(reported, &|| false, || self.pending() == 0);
-            self.shared.failures.forget();
+            let _ = self.state.progress.wait(reported, &|| false, || self.pending() == 0);
+            self.state.failures.forget();
             return Err(error);
         }
-        self.shared.failures.raise()
+        self.state.failures.raise()
     }
 
     fn drain(
         &self,
-        open: &Open<H>,
+        open: &OpenClient<H>,
         deadline: Deadline,
         interrupt: Interrupt<'_>,
         done: impl Fn() -> bool,
     ) -> Result<(), Error> {
         self.refuse_in_callback("flush or close its producer")?;
-        self.hand_over_all(open, deadline, interrupt)?;
+        self.enqueue_all(open, deadline, interrupt)?;
         loop {
             if open.native.flush(deadline.step(TICK)) || done() {
-                // librdkafka is done; what is left is the callbacks of the last batch.
-                if self.shared.progress.wait(Deadline::after(Some(deadline.step(TICK))), interrupt, &done)? {
+                // librdkafka is done; the callbacks of the last batch may still run.
+                if self.state.progress.wait(Deadline::after(Some(deadline.step(TICK))), interrupt, &done)? {
                     return Ok(());
                 }
             }
             check(interrupt)?;
             if deadline.passed() {
                 let remaining = self.pending();
-                let cause = self.shared.brokers.last_cause().map_or_else(String::new, |cause| format!(": {cause}"));
-                let message = format!("{remaining} messages were not confirmed in the time given to flush{cause}");
+                let cause = self.state.brokers.last_cause().map_or_else(String::new, |cause| format!(": {cause}"));
+                let message = format!("{remaining} messages were not acknowledged within the timeout of flush{cause}");
                 return if remaining == 0 { Ok(()) } else { Err(Error::FlushTimeout { message, remaining }) };
             }
         }
     }
 
-    /// A delivery callback runs on the thread that reports deliveries: it cannot wait for more of them.
-    pub(super) fn refuse_in_callback(&self, operation: &str) -> Result<(), Error> {
-        if self.on_report_thread() {
-            return Err(Error::Misuse(format!(
-                "a delivery callback cannot {operation}: it runs on the thread that reports deliveries"
-            )));
-        }
-        Ok(())
-    }
-
-    /// Flushes, gives up what the deadline leaves, and ends the client. Closing again does nothing.
+    /// Flushes, purges what is unacknowledged at the deadline, and ends the client. Closing again does nothing.
     pub fn close(&self, deadline: Deadline, interrupt: Interrupt<'_>) -> Result<(), Error> {
         let Some(open) = self.current() else { return Ok(()) };
         self.refuse_in_callback("flush or close its producer")?;
-        let handed_over = self.hand_over_all(&open, deadline, interrupt);
-        // No new messages, or the flush would never end, and one that comes after it would be lost without a word. Sends
-        // hold the read side of this lock: when the write side was to be had, those under way are through.
-        self.shared.closing.store(true, Ordering::SeqCst);
+        let enqueued = self.enqueue_all(&open, deadline, interrupt);
+        // No new messages: the flush might never end, and a message after it would be lost in silence. Sends hold a
+        // read lock of `topics`, so once the write lock is acquired, none is in progress.
+        self.state.closing.store(true, Ordering::SeqCst);
         drop(open.topics.write().unwrap_or_else(PoisonError::into_inner));
-        let drained = handed_over.and_then(|()| self.drain(&open, deadline, interrupt, || self.pending() == 0));
-        self.shared.accumulators.end();
+        let drained = enqueued.and_then(|()| self.drain(&open, deadline, interrupt, || self.pending() == 0));
+        self.state.accumulators.end();
         self.open.write().unwrap_or_else(PoisonError::into_inner).take();
         if drained.is_err() {
-            self.shared.give_up(&open, "producer closed");
+            self.state.purge(&open, "producer closed");
         }
-        self.shared.stop.store(true, Ordering::SeqCst);
+        self.state.stop.store(true, Ordering::SeqCst);
         open.native.wake();
         drop(open);
-        // The destroy joins librdkafka's threads. Let it have a moment, so that a closed producer is really gone.
+        // Destroying the client joins librdkafka's threads. Wait for it a moment, so that a closed producer is really
+        // gone.
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        let patience = Deadline::after(Some(deadline.step(Duration::from_secs(1))));
+        let limit = Deadline::after(Some(deadline.step(Duration::from_secs(1))));
         if drained.is_ok() {
-            background::wait(&ended, patience, interrupt)?;
+            background::wait(&ended, limit, interrupt)?;
         }
         match drained {
             Err(Error::FlushTimeout { remaining, message }) => {
-                Err(Error::FlushTimeout { remaining, message: format!("{message}. They are given up with the close") })
+                Err(Error::FlushTimeout { remaining, message: format!("{message}. close has given them up") })
             }
             Err(other) => Err(other),
-            Ok(()) => self.shared.failures.raise(),
+            Ok(()) => self.state.failures.raise(),
         }
     }
 }
 
-impl<H: ProducerHooks> Shared<H> {
-    /// How many messages are neither confirmed nor failed, for the log; None where all are.
-    pub fn unconfirmed(&self, whose: &str) -> Option<String> {
+impl<H: ProducerHooks> ProducerState<H> {
+    /// For the log: how many messages are neither acknowledged nor failed; None if there are none.
+    pub fn unacknowledged(&self, event: &str) -> Option<String> {
         let count = self.pending();
         let cause = self.brokers.last_cause().map_or_else(String::new, |cause| format!(": {cause}"));
-        (count > 0).then(|| format!("{whose} with {count} messages unconfirmed, which are given up{cause}"))
+        (count > 0).then(|| format!("{event} with {count} messages unacknowledged, which are given up{cause}"))
     }
 
-    /// Fails what is still queued or unconfirmed, and says how much that was.
-    pub fn give_up(&self, open: &Open<H>, whose: &str) {
-        let loss = self.unconfirmed(whose);
+    /// Fails the messages that are queued or in flight, and logs how many.
+    pub fn purge(&self, open: &OpenClient<H>, event: &str) {
+        let loss = self.unacknowledged(event);
         open.native.purge();
         if let Some(text) = loss {
             self.hooks.log(LogRecord { level: Level::Error, text });
         }
-        // Their reports end every wait for them.
+        // Takes their reports, which end every wait for them.
         open.native.flush(Duration::from_millis(500));
     }
 
-    /// For where nobody is left to raise them to.
-    pub fn log_unseen_failures(&self, whose: &str) {
+    /// Where no call is left that could raise them.
+    pub fn log_unseen_failures(&self, event: &str) {
         if let Err(error) = self.failures.raise() {
-            let text = format!("{whose}: {error}");
+            let text = format!("{event}: {error}");
             self.hooks.log(LogRecord { level: Level::Error, text });
         }
     }
@@ -146,32 +138,32 @@ impl<H: ProducerHooks> Drop for Producer<H> {
     fn drop(&mut self) {
         let Some(open) = self.open.get_mut().unwrap_or_else(PoisonError::into_inner).take() else { return };
         if self.forked() {
-            // The threads that use it exist in the parent only.
+            // The threads that use it exist only in the parent.
             std::mem::forget(open);
             return;
         }
-        self.shared.accumulators.end();
-        let shared = self.shared.clone();
-        if shared.pending() == 0 {
-            shared.log_unseen_failures("producer dropped without close");
-            shared.stop.store(true, Ordering::SeqCst);
+        self.state.accumulators.end();
+        let state = self.state.clone();
+        if state.pending() == 0 {
+            state.log_unseen_failures("producer dropped without close");
+            state.stop.store(true, Ordering::SeqCst);
             return;
         }
-        // Dropped without a close: what is queued is delivered by a thread, which the end of the program waits for.
+        // A thread delivers what is queued; the end of the program waits for it.
         let deadline = Deadline::after(Some(DROPPED));
         let loss = {
-            let shared = shared.clone();
-            move || shared.unconfirmed("producer dropped without close")
+            let state = state.clone();
+            move || state.unacknowledged("producer dropped without close")
         };
-        let under_way = unfinished::register(DROPPED, loss);
+        let guard = unfinished::register(DROPPED, loss);
         drop(background::run("kjson-close", move || {
             open.native.flush(deadline.step(DROPPED));
             // The report thread takes the last reports and runs their callbacks.
-            let _ = shared.progress.wait(deadline, &|| false, || shared.pending() == 0);
-            shared.log_unseen_failures("producer dropped without close");
-            shared.give_up(&open, "producer closed");
-            shared.stop.store(true, Ordering::SeqCst);
-            drop(under_way);
+            let _ = state.progress.wait(deadline, &|| false, || state.pending() == 0);
+            state.log_unseen_failures("producer dropped without close");
+            state.purge(&open, "producer closed");
+            state.stop.store(true, Ordering::SeqCst);
+            drop(guard);
         }));
     }
 }

@@ -1,11 +1,11 @@
-//! What became of one message: a few atomics that the report thread writes and anybody reads.
+//! The delivery state of one message: a few atomics that the report thread writes and any thread reads.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::kafka::client::error::Failure;
 
-/// Where a message lies now.
+/// Where a message is stored.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivered {
     pub partition: i32,
@@ -19,19 +19,19 @@ const PENDING: u8 = 0;
 const DELIVERED: u8 = 1;
 const FAILED: u8 = 2;
 const OUTCOME: u8 = DELIVERED | FAILED;
-/// Set beside the outcome while callbacks are there, so that a report without any takes no lock.
+/// Set beside the outcome while there are callbacks, so that a report without any takes no lock.
 const CALLED_BACK: u8 = 4;
 
-/// Which topic of its producer a message went to; `Producer::topic_name` has the name. A number, because a counted
-/// reference to the name would have the sending and the reporting thread fight over one count for every message.
+/// A topic of one producer; `Producer::topic_name` has the name. A number, because the sending and the reporting thread
+/// would contend for the count of a shared reference with every message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TopicId(pub(super) u32);
 
-/// The fate of one message. `C` is what the caller wants called when it is known.
+/// Whether one message is in flight, delivered or failed. `C` is called when it is known.
 pub struct DeliveryState<C> {
     pub topic: TopicId,
     state: AtomicU8,
-    /// Somebody learned of the failure, so `flush` need not raise it.
+    /// The program has learned of a failure, so `flush` does not raise it.
     seen: AtomicBool,
     partition: AtomicI32,
     offset: AtomicI64,
@@ -40,7 +40,7 @@ pub struct DeliveryState<C> {
     callbacks: Mutex<Callbacks<C>>,
 }
 
-/// What a completion calls: nearly always nothing or one, for which no list is allocated.
+/// What a completion calls: nearly always none or one, for which no list is allocated.
 pub enum Callbacks<C> {
     None,
     One(C),
@@ -106,7 +106,7 @@ impl<C> DeliveryState<C> {
         }
     }
 
-    /// Marks the outcome as known to the user.
+    /// Marks the outcome as seen by the program.
     pub fn see(&self) {
         self.seen.store(true, Ordering::Relaxed);
     }
@@ -115,43 +115,43 @@ impl<C> DeliveryState<C> {
         self.seen.load(Ordering::Relaxed)
     }
 
-    /// Has `callback` called on completion, or gives it back if that was already.
+    /// Registers `callback` for the completion, or returns it if the message is complete.
     pub fn when_done(&self, callback: C) -> Result<(), C> {
         let mut callbacks = self.lock();
         if self.state.load(Ordering::Acquire) & OUTCOME != PENDING {
             return Err(callback);
         }
         callbacks.push(callback);
-        // A completion that comes in between sees the flag and waits for the lock, or came before it and did not.
+        // A completion in between saw the flag and waits for the lock, or came before the flag and calls nothing.
         if self.state.fetch_or(CALLED_BACK, Ordering::AcqRel) & OUTCOME != PENDING {
             return callbacks.pop().map_or(Ok(()), Err);
         }
         Ok(())
     }
 
-    /// The callback of a message that was not taken after all.
+    /// The callback of a message that was not enqueued after all.
     pub(super) fn take_callback(&self) -> Option<C> {
         self.lock().pop()
     }
 
-    /// What `pick` returns of the callbacks that are to be called.
-    pub fn owed<T>(&self, pick: impl FnMut(&C) -> Option<T>) -> Vec<T> {
+    /// What `pick` returns for the callbacks that are still to be called.
+    pub fn pending_callbacks<T>(&self, pick: impl FnMut(&C) -> Option<T>) -> Vec<T> {
         self.lock().as_slice().iter().filter_map(pick).collect()
     }
 
-    /// Forgets all callbacks but those that `keep` wants.
-    pub fn keep_owed(&self, mut keep: impl FnMut(&C) -> bool) {
+    /// Removes the callbacks for which `keep` is false.
+    pub fn retain_callbacks(&self, mut keep: impl FnMut(&C) -> bool) {
         let mut callbacks = self.lock();
         let list = match std::mem::replace(&mut *callbacks, Callbacks::None) {
             Callbacks::None => return,
             Callbacks::One(callback) => vec![callback],
             Callbacks::Many(list) => list,
         };
-        let (kept, forgotten) = list.into_iter().partition::<Vec<_>, _>(|callback| keep(callback));
+        let (kept, removed) = list.into_iter().partition::<Vec<_>, _>(|callback| keep(callback));
         *callbacks = Callbacks::Many(kept);
         drop(callbacks);
-        // Whatever their end does is not done under the lock.
-        drop(forgotten);
+        // Not under the lock: dropping a callback may run Python code.
+        drop(removed);
     }
 
     pub(super) fn delivered(&self, at: Delivered) -> Callbacks<C> {

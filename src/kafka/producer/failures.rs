@@ -1,63 +1,62 @@
-//! Failed messages that nobody has looked at yet: kept, within bounds, for the next `flush` or `close` to raise.
+//! Failed messages that the program has not seen yet: kept, within bounds, for the next `flush` or `close` to raise.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::batch::{Batch, Told};
 use super::delivery::DeliveryState;
-use crate::kafka::client::error::Error;
-use crate::kafka::client::error::Failure;
+use super::delivery_batch::{BatchState, Listing};
+use crate::kafka::client::error::{Error, Failure};
 
-/// How many failed messages are kept, content and all, for the next `flush` to raise; more are only counted.
+/// How many failed messages are kept with their content for the next `flush` to raise; more are only counted.
 const FAILURES_KEPT: usize = 10_000;
-/// Nor are more bytes of them kept, in batches and outside: 600,000 messages of 2 KB took 1.6 GiB.
+/// How many bytes of them are kept, in batches and outside. Without a bound 600,000 messages of 2 KB took 1.6 GiB.
 const FAILED_BYTES_KEPT: usize = 64 << 20;
 
-/// Failures that nobody may have looked at yet.
-pub(super) struct Failures<C>(Mutex<Kept<C>>);
+/// Failures that the program may not have seen yet.
+pub(super) struct Failures<C>(Mutex<UnseenFailures<C>>);
 
-struct Kept<C> {
+struct UnseenFailures<C> {
     single: Vec<Arc<DeliveryState<C>>>,
-    batches: Vec<Arc<Batch>>,
-    uncounted: usize,
-    /// Of all that is kept; an upper bound, since somebody may have learned of some.
+    batches: Vec<Arc<BatchState>>,
+    not_kept: usize,
+    /// Of all that is kept; an upper bound, since the program may have seen some.
     bytes: usize,
-    /// There was no room for one more, even without those that somebody has learned of.
+    /// There was no space for one more, even without those that the program has seen.
     full: bool,
 }
 
 impl<C> Failures<C> {
-    pub fn keep(&self, report: &Arc<DeliveryState<C>>) {
-        if report.seen() {
+    pub fn keep(&self, delivery: &Arc<DeliveryState<C>>) {
+        if delivery.seen() {
             return;
         }
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.single.len() >= FAILURES_KEPT {
-            kept.single.retain(|report| !report.seen());
+            kept.single.retain(|delivery| !delivery.seen());
         }
-        let room = kept.single.len() < FAILURES_KEPT && kept.make_room(size(report));
-        if room || kept.single.is_empty() {
-            kept.single.push(report.clone());
+        let space = kept.single.len() < FAILURES_KEPT && kept.reserve(size(delivery));
+        if space || kept.single.is_empty() {
+            kept.single.push(delivery.clone());
         } else {
-            kept.uncounted += 1;
+            kept.not_kept += 1;
         }
     }
 
-    /// Fails one message of a batch, and has the next `raise` look there.
-    pub fn fail(&self, batch: &Arc<Batch>, index: u32, failure: Failure) {
+    /// Fails one message of a batch, and lists the batch for the next `raise`.
+    pub fn fail(&self, batch: &Arc<BatchState>, index: u32, failure: Failure) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let none = kept.single.is_empty() && kept.batches.is_empty();
-        let room = kept.make_room(failure.size()) || none;
-        match batch.fail(index, failure, room) {
-            Told::Before => {}
-            Told::First => {
+        let space = kept.reserve(failure.size()) || none;
+        match batch.fail(index, failure, space) {
+            Listing::Already => {}
+            Listing::Now => {
                 let batches = &mut kept.batches;
                 if batches.len() == batches.capacity() {
-                    // Before the list grows: what somebody has looked at need not be kept.
+                    // Before the list grows: batches without unseen failures need not be kept.
                     batches.retain(|batch| batch.has_unseen());
                 }
                 batches.push(batch.clone());
             }
-            Told::Apart => kept.uncounted += 1,
+            Listing::CountOnly => kept.not_kept += 1,
         }
     }
 
@@ -65,33 +64,33 @@ impl<C> Failures<C> {
         drop(self.take());
     }
 
-    /// Raises what failed and nobody has seen, once.
+    /// Raises, once, the failures that the program has not seen.
     pub fn raise(&self) -> Result<(), Error> {
-        let Kept { single, batches, mut uncounted, .. } = self.take();
-        let single = single.into_iter().filter(|report| !report.seen()).filter_map(|report| {
-            report.see();
-            report.completion()?.err().cloned()
+        let UnseenFailures { single, batches, mut not_kept, .. } = self.take();
+        let single = single.into_iter().filter(|delivery| !delivery.seen()).filter_map(|delivery| {
+            delivery.see();
+            delivery.completion()?.err().cloned()
         });
         let mut unseen: Vec<Failure> = single.collect();
         for batch in batches {
             let (failures, more) = batch.take_unseen();
             unseen.extend(failures);
-            uncounted += more;
+            not_kept += more;
         }
         let Some(first) = unseen.first() else { return Ok(()) };
-        Err(Error::Delivery { message: summary(first, unseen.len(), uncounted), failures: unseen })
+        Err(Error::Delivery { message: summary(first, unseen.len(), not_kept), failures: unseen })
     }
 
-    fn take(&self) -> Kept<C> {
+    fn take(&self) -> UnseenFailures<C> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl<C> Kept<C> {
-    /// Takes room for one more, if there is some.
-    fn make_room(&mut self, more: usize) -> bool {
+impl<C> UnseenFailures<C> {
+    /// Takes space for one more, if there is some.
+    fn reserve(&mut self, more: usize) -> bool {
         if self.bytes + more > FAILED_BYTES_KEPT && !self.full {
-            self.single.retain(|report| !report.seen());
+            self.single.retain(|delivery| !delivery.seen());
             self.batches.retain(|batch| batch.has_unseen());
             self.bytes = self.single.iter().map(size).sum::<usize>()
                 + self.batches.iter().map(|batch| batch.unseen_bytes()).sum::<usize>();
@@ -105,24 +104,24 @@ impl<C> Kept<C> {
     }
 }
 
-fn size<C>(report: &Arc<DeliveryState<C>>) -> usize {
-    report.completion().map_or(0, |end| end.err().map_or(0, Failure::size))
+fn size<C>(delivery: &Arc<DeliveryState<C>>) -> usize {
+    delivery.completion().map_or(0, |end| end.err().map_or(0, Failure::size))
 }
 
-// Not derived: that would ask for a C with a default.
+// Not derived: that would require `C: Default`.
 impl<C> Default for Failures<C> {
     fn default() -> Self {
         Failures(Mutex::default())
     }
 }
 
-impl<C> Default for Kept<C> {
+impl<C> Default for UnseenFailures<C> {
     fn default() -> Self {
-        Kept { single: Vec::new(), batches: Vec::new(), uncounted: 0, bytes: 0, full: false }
+        UnseenFailures { single: Vec::new(), batches: Vec::new(), not_kept: 0, bytes: 0, full: false }
     }
 }
 
-/// The message of a delivery error: `kept` failures that go with it and `more` that were only counted.
+/// The message of a delivery error with `kept` failures, and `more` that were only counted.
 pub(super) fn summary(first: &Failure, kept: usize, more: usize) -> String {
     if kept + more == 1 {
         return first.message.clone();

@@ -1,4 +1,4 @@
-//! Waking those who wait for delivery reports.
+//! Wakes threads that wait for delivery reports.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::kafka::client::error::Error;
 use crate::kafka::client::wait::{check, Deadline, Interrupt, TICK};
 
-/// Wakes those who wait for reports: once per batch, and only if anybody waits.
+/// Wakes waiting threads once per batch of reports, and takes the lock only if there are any.
 #[derive(Default)]
 pub struct Progress {
     waiting: AtomicUsize,
@@ -16,43 +16,36 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub fn announce(&self) {
+    pub fn notify(&self) {
         if self.waiting.load(Ordering::SeqCst) > 0 {
             let _guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
             self.changed.notify_all();
         }
     }
 
-    /// Waits until `done`, true, or the deadline, false.
+    /// Waits until `done`, which returns true, or the deadline, which returns false.
     pub fn wait(&self, deadline: Deadline, interrupt: Interrupt<'_>, done: impl Fn() -> bool) -> Result<bool, Error> {
         self.waiting.fetch_add(1, Ordering::SeqCst);
-        let result = self.wait_counted(deadline, interrupt, done);
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
-        result
-    }
-
-    fn wait_counted(
-        &self,
-        deadline: Deadline,
-        interrupt: Interrupt<'_>,
-        done: impl Fn() -> bool,
-    ) -> Result<bool, Error> {
-        loop {
+        let result = loop {
             {
                 let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
                 if done() {
-                    return Ok(true);
+                    break Ok(true);
                 }
                 let step = deadline.step(TICK).max(Duration::from_micros(100));
                 drop(self.changed.wait_timeout(guard, step).unwrap_or_else(PoisonError::into_inner));
             }
             if done() {
-                return Ok(true);
+                break Ok(true);
             }
             if deadline.passed() {
-                return Ok(false);
+                break Ok(false);
             }
-            check(interrupt)?;
-        }
+            if let Err(error) = check(interrupt) {
+                break Err(error);
+            }
+        };
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        result
     }
 }

@@ -1,13 +1,13 @@
-//! Why a message was not taken: what librdkafka's code means to whoever sends.
+//! Why librdkafka refused a message: its code as an error for the program.
 
-use super::reports::Shared;
-use super::{Open, ProducerHooks};
+use super::state::{OpenClient, ProducerHooks, ProducerState};
+use super::transactions::timeout_error;
 use crate::kafka::client::error::Error;
 use crate::librdkafka::code::Code;
 use crate::librdkafka::delivery_report::Payload;
 
-impl<H: ProducerHooks> Shared<H> {
-    pub(super) fn refused(&self, open: &Open<H>, topic: &str, payload: &Payload<'_>, code: Code) -> Error {
+impl<H: ProducerHooks> ProducerState<H> {
+    pub(super) fn refused(&self, open: &OpenClient<H>, topic: &str, payload: &Payload<'_>, code: Code) -> Error {
         let operation = format!("cannot send to '{topic}'");
         let transaction = &self.transaction;
         let detail = match code {
@@ -21,10 +21,11 @@ impl<H: ProducerHooks> Shared<H> {
                 let why = transaction
                     .failure()
                     .map_or_else(|| "it is being ended".to_owned(), |why| format!("it failed: {why}"));
+                let message = format!(
+                    "{operation}: the transaction takes no more messages, since {why}. Abort it and begin a new one"
+                );
                 return Error::Transaction {
-                    message: format!(
-                        "{operation}: the transaction takes no more messages, since {why}. Abort it and begin a new one"
-                    ),
+                    message,
                     code,
                     abortable: true,
                     fatal: false,
@@ -38,18 +39,10 @@ impl<H: ProducerHooks> Shared<H> {
             Code::UNKNOWN_PARTITION => format!("the topic has no partition {}", payload.partition),
             Code::FATAL => {
                 let (code, why) = open.native.client().fatal_error().unwrap_or((code, String::new()));
-                let name = code.name();
                 if let Some(timed_out) = transaction.timed_out() {
-                    let message = format!("{operation}: {timed_out} ({name})");
-                    return Error::Transaction {
-                        message,
-                        code,
-                        abortable: false,
-                        fatal: true,
-                        fenced: false,
-                        retriable: false,
-                    };
+                    return timeout_error(&operation, &timed_out, code);
                 }
+                let name = code.name();
                 let message = format!("{operation}: the producer failed for good: {why} ({name}). Make a new one");
                 return Error::Failed { message, code, fatal: true };
             }

@@ -1,7 +1,8 @@
-//! What is known of a producer's open transaction besides librdkafka's own state: since when it is open, and why it failed.
+//! What kjson knows of a producer's open transaction besides librdkafka's own state: since when it is open, why it
+//! failed.
 //!
-//! A broker that ends a transaction for its age and another producer that takes the id over look the same to librdkafka
-//! (`INVALID_PRODUCER_EPOCH`, KIP-588 is not in 2.12), and it refuses a send in a failed transaction as one without any.
+//! librdkafka reports a transaction that a broker timed out like a takeover of the id by another producer
+//! (`INVALID_PRODUCER_EPOCH`; KIP-588 is not in 2.12), and a send in a failed transaction like one outside of any.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,17 +10,17 @@ use std::time::{Duration, Instant};
 pub(super) struct TransactionState {
     /// `transaction.timeout.ms`
     timeout: Duration,
-    open: Mutex<Option<Open>>,
+    open: Mutex<Option<OpenTransaction>>,
 }
 
-struct Open {
+struct OpenTransaction {
     since: Instant,
     /// The first message that was not delivered.
     failure: Option<String>,
-    /// A broker refused a message, and misses its sequence number.
+    /// A broker refused a message, so it misses its sequence number.
     refused: bool,
     aborting: bool,
-    /// How long it had been open when the producer was told that its epoch is old.
+    /// How long it had been open when a broker reported that the producer's epoch is old.
     outdated_after: Option<Duration>,
 }
 
@@ -28,13 +29,14 @@ impl TransactionState {
         TransactionState { timeout, open: Mutex::default() }
     }
 
-    fn open(&self) -> MutexGuard<'_, Option<Open>> {
+    fn open(&self) -> MutexGuard<'_, Option<OpenTransaction>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn begun(&self) {
+        let since = Instant::now();
         *self.open() =
-            Some(Open { since: Instant::now(), failure: None, refused: false, aborting: false, outdated_after: None });
+            Some(OpenTransaction { since, failure: None, refused: false, aborting: false, outdated_after: None });
     }
 
     pub fn ended(&self) {
@@ -45,7 +47,7 @@ impl TransactionState {
         self.open().is_some()
     }
 
-    /// Takes note of the first message or call that failed.
+    /// Records the first message or call that failed.
     pub fn failed(&self, message: &str, refused: bool) {
         if let Some(open) = &mut *self.open() {
             open.failure.get_or_insert_with(|| message.to_owned());
@@ -53,7 +55,7 @@ impl TransactionState {
         }
     }
 
-    /// To be asked when an abort begins: why the producer needs a new epoch after it, if it does.
+    /// Called when an abort begins: why the producer needs a new epoch after it, if it does.
     pub fn needs_epoch(&self) -> Option<String> {
         let mut open = self.open();
         let open = open.as_mut()?;
@@ -61,7 +63,7 @@ impl TransactionState {
         open.failure.clone().filter(|_| first && open.refused)
     }
 
-    /// The producer was told that its epoch is old. Returns what happened, where that was not another producer.
+    /// A broker reported that the producer's epoch is old. Returns why, unless another producer took over.
     pub fn outdated(&self) -> Option<String> {
         if let Some(open) = &mut *self.open() {
             open.outdated_after.get_or_insert(open.since.elapsed());
@@ -73,12 +75,12 @@ impl TransactionState {
         self.open().as_ref().and_then(|open| open.failure.clone())
     }
 
-    /// What happened, where the broker has ended the transaction because of its age.
+    /// The error text of a transaction that the broker has timed out.
     pub fn timed_out(&self) -> Option<String> {
         let after = self.open().as_ref().and_then(|open| open.outdated_after).filter(|after| *after >= self.timeout)?;
         Some(format!(
-            "The transaction was open for {:.1} s, longer than transaction_timeout_ms={}, so the broker has ended it, and none of \
-             its messages will be seen. Make a new producer, and shorter transactions or a longer timeout",
+            "The transaction was open for {:.1} s, longer than transaction_timeout_ms={}, so the broker has aborted \
+             it. Make a new producer, and shorter transactions or a longer timeout",
             after.as_secs_f64(),
             self.timeout.as_millis()
         ))

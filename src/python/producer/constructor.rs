@@ -12,15 +12,15 @@ use crate::python::client_callbacks::ClientCallbacks;
 use crate::python::codec::nan_policy;
 use crate::python::options::{refuse_dict, Arguments};
 
-use super::core::Core;
-use super::handle::Handle;
+use super::core::ProducerCore;
+use super::handle::ProducerHandle;
 
 /// What both classes are made of: connected, unless it is for the asynchronous one.
 pub fn make(
     arguments: &Bound<'_, PyTuple>,
     options: Option<&Bound<'_, PyDict>>,
     asynchronous: bool,
-) -> PyResult<Py<Handle>> {
+) -> PyResult<Py<ProducerHandle>> {
     let py = arguments.py();
     let client = if asynchronous { "AsyncProducer" } else { "Producer" };
     if arguments.len() > 1 {
@@ -34,12 +34,12 @@ pub fn make(
         core.connected(py)?;
     }
     core.close_at_end(py)?;
-    Handle::new(py, core)
+    ProducerHandle::new(py, core)
 }
 
-fn core(py: Python<'_>, given: &Arguments<'_>, asynchronous: bool) -> PyResult<Core> {
-    let called = ["default", "value_serializer", "key_serializer", "on_delivery", "on_error", "on_stats"];
-    given.refuse_async(py, &called, "Give a plain function")?;
+fn core(py: Python<'_>, given: &Arguments<'_>, asynchronous: bool) -> PyResult<ProducerCore> {
+    let functions = ["default", "value_serializer", "key_serializer", "on_delivery", "on_error", "on_stats"];
+    given.refuse_async(py, &functions, "Give a plain function")?;
     let nan = given.word("nan", "\"error\", \"null\" or \"allow\"", |name| nan_policy(name).ok())?;
     let encode = EncodeOptions { default: given.callable("default")?, nan };
     let settings = ProducerSettings {
@@ -49,6 +49,6 @@ fn core(py: Python<'_>, given: &Arguments<'_>, asynchronous: bool) -> PyResult<C
     };
     let events = ClientCallbacks::new(given.callable("on_error")?, given.callable("on_stats")?);
     let (value_serializer, key_serializer) = (given.callable("value_serializer")?, given.callable("key_serializer")?);
-    let core = Core::of(&given.config, settings, events, given.callable("on_delivery")?, asynchronous)?;
-    Ok(Core { encode, value_serializer, key_serializer, ..core })
+    let core = ProducerCore::with_hooks(&given.config, settings, events, given.callable("on_delivery")?, asynchronous)?;
+    Ok(ProducerCore { encode, value_serializer, key_serializer, ..core })
 }

@@ -1,4 +1,4 @@
-//! What a producer is made of on this side, shared by the two classes, their deliveries and the end of the interpreter.
+//! The producer below the two classes; their deliveries and the end of the interpreter hold it, too.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,34 +15,34 @@ use crate::python::client_callbacks::ClientCallbacks;
 use crate::python::notifier;
 use crate::python::shutdown::{self, CloseAtExit};
 
-use super::aio::{Aio, Rounds};
-use super::events::ProducerEvents;
+use super::aio::{ProducerAio, Wakers};
+use super::events::{KafkaProducer, ProducerEvents};
 
-/// At exit and where the user gives no time.
+/// The default timeout of `close`, also at exit.
 pub const CLOSE_TIMEOUT: f64 = 30.0;
 
-pub struct Core {
-    pub producer: kafka::Producer<ProducerEvents>,
+pub struct ProducerCore {
+    pub producer: KafkaProducer,
     pub encode: EncodeOptions,
     pub value_serializer: Option<Py<PyAny>>,
     pub key_serializer: Option<Py<PyAny>>,
     pub has_on_delivery: bool,
-    /// Of the messages' own `on_delivery`.
+    /// The `on_delivery` functions that messages had.
     pub callbacks: PlainFunctionCache,
-    /// The topic of the last message. Programs send to the same `str` object again and again, and knowing it by its
-    /// address saves reading its text and looking that up.
+    /// The topic of the last message. Programs send to the same `str` object repeatedly; comparing its address saves
+    /// the lookup by its text.
     pub last_topic: Mutex<Option<(Py<PyString>, TopicId)>>,
-    pub aio: Aio,
+    pub aio: ProducerAio,
 }
 
-impl Core {
-    /// For bytes that are ready.
+impl ProducerCore {
+    /// A producer without serializers, used for dead letters.
     pub fn internal(config: &Config, connect_timeout: Duration) -> PyResult<Self> {
         let settings = ProducerSettings { connect_timeout: Some(connect_timeout), max_block: connect_timeout };
-        Core::of(config, settings, ClientCallbacks::new(None, None), None, false)
+        ProducerCore::with_hooks(config, settings, ClientCallbacks::new(None, None), None, false)
     }
 
-    pub fn of(
+    pub fn with_hooks(
         config: &Config,
         settings: ProducerSettings,
         events: ClientCallbacks,
@@ -50,34 +50,34 @@ impl Core {
         asynchronous: bool,
     ) -> PyResult<Self> {
         let has_on_delivery = on_delivery.is_some();
-        let rounds = Arc::<Rounds>::default();
-        let hooks = ProducerEvents { events, on_delivery, rounds: rounds.clone() };
-        Ok(Core {
-            producer: kafka::Producer::new(config, settings, hooks).map_err(Error::from)?,
+        let wakers = Arc::<Wakers>::default();
+        let hooks = ProducerEvents { events, on_delivery, wakers: wakers.clone() };
+        Ok(ProducerCore {
+            producer: KafkaProducer::new(config, settings, hooks).map_err(Error::from)?,
             encode: EncodeOptions { default: None, nan: NanPolicy::Error },
             value_serializer: None,
             key_serializer: None,
             has_on_delivery,
             callbacks: PlainFunctionCache::empty(),
             last_topic: Mutex::default(),
-            aio: Aio::new(asynchronous, rounds),
+            aio: ProducerAio::new(asynchronous, wakers),
         })
     }
 
-    /// Returns when a broker has answered.
+    /// Waits for a broker's answer.
     pub fn connected(&self, py: Python<'_>) -> PyResult<()> {
         detached(py, |interrupt| self.producer.connect(interrupt))?;
         self.aio.connection.mark_connected();
         Ok(())
     }
 
-    /// Has it closed at the end of the interpreter, if nobody does before.
+    /// Closes it at the end of the interpreter, unless the program has.
     pub fn close_at_end(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
         let core: Arc<dyn CloseAtExit> = self.clone();
         shutdown::register(py, Arc::downgrade(&core))
     }
 
-    /// Whether encoding a message runs code of the program's.
+    /// Whether encoding a message may run the program's code.
     pub fn calls_python(&self) -> bool {
         self.encode.default.is_some() || self.value_serializer.is_some() || self.key_serializer.is_some()
     }
@@ -95,7 +95,7 @@ impl Core {
         detached(py, |interrupt| self.producer.close(deadline, interrupt))
     }
 
-    /// For entering a `with` block.
+    /// At the start of a `with` block.
     pub fn open(&self) -> Result<(), Error> {
         self.usable()?;
         if self.producer.closed() {
@@ -119,7 +119,7 @@ impl Core {
 
     pub fn repr(&self, class: &str) -> String {
         let state = match (self.producer.forked(), self.producer.closed()) {
-            (true, _) => "of another process".to_owned(),
+            (true, _) => "made by another process".to_owned(),
             (_, true) => "closed".to_owned(),
             _ => format!("{} pending", self.producer.pending()),
         };
@@ -127,7 +127,7 @@ impl Core {
     }
 }
 
-impl Core {
+impl ProducerCore {
     fn at_exit(
         &self,
         py: Python<'_>,
@@ -142,9 +142,9 @@ impl Core {
     }
 }
 
-impl CloseAtExit for Core {
+impl CloseAtExit for ProducerCore {
     fn flush_at_exit(&self, py: Python<'_>, limit: Deadline) -> PyResult<()> {
-        self.at_exit(py, limit, |deadline, interrupt| self.producer.settle(deadline, interrupt))
+        self.at_exit(py, limit, |deadline, interrupt| self.producer.flush_at_exit(deadline, interrupt))
     }
 
     fn close_at_exit(&self, py: Python<'_>, limit: Deadline) -> PyResult<()> {

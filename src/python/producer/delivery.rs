@@ -1,4 +1,4 @@
-//! `Delivery` and `RecordMetadata`: what became of a message, for Python.
+//! `Delivery` and `RecordMetadata`: whether and where a message was stored, for Python.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
@@ -7,42 +7,44 @@ use std::task::Waker;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::error::{delivery_error, Error};
+use crate::error::{delivery_error, raise, Error};
 use crate::kafka::{Delivered, DeliveryState, Failure};
 use crate::python::blocking::{deadline, detached};
 use crate::python::callables::refuse_async_argument;
 use crate::python::message_parts::datetime_of;
 
-use super::aio::{refuse_on_loop, too_late, DoneCall};
-use super::core::Core;
-use super::handle::Handle;
+use super::aio::{refuse_on_loop, DoneCallback};
+use super::core::ProducerCore;
+use super::handle::ProducerHandle;
+
+pub type SharedDelivery = Arc<DeliveryState<DeliveryCallback>>;
 
 /// What a message's completion calls.
-pub enum Callback {
-    /// The producer's `on_delivery(error, metadata)`
+pub enum DeliveryCallback {
+    /// The producer's `on_delivery(error, metadata)`.
     Default,
     /// The message's own.
     OnDelivery(Py<PyAny>),
     /// `add_done_callback(fn)`: called with the `Delivery`.
     Done(Py<PyAny>, Py<Delivery>),
-    /// Somebody who waits on an event loop; needs no Python.
+    /// Wakes a task on an event loop, without Python.
     Wake(Waker),
     /// `add_done_callback(fn)` on an event loop.
-    OnLoop(Arc<DoneCall>),
+    OnLoop(Arc<DoneCallback>),
 }
 
-impl Callback {
-    /// What the user's code raises goes to `sys.unraisablehook` and harms nothing here.
-    pub fn call(&self, py: Python<'_>, report: &DeliveryState<Callback>, topic: &str, default: Option<&Py<PyAny>>) {
+impl DeliveryCallback {
+    /// An exception of the user's code goes to `sys.unraisablehook`, and the next callback runs.
+    pub fn call(&self, py: Python<'_>, state: &DeliveryState<Self>, topic: &str, default: Option<&Py<PyAny>>) {
         let function = match (self, default) {
-            (Callback::Default, None) | (Callback::Wake(_) | Callback::OnLoop(_), _) => return,
-            (Callback::Default, Some(function)) => function,
-            (Callback::OnDelivery(function) | Callback::Done(function, _), _) => function,
+            (Self::Default, None) | (Self::Wake(_) | Self::OnLoop(_), _) => return,
+            (Self::Default, Some(function)) => function,
+            (Self::OnDelivery(function) | Self::Done(function, _), _) => function,
         };
-        let result = if let Callback::Done(_, delivery) = self {
+        let result = if let Self::Done(_, delivery) = self {
             function.call1(py, (delivery,))
         } else {
-            let (error, metadata) = match report.completion() {
+            let (error, metadata) = match state.completion() {
                 Some(Ok(at)) => (None, Some(RecordMetadata::new(topic, at))),
                 Some(Err(failure)) => (Some(failed(failure).into_value(py)), None),
                 None => (None, None),
@@ -62,28 +64,28 @@ fn failed(failure: &Failure) -> PyErr {
 /// The future result of one message. It need not be kept: `flush` and `close` raise failures that were not seen.
 #[pyclass(module = "kjson", frozen)]
 pub struct Delivery {
-    pub report: Arc<DeliveryState<Callback>>,
-    pub producer: Py<Handle>,
-    /// Waits by callback were cancelled, and nobody waits anew.
+    pub state: SharedDelivery,
+    pub producer: Py<ProducerHandle>,
+    /// Waits by callback were cancelled, and there was no new one.
     pub cancelled: AtomicBool,
 }
 
 impl Delivery {
-    pub fn new(report: Arc<DeliveryState<Callback>>, producer: Py<Handle>) -> Self {
-        Delivery { report, producer, cancelled: AtomicBool::new(false) }
+    pub fn new(state: SharedDelivery, producer: Py<ProducerHandle>) -> Self {
+        Delivery { state, producer, cancelled: AtomicBool::new(false) }
     }
 
-    pub fn core(&self) -> &Arc<Core> {
+    pub fn core(&self) -> &Arc<ProducerCore> {
         &self.producer.get().core
     }
 
     fn topic(&self) -> Arc<str> {
-        self.core().producer.topic_name(self.report.topic)
+        self.core().producer.topic_name(self.state.topic)
     }
 
     pub fn outcome(&self) -> Option<PyResult<RecordMetadata>> {
-        let completion = self.report.completion()?;
-        self.report.see();
+        let completion = self.state.completion()?;
+        self.state.see();
         Some(match completion {
             Ok(at) => Ok(RecordMetadata::new(&self.topic(), at)),
             Err(failure) => Err(failed(failure)),
@@ -99,14 +101,15 @@ impl Delivery {
         refuse_on_loop(py, self.core(), "this delivery")?;
         let deadline = deadline(timeout)?;
         let producer = &self.core().producer;
-        detached(py, |interrupt| producer.wait(&self.report, deadline, interrupt))?;
-        self.outcome().ok_or_else(|| Error::Python(self.too_late(timeout)))
+        let done = || self.state.completion().is_some();
+        detached(py, |interrupt| producer.wait_until(deadline, interrupt, done))?;
+        self.outcome().ok_or_else(|| Error::Python(self.timeout_error(timeout)))
     }
 
-    /// The error of a wait that was not long enough.
-    pub fn too_late(&self, timeout: Option<f64>) -> PyErr {
-        too_late(&format!(
-            "the message to '{}' was neither confirmed nor failed within {} s. It is still under way: ask again",
+    /// The error of a wait that ended before the message was complete.
+    pub fn timeout_error(&self, timeout: Option<f64>) -> PyErr {
+        timeout_error(&format!(
+            "the message to '{}' was neither acknowledged nor failed within {} s. It is still in flight: call again",
             self.topic(),
             timeout.unwrap_or(0.0)
         ))
@@ -129,11 +132,11 @@ impl Delivery {
 
     /// Whether the message is acknowledged or has failed. Does not block.
     fn done(&self) -> bool {
-        self.report.completion().is_some()
+        self.state.completion().is_some()
     }
 
     /// Call `callback(delivery)` when the outcome is known, on a thread of kjson, or now if it is known already.
-    // Of an `AsyncProducer`, in a running loop: on that loop.
+    // With an `AsyncProducer` and a running loop: on that loop.
     #[pyo3(signature = (callback, *, context=None))]
     fn add_done_callback(slf: &Bound<'_, Self>, callback: Py<PyAny>, context: Option<Py<PyAny>>) -> PyResult<()> {
         let known = &slf.get().core().callbacks;
@@ -142,22 +145,26 @@ impl Delivery {
         if Self::call_on_loop(slf, &callback, code.as_ref(), context)? {
             return Ok(());
         }
-        let report = &slf.get().report;
-        report.see();
-        if let Err(now) = report.when_done(Callback::Done(callback, slf.clone().unbind())) {
-            now.call(slf.py(), report, &slf.get().topic(), None);
+        let state = &slf.get().state;
+        state.see();
+        if let Err(now) = state.when_done(DeliveryCallback::Done(callback, slf.clone().unbind())) {
+            now.call(slf.py(), state, &slf.get().topic(), None);
         }
         Ok(())
     }
 
     fn __repr__(&self) -> String {
-        let state = match self.report.completion() {
-            None => "under way".to_owned(),
+        let state = match self.state.completion() {
+            None => "in flight".to_owned(),
             Some(Ok(at)) => format!("delivered to partition {} at offset {}", at.partition, at.offset),
             Some(Err(failure)) => format!("failed: {}", failure.code.name()),
         };
         format!("<Delivery to '{}': {state}>", self.topic())
     }
+}
+
+pub fn timeout_error(message: &str) -> PyErr {
+    raise("KafkaTimeoutError", message, |attributes| attributes.set_item("retriable", true))
 }
 
 /// The topic, partition, offset and timestamp of an acknowledged message.

@@ -1,4 +1,4 @@
-//! What a producer's engine tells Python: delivery callbacks here, errors, statistics and the log as for every client.
+//! A producer's hooks: run delivery callbacks, wake tasks, and pass on errors, statistics and log records.
 
 use std::sync::Arc;
 use std::task::Wake;
@@ -9,13 +9,15 @@ use crate::kafka::{self, Code, Completed, LogRecord, LogSink, ProducerHooks, Top
 use crate::python::aio::loop_waker::batched;
 use crate::python::client_callbacks::ClientCallbacks;
 
-use super::aio::Rounds;
-use super::delivery::Callback;
+use super::aio::Wakers;
+use super::delivery::DeliveryCallback;
+
+pub type KafkaProducer = kafka::Producer<ProducerEvents>;
 
 pub struct ProducerEvents {
     pub events: ClientCallbacks,
     pub on_delivery: Option<Py<PyAny>>,
-    pub rounds: Arc<Rounds>,
+    pub wakers: Arc<Wakers>,
 }
 
 impl LogSink for ProducerEvents {
@@ -25,15 +27,15 @@ impl LogSink for ProducerEvents {
 }
 
 impl ProducerHooks for ProducerEvents {
-    type Callback = Callback;
+    type Callback = DeliveryCallback;
 
-    fn completed(&self, name: &dyn Fn(TopicId) -> Arc<str>, batch: Vec<Completed<Callback>>) {
+    fn completed(&self, name: &dyn Fn(TopicId) -> Arc<str>, batch: Vec<Completed<DeliveryCallback>>) {
         let mut python = false;
         batched(|| {
             for callback in batch.iter().flat_map(|(_, callbacks)| callbacks.as_slice()) {
                 match callback {
-                    Callback::Wake(waker) => waker.wake_by_ref(),
-                    Callback::OnLoop(call) => call.wake_by_ref(),
+                    DeliveryCallback::Wake(waker) => waker.wake_by_ref(),
+                    DeliveryCallback::OnLoop(call) => call.wake_by_ref(),
                     _ => python = true,
                 }
             }
@@ -41,16 +43,16 @@ impl ProducerHooks for ProducerEvents {
         if !python {
             return;
         }
-        // One attach for the whole batch. An interpreter that is ending takes no more callbacks.
+        // One attach for the whole batch. An interpreter that is finalizing runs no more callbacks.
         let call = |py: Python<'_>| {
             let Some((first, _)) = batch.first() else { return };
             let (mut topic, mut topic_name) = (first.topic, name(first.topic));
-            for (report, callbacks) in batch {
-                if report.topic != topic {
-                    (topic, topic_name) = (report.topic, name(report.topic));
+            for (state, callbacks) in batch {
+                if state.topic != topic {
+                    (topic, topic_name) = (state.topic, name(state.topic));
                 }
                 for callback in callbacks.as_slice() {
-                    callback.call(py, &report, &topic_name, self.on_delivery.as_ref());
+                    callback.call(py, &state, &topic_name, self.on_delivery.as_ref());
                 }
             }
         };
@@ -58,7 +60,7 @@ impl ProducerHooks for ProducerEvents {
     }
 
     fn moved(&self, count: usize) {
-        self.rounds.moved(count);
+        self.wakers.moved(count);
     }
 
     fn error(&self, code: Code, reason: &str) {

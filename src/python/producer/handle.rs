@@ -1,4 +1,4 @@
-//! What a producer's deliveries and dead letters hold on to, which is not the object that Python code made and may subclass.
+//! The producer that deliveries and dead letters keep alive, without the Python object, which a program may subclass.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,59 +6,60 @@ use std::time::Duration;
 use pyo3::prelude::*;
 
 use crate::error::Error;
-use crate::kafka::{Config, Deadline, DeliveryState, Outgoing, SendError, TopicId};
+use crate::kafka::{Config, Deadline, Payload, SendError, TopicId};
 use crate::python::blocking::detached;
 
-use super::core::Core;
-use super::delivery::Callback;
-use super::send::{with_buffer, Parts};
+use super::core::ProducerCore;
+use super::delivery::{DeliveryCallback, SharedDelivery};
+use super::send::{with_buffer, SendArgs};
 
-/// Counted by Python, which is cheaper than an atomic count for each delivery.
+/// A Python object, whose reference count is cheaper than an atomic count for each delivery.
 #[pyclass(module = "kjson", frozen, name = "_ProducerHandle")]
-pub struct Handle {
-    pub core: Arc<Core>,
+pub struct ProducerHandle {
+    pub core: Arc<ProducerCore>,
 }
 
-impl Handle {
-    pub fn new(py: Python<'_>, core: Arc<Core>) -> PyResult<Py<Self>> {
-        Py::new(py, Handle { core })
+impl ProducerHandle {
+    pub fn new(py: Python<'_>, core: Arc<ProducerCore>) -> PyResult<Py<Self>> {
+        Py::new(py, ProducerHandle { core })
     }
 
-    /// A producer of kjson's own, for bytes that are ready, not connected yet.
+    /// A producer without serializers, used for dead letters, not connected yet.
     pub fn internal(py: Python<'_>, config: &Config, connect_timeout: Duration) -> PyResult<Py<Self>> {
-        let core = Arc::new(Core::internal(config, connect_timeout)?);
+        let core = Arc::new(ProducerCore::internal(config, connect_timeout)?);
         core.close_at_end(py)?;
         Self::new(py, core)
     }
 
+    /// Encodes a message and enqueues it as `send_bytes` does.
     #[inline]
-    pub fn enqueue(&self, py: Python<'_>, parts: &Parts<'_, '_>) -> PyResult<Arc<DeliveryState<Callback>>> {
+    pub fn send(&self, py: Python<'_>, parts: &SendArgs<'_, '_>) -> PyResult<SharedDelivery> {
         with_buffer(|buffer| {
             let mut message = self.core.prepare(parts, buffer)?;
             let callback = message.callback.take();
-            self.hand_over(py, message.topic, &message.payload(buffer), callback)
+            self.send_bytes(py, message.topic, &message.payload(buffer), callback)
         })
     }
 
-    /// Waits for room, without the GIL, if the queue is full.
+    /// Enqueues a message. While the queue is full, waits for up to `max_block_ms`, without the GIL.
     #[inline]
-    pub fn hand_over(
+    pub fn send_bytes(
         &self,
         py: Python<'_>,
         topic: TopicId,
-        payload: &Outgoing<'_>,
-        mut callback: Option<Callback>,
-    ) -> PyResult<Arc<DeliveryState<Callback>>> {
+        payload: &Payload<'_>,
+        mut callback: Option<DeliveryCallback>,
+    ) -> PyResult<SharedDelivery> {
         let producer = &self.core.producer;
-        let mut patience = None;
+        let mut timeout = None;
         loop {
             match producer.try_send(topic, payload, callback) {
-                Ok(report) => return Ok(report),
+                Ok(state) => return Ok(state),
                 Err(SendError::Failed(error)) => return Err(Error::from(error).into()),
                 Err(SendError::Full(back)) => callback = back,
             }
-            let deadline = *patience.get_or_insert_with(|| Deadline::after(Some(producer.settings.max_block)));
-            detached(py, |interrupt| producer.wait_for_room(topic, deadline, interrupt))?;
+            let deadline = *timeout.get_or_insert_with(|| Deadline::after(Some(producer.settings.max_block)));
+            detached(py, |interrupt| producer.wait_for_space(topic, deadline, interrupt))?;
         }
     }
 }

@@ -1,10 +1,10 @@
 //! `Producer` for Python.
 
 pub mod aio;
-pub mod batch;
-pub mod constructor;
+mod constructor;
 mod core;
 pub mod delivery;
+pub mod delivery_batch;
 mod events;
 pub mod handle;
 mod send;
@@ -23,17 +23,17 @@ use super::group_metadata::GroupMetadata;
 use super::notifier;
 use crate::error::Error;
 
-use batch::DeliveryBatch;
-use core::{Core, CLOSE_TIMEOUT};
+use core::{ProducerCore, CLOSE_TIMEOUT};
 use delivery::{Delivery, RecordMetadata};
-use handle::Handle;
-use send::Parts;
+use delivery_batch::DeliveryBatch;
+use handle::ProducerHandle;
+use send::SendArgs;
 use transaction::Transaction;
 
 /// Sends Python objects as JSON to Kafka. Thread-safe: one producer serves a whole program.
 #[pyclass(module = "kjson", frozen, subclass)]
 pub struct Producer {
-    handle: LateInit<Py<Handle>>,
+    handle: LateInit<Py<ProducerHandle>>,
 }
 
 #[pymethods]
@@ -73,9 +73,9 @@ impl Producer {
         timestamp: Option<&Bound<'_, PyAny>>,
         on_delivery: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Delivery> {
-        let parts = Parts { topic, value, key, headers, partition, timestamp, on_delivery };
+        let parts = SendArgs { topic, value, key, headers, partition, timestamp, on_delivery };
         let handle = slf.get().handle()?;
-        Ok(Delivery::new(handle.get().enqueue(slf.py(), &parts)?, handle.clone_ref(slf.py())))
+        Ok(Delivery::new(handle.get().send(slf.py(), &parts)?, handle.clone_ref(slf.py())))
     }
 
     /// Send a message and wait until it is acknowledged. Not delayed by `linger_ms`.
@@ -204,7 +204,7 @@ impl Producer {
         Ok(slf)
     }
 
-    /// An exception on its way out of the block is not replaced by one of the close, which is logged then.
+    /// If an exception leaves the block, one of the close is logged and does not replace it.
     fn __exit__(
         &self,
         py: Python<'_>,
@@ -229,15 +229,15 @@ impl Producer {
 }
 
 impl Producer {
-    fn make(arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Py<Handle>> {
+    fn make(arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Py<ProducerHandle>> {
         constructor::make(arguments, options, false)
     }
 
-    pub fn handle(&self) -> Result<&Py<Handle>, Error> {
+    pub fn handle(&self) -> Result<&Py<ProducerHandle>, Error> {
         self.handle.get()
     }
 
-    pub fn core(&self) -> Result<&Arc<Core>, Error> {
+    pub fn core(&self) -> Result<&Arc<ProducerCore>, Error> {
         Ok(&self.handle()?.get().core)
     }
 }

@@ -1,7 +1,7 @@
-//! How a message becomes bytes and is handed over. Never waits.
+//! Encodes a message and enqueues it, without waiting.
 
 use std::cell::Cell;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -9,24 +9,24 @@ use pyo3::types::{PyBytes, PyString};
 
 use crate::error::Error;
 use crate::json;
-use crate::kafka::{self, DeliveryState, Header, MessageParts, Outgoing, SendError, TopicId};
+use crate::kafka::{self, Header, MessageParts, Payload, SendError, TopicId};
 use crate::python::callables::refuse_async_argument;
 use crate::python::message_parts;
 
-use super::core::Core;
-use super::delivery::Callback;
+use super::core::ProducerCore;
+use super::delivery::{DeliveryCallback, SharedDelivery};
 
 thread_local! {
-    /// The buffer that values are encoded into, kept from send to send. Taken out while in use, since a `default=` hook
-    /// may send a message itself.
+    /// The buffer that values are encoded into, reused by the next send. Taken out while in use, since a `default=`
+    /// hook may send a message itself.
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// A buffer that grew beyond this is not kept.
+/// A buffer that grew beyond this is freed.
 const BUFFER_KEPT: usize = 1 << 20;
 
 /// The arguments of `send`.
-pub struct Parts<'a, 'py> {
+pub struct SendArgs<'a, 'py> {
     pub topic: &'a Bound<'py, PyString>,
     pub value: &'a Bound<'py, PyAny>,
     pub key: Option<&'a Bound<'py, PyAny>>,
@@ -36,19 +36,19 @@ pub struct Parts<'a, 'py> {
     pub on_delivery: Option<&'a Bound<'py, PyAny>>,
 }
 
-/// A message whose value and key lie in a buffer.
-pub struct Encoded {
+/// A message whose value and key are in a buffer.
+pub struct EncodedMessage {
     pub topic: TopicId,
     partition: i32,
     parts: MessageParts,
     timestamp_ms: Option<i64>,
     headers: Vec<Header>,
-    pub callback: Option<Callback>,
+    pub callback: Option<DeliveryCallback>,
 }
 
-impl Encoded {
-    pub fn payload<'a>(&'a self, bytes: &'a [u8]) -> Outgoing<'a> {
-        Outgoing {
+impl EncodedMessage {
+    pub fn payload<'a>(&'a self, bytes: &'a [u8]) -> Payload<'a> {
+        Payload {
             partition: self.partition,
             value: self.parts.has_value.then(|| &bytes[..self.parts.middle]),
             key: self.parts.has_key.then(|| &bytes[self.parts.middle..]),
@@ -59,10 +59,7 @@ impl Encoded {
     }
 }
 
-/// What tells of the fate of a message that was handed over.
-pub type Taken = Arc<DeliveryState<Callback>>;
-
-/// Runs `work` with an empty buffer that is used again and again.
+/// Runs `work` with the thread's buffer, which is empty.
 pub fn with_buffer<T>(work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
     let mut buffer = BUFFER.take();
     buffer.clear();
@@ -73,43 +70,43 @@ pub fn with_buffer<T>(work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
     result
 }
 
-impl Core {
-    /// Writes a message's value and key to `buffer`, and reads the rest of it.
-    pub fn prepare(&self, parts: &Parts<'_, '_>, buffer: &mut Vec<u8>) -> PyResult<Encoded> {
+impl ProducerCore {
+    /// Encodes the value and the key into `buffer` and checks the other arguments.
+    pub fn prepare(&self, parts: &SendArgs<'_, '_>, buffer: &mut Vec<u8>) -> PyResult<EncodedMessage> {
         self.usable()?;
         let topic = self.topic(parts.topic)?;
         if let Some(callback) = parts.on_delivery {
             refuse_async_argument("send", "on_delivery", callback, "producers call", &self.callbacks)?;
         }
         let encoded = self.encode(parts.value, parts.key, buffer)?;
-        let given = parts.on_delivery.map(|callback| Callback::OnDelivery(callback.clone().unbind()));
-        Ok(Encoded {
+        let given = parts.on_delivery.map(|callback| DeliveryCallback::OnDelivery(callback.clone().unbind()));
+        Ok(EncodedMessage {
             topic,
             partition: message_parts::partition(parts.topic, parts.partition)?,
             parts: encoded,
             timestamp_ms: parts.timestamp.map(message_parts::timestamp_ms).transpose()?,
             headers: parts.headers.map_or_else(|| Ok(Vec::new()), message_parts::headers)?,
-            callback: given.or_else(|| self.has_on_delivery.then_some(Callback::Default)),
+            callback: given.or_else(|| self.has_on_delivery.then_some(DeliveryCallback::Default)),
         })
     }
 
-    /// Hands a message over if there is room for it.
-    pub fn try_send(&self, message: &mut Encoded, bytes: &[u8]) -> Result<Option<Taken>, kafka::Error> {
+    /// Enqueues a message, or returns None while the queue is full.
+    pub fn try_send(&self, message: &mut EncodedMessage, bytes: &[u8]) -> Result<Option<SharedDelivery>, kafka::Error> {
         let mut callback = message.callback.take();
-        let sent = self.hand_over(message.topic, &message.payload(bytes), &mut callback);
+        let sent = self.try_send_bytes(message.topic, &message.payload(bytes), &mut callback);
         message.callback = callback;
         sent
     }
 
-    /// The same for what is bytes already. The callback is left where there was no room.
-    pub fn hand_over(
+    /// The same for a message that is bytes. The callback is taken unless the queue is full.
+    pub fn try_send_bytes(
         &self,
         topic: TopicId,
-        payload: &Outgoing<'_>,
-        callback: &mut Option<Callback>,
-    ) -> Result<Option<Taken>, kafka::Error> {
+        payload: &Payload<'_>,
+        callback: &mut Option<DeliveryCallback>,
+    ) -> Result<Option<SharedDelivery>, kafka::Error> {
         match self.producer.try_send(topic, payload, callback.take()) {
-            Ok(report) => Ok(Some(report)),
+            Ok(state) => Ok(Some(state)),
             Err(SendError::Failed(error)) => Err(error),
             Err(SendError::Full(back)) => {
                 *callback = back;
@@ -124,7 +121,7 @@ impl Core {
         if let Some(id) = known {
             return Ok(id);
         }
-        // Not under the lock: to make an exception runs Python code, which may let another thread in here.
+        // Not under the lock: creating an exception runs Python code, which may let another thread in here.
         let id = self
             .producer
             .topic(&message_parts::utf8(topic, || "cannot send to this topic".to_owned())?)
@@ -166,14 +163,14 @@ impl Core {
     }
 }
 
-/// Takes what a serializer returned: bytes, or `None` for a tombstone or no key.
-fn append(buffer: &mut Vec<u8>, bytes: &Bound<'_, PyAny>, who: &str) -> PyResult<bool> {
+/// Appends what a serializer returned: bytes, or `None` for a tombstone or no key.
+fn append(buffer: &mut Vec<u8>, bytes: &Bound<'_, PyAny>, serializer: &str) -> PyResult<bool> {
     if bytes.is_none() {
         return Ok(false);
     }
     let bytes = bytes.cast::<PyBytes>().map_err(|_| {
         let kind = bytes.get_type().name().map_or_else(|_| String::new(), |name| name.to_string());
-        PyTypeError::new_err(format!("{who} must return bytes or None, not {kind}"))
+        PyTypeError::new_err(format!("{serializer} must return bytes or None, not {kind}"))
     })?;
     buffer.extend_from_slice(bytes.as_bytes());
     Ok(true)

@@ -11,15 +11,15 @@ use crate::python::group_metadata::GroupMetadata;
 use crate::python::notifier;
 use crate::python::partitions::offsets_of;
 
-use super::core::Core;
+use super::core::ProducerCore;
 
-/// Where the user gives no time: as long as `max_block_ms` is by default.
+/// The default of the `timeout` arguments, and of `max_block_ms`.
 pub const TIMEOUT: f64 = 60.0;
 
 /// A transaction as a `with` block: see `Producer.transaction`.
 #[pyclass(module = "kjson", frozen)]
 pub struct Transaction {
-    pub core: Arc<Core>,
+    pub core: Arc<ProducerCore>,
 }
 
 #[pymethods]
@@ -50,26 +50,26 @@ impl Transaction {
     }
 }
 
-/// An exception is on its way already: an abort that fails as well is logged and does not replace it.
-fn leave_aborted(py: Python<'_>, core: &Core) -> PyResult<()> {
+/// An exception leaves the block: one of the abort is logged and does not replace it.
+fn leave_aborted(py: Python<'_>, core: &ProducerCore) -> PyResult<()> {
     match abort(py, core, Some(TIMEOUT)) {
         Err(Error::Forked { .. }) => Ok(()),
         other => notifier::log_instead("producer", other),
     }
 }
 
-pub fn begin(py: Python<'_>, core: &Core) -> Result<(), Error> {
+pub fn begin(py: Python<'_>, core: &ProducerCore) -> Result<(), Error> {
     core.usable()?;
     detached(py, |interrupt| core.producer.begin_transaction(interrupt))
 }
 
-pub fn commit(py: Python<'_>, core: &Core, timeout: Option<f64>) -> Result<(), Error> {
+pub fn commit(py: Python<'_>, core: &ProducerCore, timeout: Option<f64>) -> Result<(), Error> {
     core.usable()?;
     let deadline = deadline(timeout)?;
     detached(py, |interrupt| core.producer.commit_transaction(deadline, interrupt))
 }
 
-pub fn abort(py: Python<'_>, core: &Core, timeout: Option<f64>) -> Result<(), Error> {
+pub fn abort(py: Python<'_>, core: &ProducerCore, timeout: Option<f64>) -> Result<(), Error> {
     core.usable()?;
     let deadline = deadline(timeout)?;
     detached(py, |interrupt| core.producer.abort_transaction(deadline, interrupt))
@@ -77,7 +77,7 @@ pub fn abort(py: Python<'_>, core: &Core, timeout: Option<f64>) -> Result<(), Er
 
 pub fn send_offsets(
     py: Python<'_>,
-    core: &Core,
+    core: &ProducerCore,
     offsets: &Bound<'_, PyAny>,
     group: &GroupMetadata,
     timeout: Option<f64>,

@@ -1,4 +1,4 @@
-//! Waiting for room in a full queue.
+//! Waiting for space in a full queue.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -6,30 +6,30 @@ use std::task::Poll;
 
 use pyo3::prelude::*;
 
-use crate::kafka::{self, DeliveryState, TopicId};
+use crate::kafka::{self, TopicId};
 use crate::python::aio::connection::connect;
 use crate::python::aio::timer::Timer;
 
-use super::wakers::Place;
-use super::{raised, Core};
-use crate::python::producer::delivery::Callback;
-use crate::python::producer::send::Encoded;
+use super::wakers::SpaceWaiter;
+use super::{raised, ProducerCore};
+use crate::python::producer::delivery::SharedDelivery;
+use crate::python::producer::send::EncodedMessage;
 
-/// Tries again and again until there is room, for `max_block_ms`.
-pub async fn when_room<T>(
-    core: &Core,
+/// Repeats `attempt` until it finds space in the queue, for up to `max_block_ms`.
+pub async fn when_space<T>(
+    core: &ProducerCore,
     topic: TopicId,
     mut attempt: impl FnMut() -> Result<Option<T>, kafka::Error>,
 ) -> PyResult<T> {
     let max_block = core.producer.settings.max_block;
     let mut timer = Timer::after(Some(max_block));
-    let mut place = Place::new(&core.aio.rounds);
+    let mut waiter = SpaceWaiter::new(&core.aio.wakers);
     poll_fn(|context| {
         if let Some(done) = raised(attempt())? {
             return Poll::Ready(Ok(done));
         }
-        place.wait(context.waker());
-        // Again, now that nobody can make room without waking us.
+        waiter.wait(context.waker());
+        // Again, since space that came before the waker was registered wakes nothing.
         if let Some(done) = raised(attempt())? {
             return Poll::Ready(Ok(done));
         }
@@ -41,8 +41,8 @@ pub async fn when_room<T>(
     .await
 }
 
-/// Hands over a message for which there was no room, or no connection yet.
-pub async fn send(core: &Arc<Core>, mut message: Encoded, bytes: &[u8]) -> PyResult<Arc<DeliveryState<Callback>>> {
+/// Enqueues a message that found the queue full, or no connection yet.
+pub async fn send(core: &Arc<ProducerCore>, mut message: EncodedMessage, bytes: &[u8]) -> PyResult<SharedDelivery> {
     raised(connect(core).await)?;
-    when_room(core, message.topic, || core.try_send(&mut message, bytes)).await
+    when_space(core, message.topic, || core.try_send(&mut message, bytes)).await
 }

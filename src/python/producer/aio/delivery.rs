@@ -1,7 +1,7 @@
-//! `Delivery` and `DeliveryBatch` on an event loop: awaited, or handed to what asyncio has for futures.
+//! `Delivery` and `DeliveryBatch` on an event loop: awaited, or passed to asyncio as futures.
 //!
-//! Each `await` waits by itself, so one that is cancelled ends no other. For `asyncio.gather` and its like a delivery of an
-//! `AsyncProducer` is a future of the loop that runs: a thousand of them need no task each.
+//! Each `await` has its own future, so cancelling one ends no other. For `asyncio.gather` and the like a delivery of an
+//! `AsyncProducer` is a future of the running loop, so a thousand of them need no tasks.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -13,48 +13,46 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use crate::error::raise;
-use crate::kafka::DeliveryState;
 use crate::once::Once;
 use crate::python::aio::loop_waker::{loop_here, running_loop, LoopCallback, LoopWaker};
 use crate::python::aio::operation::Operation;
 use crate::python::aio::timer::within;
-use crate::python::producer::batch::DeliveryBatch;
-use crate::python::producer::delivery::{Callback, Delivery, RecordMetadata};
+use crate::python::producer::delivery::{Delivery, DeliveryCallback, RecordMetadata, SharedDelivery};
+use crate::python::producer::delivery_batch::DeliveryBatch;
 
-use super::wakers::Whole;
-use super::{hurry, Core};
+use super::wakers::BatchWaiter;
+use super::{flush_early, ProducerCore};
 
-/// A callback that is owed to a loop.
-pub struct DoneCall {
-    port: Arc<LoopWaker>,
+/// A callback that is to be called on a loop.
+pub struct DoneCallback {
+    loop_waker: Arc<LoopWaker>,
     delivery: Py<Delivery>,
     function: Py<PyAny>,
-    /// None for code that asks for no variable of a context.
+    /// None for code that reads no context variable.
     context: Option<Py<PyAny>>,
-    left: AtomicBool,
+    scheduled: AtomicBool,
 }
 
-impl Wake for DoneCall {
+impl Wake for DoneCallback {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if !self.left.swap(true, Ordering::AcqRel) {
-            self.port.call_soon(self.clone());
+        if !self.scheduled.swap(true, Ordering::AcqRel) {
+            self.loop_waker.call_soon(self.clone());
         }
     }
 }
 
-fn on_loop(callback: &Callback) -> Option<Arc<DoneCall>> {
+fn on_loop(callback: &DeliveryCallback) -> Option<Arc<DoneCallback>> {
     match callback {
-        Callback::OnLoop(call) => Some(call.clone()),
+        DeliveryCallback::OnLoop(call) => Some(call.clone()),
         _ => None,
     }
 }
 
-impl LoopCallback for DoneCall {
+impl LoopCallback for DoneCallback {
     fn run(&self, py: Python<'_>) -> PyResult<()> {
         match &self.context {
             Some(context) => context.call_method1(py, intern!(py, "run"), (&self.function, &self.delivery))?,
@@ -65,19 +63,20 @@ impl LoopCallback for DoneCall {
 }
 
 thread_local! {
-    /// The delivery by whose address this thread asked last which loop runs, and that loop's port.
-    static ASKED: Cell<(usize, Weak<LoopWaker>)> = const { Cell::new((0, Weak::new())) };
+    /// The address of the delivery whose `get_loop` this thread called last, and the waker of the running loop.
+    static LAST_GET_LOOP: Cell<(usize, Weak<LoopWaker>)> = const { Cell::new((0, Weak::new())) };
 }
 
-/// `asyncio.gather` asks a future for its loop right before it adds its callback. Asking asyncio a second time would cost a
-/// system call, 0.15 us (`getpid`, up to 3.11).
-fn port_asked_for(delivery: &Bound<'_, Delivery>) -> Option<Arc<LoopWaker>> {
-    let (address, port) = ASKED.take();
-    port.upgrade().filter(|_| address == delivery.as_ptr() as usize)
+/// `asyncio.gather` calls a future's `get_loop` right before it adds its callback. Asking asyncio a second time would
+/// cost a system call, 0.15 us (`getpid`, up to 3.11).
+fn waker_of_get_loop(delivery: &Bound<'_, Delivery>) -> Option<Arc<LoopWaker>> {
+    let (address, waker) = LAST_GET_LOOP.take();
+    waker.upgrade().filter(|_| address == delivery.as_ptr() as usize)
 }
 
-/// Whether code is that of the callback of `asyncio.gather`, which counts and sets a result. A context for each of a thousand messages
-/// costs more than the rest of their wait: 0.3 us to copy, to enter, and for the garbage collector to look through.
+/// Whether `code` is the callback of `asyncio.gather`, which only counts and sets a result, so it needs no context. A
+/// context for each of a thousand messages costs more than the rest of their wait: 0.3 us to copy, enter and
+/// garbage-collect.
 fn is_of_gather(code: &Bound<'_, PyAny>) -> bool {
     static CODE: Once<Option<Py<PyAny>>> = Once::new();
     let py = code.py();
@@ -97,41 +96,41 @@ fn asyncio(py: Python<'_>, name: &'static str) -> PyResult<PyErr> {
     Ok(PyErr::from_value(class.call0()?))
 }
 
-/// A wait on the loop's own thread would hold up the whole program: that is asyncio's InvalidStateError.
-pub fn refuse_on_loop(py: Python<'_>, core: &Core, what: &str) -> PyResult<()> {
+/// A wait on the loop's thread would block the whole program, so it raises asyncio's InvalidStateError.
+pub fn refuse_on_loop(py: Python<'_>, core: &ProducerCore, what: &str) -> PyResult<()> {
     if core.aio.asynchronous && loop_here(py)?.is_some() {
         let class = py.import("asyncio")?.getattr("InvalidStateError")?;
-        let text = format!("the outcome of {what} is not known yet: await it");
+        let text = format!("{what} is not complete: await it");
         return Err(PyErr::from_value(class.call1((text,))?));
     }
     Ok(())
 }
 
-/// Waits until a message's outcome is known.
-pub async fn done(core: &Arc<Core>, report: &DeliveryState<Callback>) -> PyResult<()> {
+/// Waits until a message is delivered or has failed.
+pub async fn done(core: &Arc<ProducerCore>, state: &SharedDelivery) -> PyResult<()> {
     poll_fn(|context| {
-        if report.completion().is_some() || report.when_done(Callback::Wake(context.waker().clone())).is_err() {
+        if state.completion().is_some() || state.when_done(DeliveryCallback::Wake(context.waker().clone())).is_err() {
             return Poll::Ready(Ok(()));
         }
-        hurry(&Python::attach(LoopWaker::current)?, core);
+        flush_early(&Python::attach(LoopWaker::current)?, core);
         Poll::Pending
     })
     .await
 }
 
-/// As `done`, and then what `Delivery.result` returns or raises.
+/// Waits like `done`, and then returns or raises what `Delivery.result` does.
 pub async fn result(delivery: Py<Delivery>, timeout: Option<f64>) -> PyResult<RecordMetadata> {
     let limit = crate::python::blocking::seconds("timeout", timeout)?;
-    match within(limit, done(delivery.get().core(), &delivery.get().report)).await? {
+    match within(limit, done(delivery.get().core(), &delivery.get().state)).await? {
         Some(done) => done?,
-        None => return Err(delivery.get().too_late(timeout)),
+        None => return Err(delivery.get().timeout_error(timeout)),
     }
-    delivery.get().outcome().unwrap_or_else(|| Err(delivery.get().too_late(timeout)))
+    delivery.get().outcome().unwrap_or_else(|| Err(delivery.get().timeout_error(timeout)))
 }
 
 #[pymethods]
 impl Delivery {
-    /// Wait for the confirmation: `metadata = await delivery`.
+    /// Wait until the message is acknowledged: `metadata = await delivery`.
     fn __await__(slf: &Bound<'_, Self>) -> PyResult<Operation> {
         const NAME: &str = "Delivery";
         let py = slf.py();
@@ -142,7 +141,7 @@ impl Delivery {
         Ok(Operation::from_future(NAME, result(slf.clone().unbind(), None)))
     }
 
-    /// For asyncio, which takes what has this for a future. None where it is not: for deliveries of a `Producer`.
+    /// For asyncio, to which an object with this attribute is a future. None for deliveries of a `Producer`.
     #[getter]
     fn _asyncio_future_blocking(&self) -> Option<bool> {
         self.core().aio.asynchronous.then_some(false)
@@ -151,7 +150,7 @@ impl Delivery {
     /// For asyncio: the running loop.
     fn get_loop<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let running = running_loop(slf.py())?;
-        ASKED.set((slf.as_ptr() as usize, Arc::downgrade(&LoopWaker::for_loop(&running)?)));
+        LAST_GET_LOOP.set((slf.as_ptr() as usize, Arc::downgrade(&LoopWaker::for_loop(&running)?)));
         Ok(running)
     }
 
@@ -159,11 +158,11 @@ impl Delivery {
     #[pyo3(signature = (msg=None))]
     fn cancel(&self, msg: Option<&Bound<'_, PyAny>>) -> bool {
         let _ = msg;
-        if self.report.completion().is_some() {
+        if self.state.completion().is_some() {
             return false;
         }
-        let calls = self.report.owed(on_loop);
-        self.report.keep_owed(|callback| !matches!(callback, Callback::OnLoop(_)));
+        let calls = self.state.pending_callbacks(on_loop);
+        self.state.retain_callbacks(|callback| !matches!(callback, DeliveryCallback::OnLoop(_)));
         if calls.is_empty() {
             return false;
         }
@@ -174,19 +173,20 @@ impl Delivery {
 
     /// For asyncio: whether `cancel` ended a wait, with no wait since.
     fn cancelled(&self) -> bool {
-        self.report.completion().is_none() && self.cancelled.load(Ordering::Relaxed)
+        self.state.completion().is_none() && self.cancelled.load(Ordering::Relaxed)
     }
 
     /// For asyncio: remove a callback of `add_done_callback`, and return how often it was there.
     fn remove_done_callback(&self, py: Python<'_>, callback: &Bound<'_, PyAny>) -> PyResult<usize> {
         let mut removed = 0;
         // Comparing runs Python code: not under the lock.
-        for call in self.report.owed(on_loop) {
-            if call.function.bind(py).eq(callback)? && !call.left.swap(true, Ordering::AcqRel) {
+        for call in self.state.pending_callbacks(on_loop) {
+            if call.function.bind(py).eq(callback)? && !call.scheduled.swap(true, Ordering::AcqRel) {
                 removed += 1;
             }
         }
-        self.report.keep_owed(|callback| on_loop(callback).is_none_or(|call| !call.left.load(Ordering::Acquire)));
+        self.state
+            .retain_callbacks(|callback| on_loop(callback).is_none_or(|call| !call.scheduled.load(Ordering::Acquire)));
         Ok(removed)
     }
 
@@ -201,7 +201,7 @@ impl Delivery {
 }
 
 impl Delivery {
-    /// What waits by callback sees a wait that was cancelled as CancelledError, until somebody waits anew.
+    /// Raises CancelledError after `cancel` ended a wait, until there is a new one.
     pub fn raise_cancelled(&self, py: Python<'_>) -> PyResult<()> {
         if self.cancelled() {
             return Err(asyncio(py, "CancelledError")?);
@@ -209,8 +209,8 @@ impl Delivery {
         Ok(())
     }
 
-    /// Has `function`, whose code is known, called on the loop that runs on this thread. False where a callback belongs to a
-    /// thread of ours.
+    /// Registers `function`, with code object `code`, to be called on the loop that runs on this thread. False if it
+    /// has to be called on a thread of kjson.
     pub fn call_on_loop(
         slf: &Bound<'_, Self>,
         function: &Py<PyAny>,
@@ -222,9 +222,9 @@ impl Delivery {
             return Ok(false);
         }
         let gathered = context.is_none() && code.is_some_and(is_of_gather);
-        let known = if gathered { port_asked_for(slf) } else { None };
-        let port = match known {
-            Some(port) => port,
+        let known = if gathered { waker_of_get_loop(slf) } else { None };
+        let loop_waker = match known {
+            Some(loop_waker) => loop_waker,
             None => match loop_here(py)? {
                 Some(running) => LoopWaker::for_loop(&running)?,
                 None => return Ok(false),
@@ -239,10 +239,11 @@ impl Delivery {
             given => given,
         };
         let (delivery, function) = (slf.clone().unbind(), function.clone_ref(py));
-        let call = Arc::new(DoneCall { port, delivery, function, context, left: AtomicBool::new(false) });
+        let call =
+            Arc::new(DoneCallback { loop_waker, delivery, function, context, scheduled: AtomicBool::new(false) });
         this.cancelled.store(false, Ordering::Relaxed);
-        match this.report.when_done(Callback::OnLoop(call.clone())) {
-            Ok(()) => hurry(&call.port, this.core()),
+        match this.state.when_done(DeliveryCallback::OnLoop(call.clone())) {
+            Ok(()) => flush_early(&call.loop_waker, this.core()),
             Err(_) => call.wake(),
         }
         Ok(true)
@@ -251,7 +252,7 @@ impl Delivery {
 
 #[pymethods]
 impl DeliveryBatch {
-    /// Wait for all confirmations: `places = await batch`.
+    /// Wait until all messages are acknowledged: `metadata = await batch`.
     fn __await__(slf: &Bound<'_, Self>) -> PyResult<Operation> {
         let this = slf.get();
         if !this.batch.done() {
@@ -261,15 +262,10 @@ impl DeliveryBatch {
         Ok(Operation::from_future("DeliveryBatch", async move {
             let this = batch.get();
             if !this.batch.done() {
-                hurry(&Python::attach(LoopWaker::current)?, this.core());
-                Whole::new(this.core().aio.rounds.clone(), this.batch.clone()).await;
+                flush_early(&Python::attach(LoopWaker::current)?, this.core());
+                BatchWaiter::new(this.core().aio.wakers.clone(), this.batch.clone()).await;
             }
-            Python::attach(|py| this.places(py).map(Bound::<PyList>::unbind))
+            Python::attach(|py| this.metadata(py).map(Bound::<PyList>::unbind))
         }))
     }
-}
-
-/// The error of a wait that was longer than allowed.
-pub fn too_late(message: &str) -> PyErr {
-    raise("KafkaTimeoutError", message, |attributes| attributes.set_item("retriable", true))
 }

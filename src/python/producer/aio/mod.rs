@@ -1,8 +1,9 @@
-//! `AsyncProducer`: the waits of a producer on an event loop. All else is the synchronous producer's own.
+//! `AsyncProducer`: a producer's waits on an event loop. All else it shares with `Producer`.
 
 mod backpressure;
 mod class;
 mod delivery;
+mod send;
 mod send_many;
 mod transaction;
 mod wakers;
@@ -17,57 +18,57 @@ use crate::kafka;
 use crate::python::aio::connection::{Connect, Connection};
 use crate::python::aio::loop_waker::{LoopCallback, LoopWaker};
 
-use super::core::Core;
+use super::core::ProducerCore;
 
-pub use backpressure::when_room;
+pub use backpressure::when_space;
 pub use class::AsyncProducer;
-pub use delivery::{done, refuse_on_loop, too_late, DoneCall};
+pub use delivery::{done, refuse_on_loop, DoneCallback};
 pub use transaction::AsyncTransaction;
-pub use wakers::Rounds;
+pub use wakers::Wakers;
 
-/// What a core has for waits on event loops.
-pub struct Aio {
-    /// Whether an `AsyncProducer` was made, whose deliveries do not block a thread that runs a loop.
+/// What a `ProducerCore` has for waits on event loops.
+pub struct ProducerAio {
+    /// Of an `AsyncProducer`, whose deliveries refuse to block a thread that runs a loop.
     pub asynchronous: bool,
-    pub rounds: Arc<Rounds>,
+    pub wakers: Arc<Wakers>,
     pub connection: Connection,
-    /// Transactions go step by step: one that was given up on ends before the next begins.
+    /// One step of a transaction at a time: a step whose wait was cancelled ends before the next begins.
     pub transacting: Mutex<()>,
-    /// A commit went through, and nobody has learned of it.
+    /// A commit succeeded after its wait was cancelled.
     pub committed: AtomicBool,
-    /// The loop that has it in hand to `hurry`, or `LoopWaker::NONE`.
-    hurrying: AtomicU64,
-    /// Messages that were sent since somebody awaited one.
-    since: AtomicU32,
+    /// The loop on which an `EarlyFlushCall` is pending, or `LoopWaker::NONE`.
+    flushing_loop: AtomicU64,
+    /// Messages sent since a delivery was last awaited.
+    sent_since: AtomicU32,
 }
 
-impl Aio {
-    pub fn new(asynchronous: bool, rounds: Arc<Rounds>) -> Self {
+impl ProducerAio {
+    pub fn new(asynchronous: bool, wakers: Arc<Wakers>) -> Self {
         let connection = Connection::default();
-        Aio {
+        ProducerAio {
             asynchronous,
-            rounds,
+            wakers,
             connection,
             transacting: Mutex::default(),
             committed: AtomicBool::new(false),
-            hurrying: AtomicU64::new(LoopWaker::NONE),
-            since: AtomicU32::new(u32::MAX / 2),
+            flushing_loop: AtomicU64::new(LoopWaker::NONE),
+            sent_since: AtomicU32::new(u32::MAX / 2),
         }
     }
 }
 
-/// A program that awaits its messages in lots has the first of a lot sent while it makes the others: a message of a lot is
-/// not held back for `linger_ms` only to be asked for when the lot is complete.
-pub fn sent(core: &Core) {
-    const LOT: u32 = 128;
-    const LARGEST: u32 = 10_000;
-    let since = core.aio.since.fetch_add(1, Ordering::Relaxed);
-    if since % LOT == LOT - 1 && since < LARGEST {
-        core.producer.hurry();
+/// Flushes early every 128 messages for a program that sends many and then awaits them together. Otherwise `linger_ms`
+/// would delay the first ones until the program awaits them.
+pub fn note_sent(core: &ProducerCore) {
+    const EVERY: u32 = 128;
+    const AT_MOST: u32 = 10_000;
+    let since = core.aio.sent_since.fetch_add(1, Ordering::Relaxed);
+    if since % EVERY == EVERY - 1 && since < AT_MOST {
+        core.producer.flush_early();
     }
 }
 
-impl Connect for Core {
+impl Connect for ProducerCore {
     fn connection(&self) -> &Connection {
         &self.aio.connection
     }
@@ -80,25 +81,25 @@ impl Connect for Core {
     }
 }
 
-/// Has what waits for `linger_ms` sent, when the loop is through with the tasks that are ready now: of a thousand
-/// deliveries that are awaited together the first does not go alone.
-pub fn hurry(port: &Arc<LoopWaker>, core: &Arc<Core>) {
-    // Another loop may have stopped before it came to it.
-    if core.aio.hurrying.swap(port.id, Ordering::Relaxed) == port.id {
+/// Flushes after the tasks that are ready now have run, so that `linger_ms` does not delay what they await: of a
+/// thousand deliveries that are awaited together, the first is not sent alone.
+pub fn flush_early(loop_waker: &Arc<LoopWaker>, core: &Arc<ProducerCore>) {
+    // The call may be pending on another loop, which may have stopped before running it.
+    if core.aio.flushing_loop.swap(loop_waker.id, Ordering::Relaxed) == loop_waker.id {
         return;
     }
-    core.aio.since.store(0, Ordering::Relaxed);
-    port.call_soon(Arc::new(Push { core: core.clone() }));
+    core.aio.sent_since.store(0, Ordering::Relaxed);
+    loop_waker.call_soon(Arc::new(EarlyFlushCall { core: core.clone() }));
 }
 
-struct Push {
-    core: Arc<Core>,
+struct EarlyFlushCall {
+    core: Arc<ProducerCore>,
 }
 
-impl LoopCallback for Push {
+impl LoopCallback for EarlyFlushCall {
     fn run(&self, _py: Python<'_>) -> PyResult<()> {
-        self.core.aio.hurrying.store(LoopWaker::NONE, Ordering::Relaxed);
-        self.core.producer.hurry();
+        self.core.aio.flushing_loop.store(LoopWaker::NONE, Ordering::Relaxed);
+        self.core.producer.flush_early();
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Who waits for the report thread to come on: for room in the queue, or for the last message of a batch.
+//! Wakes tasks when the report thread makes progress: for space in the queue, or for the last message of a batch.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -7,25 +7,25 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::kafka::Batch;
+use crate::kafka::BatchState;
 use crate::python::aio::loop_waker::batched;
 
 #[derive(Default)]
-pub struct Rounds {
-    /// Lets the report thread pass by without a lock, as it does nearly always.
+pub struct Wakers {
+    /// How many tasks wait: nearly always none, and the report thread takes no lock.
     waiting: AtomicUsize,
     tickets: AtomicU64,
-    /// By ticket: who came first is woken first.
-    for_room: Mutex<BTreeMap<u64, Waker>>,
-    for_batches: Mutex<BTreeMap<u64, (Arc<Batch>, Waker)>>,
+    /// By ticket: first come, first woken.
+    for_space: Mutex<BTreeMap<u64, Waker>>,
+    for_batches: Mutex<BTreeMap<u64, (Arc<BatchState>, Waker)>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Rounds {
-    /// So many messages have left the queue. Called on the report thread, without the GIL.
+impl Wakers {
+    /// Called on the report thread, without the GIL, after `count` messages have left the queue.
     pub fn moved(&self, count: usize) {
         if self.waiting.load(Ordering::SeqCst) == 0 {
             return;
@@ -45,7 +45,7 @@ impl Rounds {
     }
 
     fn wake_next(&self) -> bool {
-        let next = lock(&self.for_room).pop_first();
+        let next = lock(&self.for_space).pop_first();
         next.map(|(_, waker)| waker.wake()).is_some()
     }
 
@@ -55,57 +55,57 @@ impl Rounds {
     }
 }
 
-/// A place in the line of those who wait for room; it is kept from one try to the next.
-pub struct Place<'a> {
-    rounds: &'a Rounds,
+/// A task that waits for space in the queue. It keeps its turn from one attempt to the next.
+pub struct SpaceWaiter<'a> {
+    wakers: &'a Wakers,
     ticket: Option<u64>,
 }
 
-impl<'a> Place<'a> {
-    pub fn new(rounds: &'a Rounds) -> Self {
-        Place { rounds, ticket: None }
+impl<'a> SpaceWaiter<'a> {
+    pub fn new(wakers: &'a Wakers) -> Self {
+        SpaceWaiter { wakers, ticket: None }
     }
 
     pub fn wait(&mut self, waker: &Waker) {
-        let ticket = *self.ticket.get_or_insert_with(|| self.rounds.ticket());
-        lock(&self.rounds.for_room).insert(ticket, waker.clone());
+        let ticket = *self.ticket.get_or_insert_with(|| self.wakers.ticket());
+        lock(&self.wakers.for_space).insert(ticket, waker.clone());
     }
 }
 
-impl Drop for Place<'_> {
-    /// There may be room for more, and whoever was woken and went away took nobody's.
+impl Drop for SpaceWaiter<'_> {
+    /// Wakes the next task: there may be more space, and a task that was woken and then cancelled has used none.
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            lock(&self.rounds.for_room).remove(&ticket);
-            self.rounds.waiting.fetch_sub(1, Ordering::SeqCst);
-            self.rounds.wake_next();
+            lock(&self.wakers.for_space).remove(&ticket);
+            self.wakers.waiting.fetch_sub(1, Ordering::SeqCst);
+            self.wakers.wake_next();
         }
     }
 }
 
 /// Waits for every message of a batch.
-pub struct Whole {
-    pub rounds: Arc<Rounds>,
-    pub batch: Arc<Batch>,
+pub struct BatchWaiter {
+    pub wakers: Arc<Wakers>,
+    pub batch: Arc<BatchState>,
     ticket: Option<u64>,
 }
 
-impl Whole {
-    pub fn new(rounds: Arc<Rounds>, batch: Arc<Batch>) -> Self {
-        Whole { rounds, batch, ticket: None }
+impl BatchWaiter {
+    pub fn new(wakers: Arc<Wakers>, batch: Arc<BatchState>) -> Self {
+        BatchWaiter { wakers, batch, ticket: None }
     }
 }
 
-impl Future for Whole {
+impl Future for BatchWaiter {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         if !self.batch.done() {
-            let ticket = self.ticket.unwrap_or_else(|| self.rounds.ticket());
+            let ticket = self.ticket.unwrap_or_else(|| self.wakers.ticket());
             self.ticket = Some(ticket);
-            lock(&self.rounds.for_batches).insert(ticket, (self.batch.clone(), context.waker().clone()));
+            lock(&self.wakers.for_batches).insert(ticket, (self.batch.clone(), context.waker().clone()));
         }
-        // Asked again: the last report may have come in between.
+        // Checked again: the last report may have come in between.
         if self.batch.done() {
             Poll::Ready(())
         } else {
@@ -114,11 +114,11 @@ impl Future for Whole {
     }
 }
 
-impl Drop for Whole {
+impl Drop for BatchWaiter {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            lock(&self.rounds.for_batches).remove(&ticket);
-            self.rounds.waiting.fetch_sub(1, Ordering::SeqCst);
+            lock(&self.wakers.for_batches).remove(&ticket);
+            self.wakers.waiting.fetch_sub(1, Ordering::SeqCst);
         }
     }
 }

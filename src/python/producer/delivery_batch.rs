@@ -1,4 +1,4 @@
-//! `DeliveryBatch`: what became of the messages of one `send_many`, for Python.
+//! `DeliveryBatch`: the deliveries of one `send_many`, for Python.
 
 use std::sync::Arc;
 
@@ -6,24 +6,24 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use crate::error::{failed_records, Error};
-use crate::kafka::{self, Batch};
+use crate::kafka::BatchState;
 use crate::python::blocking::{deadline, detached};
 
-use super::aio::{refuse_on_loop, too_late};
-use super::core::Core;
-use super::delivery::RecordMetadata;
-use super::events::ProducerEvents;
-use super::handle::Handle;
+use super::aio::refuse_on_loop;
+use super::core::ProducerCore;
+use super::delivery::{timeout_error, RecordMetadata};
+use super::events::KafkaProducer;
+use super::handle::ProducerHandle;
 
 /// The future results of the messages of one `send_many`.
 #[pyclass(module = "kjson", frozen)]
 pub struct DeliveryBatch {
-    pub batch: Arc<Batch>,
-    pub producer: Py<Handle>,
+    pub batch: Arc<BatchState>,
+    pub producer: Py<ProducerHandle>,
 }
 
 impl DeliveryBatch {
-    pub fn core(&self) -> &Arc<Core> {
+    pub fn core(&self) -> &Arc<ProducerCore> {
         &self.producer.get().core
     }
 
@@ -31,38 +31,39 @@ impl DeliveryBatch {
         self.core().producer.topic_name(self.batch.topic)
     }
 
-    /// Waits for every message. The error inside is the batch's.
+    /// Waits for every message. The inner error is the batch's.
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> Result<Result<(), Error>, Error> {
         if !self.batch.done() {
             let core = self.core();
             core.usable()?;
             refuse_on_loop(py, core, "this batch")?;
             let deadline = deadline(timeout)?;
-            if !detached(py, |interrupt| core.producer.wait_batch(&self.batch, deadline, interrupt))? {
+            if !detached(py, |interrupt| core.producer.wait_until(deadline, interrupt, || self.batch.done()))? {
                 let message = format!(
-                    "the {} messages to '{}' were not all confirmed or failed within {} s. They are still under way: ask again",
+                    "the {} messages to '{}' were not all acknowledged or failed within {} s. They are still in \
+                     flight: call again",
                     self.batch.len(),
                     self.topic(),
                     timeout.unwrap_or(0.0),
                 );
-                return Err(Error::Python(too_late(&message)));
+                return Err(Error::Python(timeout_error(&message)));
             }
         }
         Ok(self.error().map_or(Ok(()), Err))
     }
 
     fn error(&self) -> Option<Error> {
-        kafka::Producer::<ProducerEvents>::batch_error(&self.batch).map(Error::from)
+        KafkaProducer::batch_error(&self.batch).map(Error::from)
     }
 
-    /// Where the messages of a batch that is done lie, or its error.
-    pub fn places<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+    /// Where the messages of a batch that is done are stored, or its error.
+    pub fn metadata<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         if let Some(error) = self.error() {
             return Err(error.into());
         }
         let topic = self.topic();
-        let places = self.batch.places();
-        PyList::new(py, places.iter().map(|at| RecordMetadata::new(&topic, *at)))
+        let positions = self.batch.positions();
+        PyList::new(py, positions.iter().map(|at| RecordMetadata::new(&topic, *at)))
     }
 }
 
@@ -72,7 +73,7 @@ impl DeliveryBatch {
     #[pyo3(signature = (timeout=None))]
     fn result<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyList>> {
         self.wait(py, timeout)??;
-        self.places(py)
+        self.metadata(py)
     }
 
     /// As `result`, but return the `DeliveryError`, or None if all messages are acknowledged.
@@ -98,8 +99,8 @@ impl DeliveryBatch {
 
     fn __repr__(&self) -> String {
         let state = match (self.batch.done(), self.batch.failed()) {
-            (false, 0) => "under way".to_owned(),
-            (false, failed) => format!("under way, {failed} failed"),
+            (false, 0) => "in flight".to_owned(),
+            (false, failed) => format!("in flight, {failed} failed"),
             (true, 0) => "delivered".to_owned(),
             (true, failed) => format!("{failed} failed"),
         };
