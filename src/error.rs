@@ -16,8 +16,8 @@ pub enum Error {
     #[error("{0}")]
     Python(#[from] PyErr),
     #[error(
-        "this {object} was made before a fork and does not work in the child process, where librdkafka's threads do not \
-         exist: create a new {object} in the child"
+        "this {object} was made before a fork and does not work in the child process, where librdkafka's threads do \
+         not exist: create a new {object} in the child"
     )]
     Forked { object: &'static str },
     #[error("{message}")]

@@ -56,7 +56,8 @@ fn write_other(writer: &mut JsonWriter<'_, '_>, key: &Bound<'_, PyAny>) -> Write
             writer.out.push(b':');
         } else {
             return Err(WriteError::new(format!(
-                "a key of type {} has no JSON form: convert it to str (int, float, bool and None are written as in json)",
+                "a key of type {} has no JSON form: convert it to str (int, float, bool and None are written as in \
+                 json)",
                 type_name(key)
             )));
         }

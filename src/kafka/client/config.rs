@@ -131,7 +131,8 @@ impl Config {
             let _ = conf.set("enable.auto.offset.store", "false");
         }
         if self.needs_ca_probe() {
-            // A vendored OpenSSL looks only where it was built to look; librdkafka's probe knows where distributions keep theirs.
+            // A vendored OpenSSL looks only where it was built to look; librdkafka's probe knows where distributions
+            // keep theirs.
             let _ = conf.set("ssl.ca.location", "probe");
         }
         for (name, value) in &self.defaults {
@@ -158,8 +159,8 @@ impl Config {
         };
         let protocol = if sasl.is_some() { "SASL_SSL" } else { "SSL" };
         let message = format!(
-            "{}: '{}' is given without security_protocol, so the connection would be neither encrypted nor authenticated. \
-             Pass security_protocol=\"{protocol}\"",
+            "{}: '{}' is given without security_protocol, so the connection would be neither encrypted nor \
+             authenticated. Pass security_protocol=\"{protocol}\"",
             self.role.name(),
             setting.given_as
         );
@@ -179,7 +180,8 @@ impl Config {
         Duration::from_millis(millis.unwrap_or(60_000))
     }
 
-    /// How long a message may take. In a transaction that is the transaction's time, beyond which librdkafka refuses to go.
+    /// How long a message may take. In a transaction that is the transaction's time, beyond which librdkafka refuses to
+    /// go.
     pub(in crate::kafka) fn delivery_timeout_ms(&self) -> &str {
         let given = self.settings.get("message.timeout.ms").map(|setting| setting.value.as_str());
         match self.get("transactional.id") {

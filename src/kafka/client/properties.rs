@@ -45,8 +45,8 @@ pub struct Property {
 }
 
 impl Property {
-    /// A value as librdkafka writes it, or None if it is not one of the property's. librdkafka itself would read "30s" as 30,
-    /// 4294967301 as 5 and an empty word as the default.
+    /// A value as librdkafka writes it, or None if it is not one of the property's. librdkafka itself would read "30s"
+    /// as 30, 4294967301 as 5 and an empty word as the default.
     pub fn canonical_value(&self, text: &str) -> Option<String> {
         let text = text.trim();
         let number = text.parse::<f64>().ok().filter(|number| number.is_finite());

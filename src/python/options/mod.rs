@@ -201,7 +201,8 @@ fn refuse_empty(role: Role, name: &str, text: &str) -> Result<(), Error> {
     }
 }
 
-/// The options of a client, for what is generated from them: name, type, default, unit, librdkafka's name, secret, text.
+/// The options of a client, for what is generated from them: name, type, default, unit, librdkafka's name, secret,
+/// text.
 #[pyfunction]
 pub fn _options_table(
     client: &str,

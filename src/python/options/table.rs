@@ -1,5 +1,5 @@
-//! Every option that the constructors document, once: parsing, suggestions, the stub and docs/options.md come from here.
-//! CONTRIBUTING.md has an example of a new one.
+//! Every option that the constructors document, once: parsing, suggestions, the stub and docs/options.md come from
+//! here. CONTRIBUTING.md has an example of a new one.
 
 use crate::kafka::Role;
 
@@ -46,19 +46,19 @@ const CONNECTION: &[ClientOption] = &[
     passed("bootstrap_servers", "Union[str, Sequence[str]]", "\"localhost:9092\"", "", "bootstrap.servers",
         "Addresses as \"host:port\", several in a list or separated by commas."),
     own("connect_timeout", "Optional[float]", "10.0", "s",
-        "How long the constructor waits for a broker's answer; None or 0 does not check. Addresses that refuse, cannot be \
-         resolved, or reject TLS or the credentials fail earlier."),
+        "How long the constructor waits for a broker's answer; None or 0 does not check. Addresses that refuse, cannot \
+         be resolved, or reject TLS or the credentials fail earlier."),
     passed("client_id", "Optional[str]", "\"rdkafka\"", "", "client.id", "The name that brokers log."),
 ];
 
 #[rustfmt::skip]
 const PRODUCER: &[ClientOption] = &[
     passed("acks", "Union[Literal[\"all\"], int]", "\"all\"", "", "request.required.acks",
-        "\"all\", 1 or 0: whose acknowledgement a message needs. Anything but \"all\" turns idempotence off unless that is \
-         asked for."),
+        "\"all\", 1 or 0: whose acknowledgement a message needs. Anything but \"all\" turns idempotence off unless \
+         that is asked for."),
     passed("enable_idempotence", "bool", "True", "", "enable.idempotence",
-        "Retries neither duplicate nor reorder messages. Gives way to `acks`, `retries=0` or more than 5 requests in flight \
-         (KIP-679)."),
+        "Retries neither duplicate nor reorder messages. Gives way to `acks`, `retries=0` or more than 5 requests in \
+         flight (KIP-679)."),
     passed("transactional_id", "Optional[str]", "None", "", "transactional.id",
         "Makes a transactional producer, and fences the one that had the id before (KIP-98)."),
     passed("compression_type", "Optional[str]", "\"none\"", "", "compression.type",
@@ -80,26 +80,27 @@ const PRODUCER: &[ClientOption] = &[
     own("key_serializer", "Optional[Callable[[Any], Optional[bytes]]]", "None", "",
         "Called with each key; returns bytes or None."),
     own("on_delivery", "Optional[_OnDelivery]", "None", "",
-        "Called as `on_delivery(error, metadata)` for every message without a callback of its own, on a thread of kjson: \
-         exactly one of the two is None."),
+        "Called as `on_delivery(error, metadata)` for every message without a callback of its own, on a thread of \
+         kjson: exactly one of the two is None."),
 ];
 
 #[rustfmt::skip]
 const CONSUMER: &[ClientOption] = &[
     passed("group_id", "Optional[str]", "None", "", "group.id",
-        "Consumers of one group share the partitions, and the group keeps the offsets. Without a group every partition is \
-         read, and nothing is committed."),
+        "Consumers of one group share the partitions, and the group keeps the offsets. Without a group every partition \
+         is read, and nothing is committed."),
     passed("group_instance_id", "Optional[str]", "None", "", "group.instance.id", "Static membership (KIP-345)."),
     passed("group_protocol", "Literal[\"classic\", \"consumer\"]", "\"classic\"", "", "group.protocol",
         "\"classic\", or \"consumer\" (KIP-848)."),
     passed("auto_offset_reset", "Literal[\"earliest\", \"latest\", \"error\"]", "\"earliest\"", "", "auto.offset.reset",
-        "Where to begin without a committed offset: \"earliest\", \"latest\" or \"error\". With \"error\" each read raises \
-         until `seek`, or `assign` with an offset, says where to begin. Without a group, topics and partitions that are \
-         created after the consumer began are read from their beginning. With a group and \"latest\", partitions without a \
-         committed offset start at their end when they are assigned; a group that must not miss their first messages uses \
-         \"earliest\", which only differs for partitions without a committed offset."),
+        "Where to begin without a committed offset: \"earliest\", \"latest\" or \"error\". With \"error\" each read \
+         raises until `seek`, or `assign` with an offset, says where to begin. Without a group, topics and partitions \
+         that are created after the consumer began are read from their beginning. With a group and \"latest\", \
+         partitions without a committed offset start at their end when they are assigned; a group that must not miss \
+         their first messages uses \"earliest\", which only differs for partitions without a committed offset."),
     passed("enable_auto_commit", "bool", "True", "", "enable.auto.commit",
-        "Commit processed messages every `auto_commit_interval_ms` and on `close`. Without a group nothing is committed."),
+        "Commit processed messages every `auto_commit_interval_ms` and on `close`. Without a group nothing is \
+         committed."),
     passed("auto_commit_interval_ms", "int", "5000", "ms", "auto.commit.interval.ms",
         "How often processed messages are committed."),
     passed("isolation_level", "Literal[\"read_committed\", \"read_uncommitted\"]", "\"read_committed\"", "",
@@ -109,27 +110,28 @@ const CONSUMER: &[ClientOption] = &[
     own("consumer_timeout_ms", "Optional[float]", "None", "ms",
         "Iteration ends after this time without a message. None: never."),
     own("unreachable_timeout", "Optional[float]", "60.0", "s",
-        "A read that has had no broker to talk to for this long raises `KafkaConnectionError`; the next read continues where \
-         the consumer was. None: never."),
+        "A read that has had no broker to talk to for this long raises `KafkaConnectionError`; the next read continues \
+         where the consumer was. None: never."),
     own("on_decode_error", "Union[Literal[\"raise\", \"skip\", \"yield\"], DeadLetter, Callable[[DecodeError], Any]]",
         "\"raise\"", "",
-        "What becomes of a message that cannot be decoded, its key included. In every case the consumer continues after \
-         it. \"raise\": raise the `DecodeError`. \"skip\": count it, and log it, the payload never, as a warning at most \
-         every 10 s. \"yield\": return it with `error`, `raw_value` and no value. A `DeadLetter`: send it to another topic. \
-         A callable: what it returns for the `DecodeError` is the value, None skips, what it raises is raised."),
+        "What becomes of a message that cannot be decoded, its key included. In every case the consumer continues \
+         after it. \"raise\": raise the `DecodeError`. \"skip\": count it, and log it, the payload never, as a warning \
+         at most every 10 s. \"yield\": return it with `error`, `raw_value` and no value. A `DeadLetter`: send it to \
+         another topic. A callable: what it returns for the `DecodeError` is the value, None skips, what it raises is \
+         raised."),
     own("value_type", "Optional[Type[_T]]", "None", "",
-        "What values become: a dataclass, a TypedDict, an attrs class, a pydantic model or a msgspec Struct. What does not \
-         fit is a `DecodeError` that says where, such as \"at $.items[1].price\". A bool is no int, an int is a float; \
-         unknown keys are ignored, and stay in a TypedDict; a tombstone stays None. Fractions of a second beyond six digits \
-         are cut off. pydantic and msgspec go by their own rules."),
+        "What values become: a dataclass, a TypedDict, an attrs class, a pydantic model or a msgspec Struct. What does \
+         not fit is a `DecodeError` that says where, such as \"at $.items[1].price\". A bool is no int, an int is a \
+         float; unknown keys are ignored, and stay in a TypedDict; a tombstone stays None. Fractions of a second \
+         beyond six digits are cut off. pydantic and msgspec go by their own rules."),
     own("value_deserializer", "Optional[Callable[[bytes], _T]]", "None", "",
-        "Called with the bytes of each value instead of decoding JSON; what it raises becomes the cause of a `DecodeError`, \
-         but for `MemoryError`, which is raised as it is."),
+        "Called with the bytes of each value instead of decoding JSON; what it raises becomes the cause of a \
+         `DecodeError`, but for `MemoryError`, which is raised as it is."),
     own("key_type", "Literal[\"auto\", \"str\", \"bytes\", \"json\"]", "\"auto\"", "",
         "What keys become: \"auto\" (str where the bytes are UTF-8, else bytes), \"str\", \"bytes\" or \"json\"."),
     own("max_message_bytes", "Optional[int]", "16777216", "bytes",
-        "A larger value, decompressed, is a `DecodeError` instead of objects, which take up to 30 times as many bytes. None: \
-         no limit but librdkafka's `receive.message.max.bytes`."),
+        "A larger value, decompressed, is a `DecodeError` instead of objects, which take up to 30 times as many bytes. \
+         None: no limit but librdkafka's `receive.message.max.bytes`."),
     own("parse_float", "Optional[Callable[[str], Any]]", "None", "", "As in `loads`."),
     own("on_assign", "Optional[_OnPartitions]", "None", "",
         "Called as `on_assign(consumer, partitions)` when partitions are assigned, and may seek in them."),
@@ -137,11 +139,11 @@ const CONSUMER: &[ClientOption] = &[
         "Called as `on_revoke(consumer, partitions)` before partitions go to other members, and may commit. Processed \
          messages are committed after it all the same, unless `enable_auto_commit` is false."),
     own("on_lost", "Optional[_OnPartitions]", "None", "",
-        "Called like `on_revoke` for partitions that other members have already, because the group had lost touch with this \
-         one: their offsets can no longer be committed. Without it `on_revoke` is called."),
+        "Called like `on_revoke` for partitions that other members have already, because the group had lost touch with \
+         this one: their offsets can no longer be committed. Without it `on_revoke` is called."),
     own("on_commit", "Optional[_OnCommit]", "None", "",
-        "Called as `on_commit(error, offsets)` with the answer to each commit that no call waits for, the automatic ones and \
-         those with `asynchronous=True`; `error` is None or a `CommitError`. Without it failures are logged."),
+        "Called as `on_commit(error, offsets)` with the answer to each commit that no call waits for, the automatic \
+         ones and those with `asynchronous=True`; `error` is None or a `CommitError`. Without it failures are logged."),
 ];
 
 #[rustfmt::skip]
@@ -156,8 +158,8 @@ const SECURITY: &[ClientOption] = &[
     passed("ssl_check_hostname", "bool", "True", "", "ssl.endpoint.identification.algorithm",
         "Whether the broker's certificate must be for its host name."),
     passed("sasl_mechanism", "Optional[str]", "\"GSSAPI\"", "", "sasl.mechanism",
-        "\"PLAIN\", \"SCRAM-SHA-256\", \"SCRAM-SHA-512\" or \"OAUTHBEARER\". kjson is built without librdkafka's default, \
-         GSSAPI."),
+        "\"PLAIN\", \"SCRAM-SHA-256\", \"SCRAM-SHA-512\" or \"OAUTHBEARER\". kjson is built without librdkafka's \
+         default, GSSAPI."),
     passed("sasl_plain_username", "Optional[str]", "None", "", "sasl.username", "The user."),
     passed("sasl_plain_password", "Optional[str]", "None", "", "sasl.password", "The user's password."),
 ];
@@ -168,7 +170,8 @@ const CALLBACKS: &[ClientOption] = &[
         "Called with a `KafkaError` for each error that librdkafka reports and recovers from, on a thread of kjson."),
     own("on_stats", "Optional[Callable[[Dict[str, Any]], object]]", "None", "",
         "Called with librdkafka's statistics as a dict, every `statistics_interval_ms`."),
-    passed("statistics_interval_ms", "int", "0", "ms", "statistics.interval.ms", "How often `on_stats` is called; 0 is never."),
+    passed("statistics_interval_ms", "int", "0", "ms", "statistics.interval.ms", "How often `on_stats` is called; 0 is \
+            never."),
     own("config", "Optional[Dict[str, Any]]", "None", "",
         "Options under librdkafka's dotted names, such as {\"socket.keepalive.enable\": True}."),
 ];
