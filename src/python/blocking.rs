@@ -1,4 +1,4 @@
-//! The only way into a blocking call: without the GIL, and with Ctrl-C let through.
+//! Blocking calls: without the GIL, and interruptible by Ctrl-C.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use crate::error::Error;
 use crate::kafka::{self, Deadline, Interrupt};
 
-/// Runs `work` detached from the interpreter. Its interrupt runs pending signal handlers; what one raises ends the wait
+/// Runs `work` without the GIL. Its interrupt callback runs pending signal handlers; an exception of one ends the wait
 /// and is raised from here.
 pub fn detached<T: Send>(
     py: Python<'_>,
@@ -18,7 +18,8 @@ pub fn detached<T: Send>(
     let raised: Mutex<Option<PyErr>> = Mutex::new(None);
     let result = py.detach(|| {
         work(&|| {
-            // This thread is Python's own and the interpreter cannot end while its caller waits here.
+            // `attach` is safe: this thread belongs to Python, and the interpreter cannot finalize while its caller
+            // waits here.
             Python::attach(|py| match py.check_signals() {
                 Ok(()) => false,
                 Err(error) => {
@@ -35,7 +36,7 @@ pub fn detached<T: Send>(
     }
 }
 
-/// Seconds as users give them: `None` and infinity wait for ever.
+/// Converts a timeout in seconds: `None` and infinity wait for ever.
 pub fn seconds(name: &str, timeout: Option<f64>) -> PyResult<Option<Duration>> {
     match timeout {
         None => Ok(None),

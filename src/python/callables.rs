@@ -41,8 +41,8 @@ fn refusal(place: &str, name: &str, caller_calls: &str, step: &str) -> String {
     format!("{place}: {name} is an async function, which {caller_calls} without awaiting it. {step}")
 }
 
-/// The code object of the last function that was not async. Asking `inspect` costs as much as a whole send, and programs
-/// pass the same function again and again, or closures and methods with the same code.
+/// The code object of the last function that was not async. Asking `inspect` costs as much as a whole send, and
+/// programs pass the same function again and again, or closures and methods with the same code.
 pub struct PlainFunctionCache(Mutex<Option<Py<PyAny>>>);
 
 impl PlainFunctionCache {

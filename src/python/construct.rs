@@ -14,7 +14,8 @@ use crate::kafka;
 pub struct LateInit<T> {
     class: &'static str,
     value: OnceLock<T>,
-    /// `__new__` initialized it, so `__init__` does nothing: Python calls it with the arguments of the subclass's `__new__`.
+    /// `__new__` initialized it, so `__init__` does nothing: Python calls it with the arguments of the subclass's
+    /// `__new__`.
     in_new: bool,
 }
 

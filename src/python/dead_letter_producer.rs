@@ -1,5 +1,5 @@
-//! Records sent on as the bytes that they are. The one place where a consumer reaches a producer: neither imports the other,
-//! so that each can be read, and changed, without the other.
+//! Sends fetched messages to another topic unchanged. The only place where a consumer uses a producer, so that neither
+//! imports the other.
 
 use std::time::Duration;
 
@@ -23,18 +23,18 @@ pub struct DeadLetterProducer {
     own: bool,
 }
 
-/// A record under way. `report` tells when it arrived, and takes a callback for who does not wait.
+/// A dead letter in flight.
 pub struct DeadLetterDelivery {
     pub report: SharedDelivery,
 }
 
 impl DeadLetterProducer {
-    /// One that is not connected yet.
+    /// A producer of its own, not connected yet.
     pub fn new(py: Python<'_>, config: &Config, timeout: Duration) -> PyResult<Self> {
         Ok(DeadLetterProducer { producer: ProducerHandle::internal(py, config, timeout)?, own: true })
     }
 
-    /// Returns when a broker has answered; at once where one has.
+    /// Returns when a broker has answered, at once if one has before.
     pub fn connected(&self, py: Python<'_>) -> PyResult<()> {
         let core = &self.producer.get().core;
         if core.aio.connection.is_connected() {
@@ -58,7 +58,7 @@ impl DeadLetterProducer {
         Ok(DeadLetterProducer { producer, own: false })
     }
 
-    /// `send` and `wait`, on an event loop.
+    /// `send` and `wait` on an event loop.
     pub async fn deliver(&self, topic: &str, record: &Fetched, headers: &[Header], timeout: Duration) -> PyResult<()> {
         let core = &self.producer.get().core;
         core.usable()?;
@@ -71,7 +71,7 @@ impl DeadLetterProducer {
         self.outcome(&report)
     }
 
-    /// Ends a producer that was made here, on a thread.
+    /// Closes a producer that was created here, on a thread.
     pub fn closing(self, deadline: Deadline) -> Option<impl FnOnce(Interrupt<'_>) -> Result<(), kafka::Error>> {
         let core = self.producer.get().core.clone();
         self.own.then_some(move |interrupt: Interrupt<'_>| core.producer.close(deadline, interrupt))
@@ -81,7 +81,7 @@ impl DeadLetterProducer {
         DeadLetterProducer { producer: self.producer.clone_ref(py), own: self.own }
     }
 
-    /// Hands the record over, with `headers` behind its own; waits for room only. The partitioner chooses by its key.
+    /// Enqueues the message, with `headers` after its own; blocks only while the queue is full.
     pub fn send(
         &self,
         py: Python<'_>,
@@ -99,7 +99,7 @@ impl DeadLetterProducer {
         Ok(DeadLetterDelivery { report })
     }
 
-    /// Waits for the broker's confirmation.
+    /// Waits for the acknowledgement.
     pub fn wait(&self, py: Python<'_>, sent: &DeadLetterDelivery, deadline: Deadline) -> PyResult<()> {
         let producer = &self.producer.get().core.producer;
         if sent.report.completion().is_none() {
@@ -123,7 +123,7 @@ impl DeadLetterProducer {
         }
     }
 
-    /// Ends a producer that was made here. What is still under way has been given up by who sent it.
+    /// Closes a producer that was created here. The consumer has timed out for what is still in flight.
     pub fn close(self, py: Python<'_>, deadline: Deadline) -> Result<(), Error> {
         if !self.own {
             return Ok(());

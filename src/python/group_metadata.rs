@@ -1,4 +1,4 @@
-//! The consumer's membership of its group, as a transaction names it.
+//! A consumer's membership of its group, for transactions.
 
 use pyo3::prelude::*;
 

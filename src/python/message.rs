@@ -1,4 +1,4 @@
-//! `Message`: what is read, for Python. A value, not a handle: it outlives its consumer.
+//! `Message`: a message that was read. A value, not a handle: it outlives its consumer.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple, PyType};
@@ -9,10 +9,10 @@ use crate::once::Once;
 
 use super::message_parts;
 
-/// How keys become Python objects.
+/// How keys are decoded.
 #[derive(Clone, Copy)]
 pub enum KeyType {
-    /// `str` where the bytes are UTF-8, else `bytes`.
+    /// `str` if the bytes are UTF-8, else `bytes`.
     Auto,
     Text,
     Bytes,
@@ -36,7 +36,7 @@ pub struct Message {
     /// The decoded JSON; None for a tombstone.
     #[pyo3(get)]
     value: Py<PyAny>,
-    /// The exception that decoding raised, where the consumer was told to hand such messages out.
+    /// The exception that decoding raised, with `on_decode_error="yield"`.
     #[pyo3(get)]
     error: Option<Py<PyAny>>,
     raw_key: RawKey,
@@ -46,7 +46,7 @@ pub struct Message {
     headers: Once<Py<PyTuple>>,
 }
 
-/// A key and the bytes that it was: of most keys the bytes are the text's, and are made when they are asked for.
+/// A key and its bytes. The bytes of a text key are created when they are asked for.
 pub struct Key {
     pub object: Py<PyAny>,
     pub raw: RawKey,
@@ -54,7 +54,7 @@ pub struct Key {
 
 pub enum RawKey {
     None,
-    /// The UTF-8 of the key, which is a str.
+    /// The UTF-8 encoding of the key, which is a str.
     OfText,
     Bytes(Py<PyBytes>),
 }
@@ -85,7 +85,7 @@ impl Message {
             value,
             error,
             raw_key: key.raw,
-            // A small one costs half of what malloc takes: Python's allocator is made for many of a size.
+            // Python's allocator takes half the time of malloc for small objects.
             raw_value,
             raw_headers: headers,
             headers: Once::new(),
@@ -96,7 +96,7 @@ impl Message {
         self.value
     }
 
-    /// For putting messages in the order of time; those without one come first.
+    /// Sorts messages by time; those without a timestamp come first.
     pub fn moment_ms(&self) -> i64 {
         self.timestamp_ms.unwrap_or(-1)
     }
@@ -106,7 +106,7 @@ impl Message {
     }
 }
 
-/// For annotations, such as `Message[Order]`; CPython 3.8 has no object for that at run time.
+/// For annotations such as `Message[Order]`; CPython 3.8 has no such object at run time.
 pub fn generic_alias<'py>(class: &Bound<'py, PyType>, item: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     match class.py().import("types")?.getattr_opt("GenericAlias")? {
         Some(alias) => alias.call1((class, item)),

@@ -1,4 +1,4 @@
-//! The parts of a message as Python gives them: key, headers and timestamp.
+//! Parses the parts of a message: key, headers, partition and timestamp.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PyMapping, PyString, P
 
 use crate::kafka::Header;
 
-/// The text as UTF-8. `what` names it where it has none: half a surrogate pair, as JSON may hold.
+/// The text as UTF-8. `what` names it in the error if it has none: half a surrogate pair, which JSON may contain.
 pub fn utf8<'a>(text: &'a Bound<'_, PyString>, what: impl FnOnce() -> String) -> PyResult<Cow<'a, str>> {
     text.to_cow().map_err(|error| {
         let py = text.py();
@@ -27,7 +27,7 @@ pub fn utf8<'a>(text: &'a Bound<'_, PyString>, what: impl FnOnce() -> String) ->
     })
 }
 
-/// Bytes and text as they are; text goes out as UTF-8, as header values and keys both do. `what` names the value in errors.
+/// Bytes, or text encoded as UTF-8, as keys and header values. `what` names the value in errors.
 pub fn raw_bytes<'a>(value: &'a Bound<'_, PyAny>, what: impl FnOnce() -> String) -> PyResult<Option<Cow<'a, [u8]>>> {
     if let Ok(bytes) = value.cast::<PyBytes>() {
         return Ok(Some(Cow::Borrowed(bytes.as_bytes())));
@@ -38,7 +38,7 @@ pub fn raw_bytes<'a>(value: &'a Bound<'_, PyAny>, what: impl FnOnce() -> String)
     Ok(None)
 }
 
-/// The partition as librdkafka takes it: -1 where the partitioner decides.
+/// The partition for librdkafka: -1 if the partitioner chooses it.
 pub fn partition(topic: &Bound<'_, PyString>, partition: Option<i32>) -> PyResult<i32> {
     match partition {
         None => Ok(-1),
@@ -50,7 +50,7 @@ pub fn partition(topic: &Bound<'_, PyString>, partition: Option<i32>) -> PyResul
     }
 }
 
-/// A mapping, or pairs; a name may come more than once in pairs. Values are `str`, `bytes` or `None`.
+/// Headers from a mapping or from pairs, in which a name may repeat. Values are `str`, `bytes` or `None`.
 pub fn headers(headers: &Bound<'_, PyAny>) -> PyResult<Vec<Header>> {
     let pairs = if let Ok(mapping) = headers.cast::<PyDict>() {
         mapping.items().into_any()
@@ -63,7 +63,7 @@ pub fn headers(headers: &Bound<'_, PyAny>) -> PyResult<Vec<Header>> {
 }
 
 fn header(pair: &Bound<'_, PyAny>) -> PyResult<Header> {
-    // A list of two is what JSON makes of a pair.
+    // A pair that went through JSON is a list.
     let items = if pair.is_instance_of::<PyTuple>() || pair.is_instance_of::<PyList>() {
         pair.try_iter()?
     } else {
@@ -95,7 +95,7 @@ fn shape(given: &Bound<'_, PyAny>) -> PyErr {
     PyTypeError::new_err(format!("headers must be a mapping or an iterable of (str, value) pairs; got {kind}"))
 }
 
-/// Milliseconds since the epoch, from an int or an aware datetime: the whole range of both from 1970 on.
+/// Milliseconds since the epoch, from an int or an aware datetime, from 1970 on.
 pub fn timestamp_ms(timestamp: &Bound<'_, PyAny>) -> PyResult<i64> {
     let py = timestamp.py();
     let is_whole =
@@ -111,7 +111,7 @@ pub fn timestamp_ms(timestamp: &Bound<'_, PyAny>) -> PyResult<i64> {
                  datetime.now(timezone.utc)",
             ));
         }
-        // Whole-number arithmetic: datetime.timestamp() is a float, and 1 ms is lost in it now and then.
+        // Integer arithmetic: datetime.timestamp() is a float and loses 1 ms now and then.
         let millisecond = py.import(intern!(py, "datetime"))?.getattr(intern!(py, "timedelta"))?.call1((0, 0, 0, 1))?;
         timestamp.sub(epoch(py)?)?.floor_div(millisecond)?
     } else {
@@ -130,7 +130,7 @@ pub fn timestamp_ms(timestamp: &Bound<'_, PyAny>) -> PyResult<i64> {
     }
 }
 
-/// An int for an error text. Python refuses to write out those of more than 4,300 digits.
+/// An int for an error text. Python refuses to convert those of more than 4,300 digits.
 fn digits(int: &Bound<'_, PyAny>) -> String {
     int.str().map_or_else(|_| "more than 4,300 digits".to_owned(), |text| text.to_string_lossy().into_owned())
 }

@@ -1,4 +1,4 @@
-//! The PyO3 classes: parse arguments at the door, call one engine, hand back. No Kafka or JSON logic here.
+//! The PyO3 classes: parse arguments, call one engine, return. No Kafka or JSON logic.
 
 pub mod aio;
 pub mod blocking;

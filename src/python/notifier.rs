@@ -1,5 +1,6 @@
-//! Calls Python for events on librdkafka's threads: log records go to `logging.getLogger("kjson")`, errors and statistics to
-//! `on_error` and `on_stats`. librdkafka's threads never take the GIL; the notifier's thread does, for all clients.
+//! Calls Python for events on librdkafka's threads: log records go to `logging.getLogger("kjson")`, errors and
+//! statistics to `on_error` and `on_stats`. librdkafka's threads never take the GIL; the notifier's thread does, for
+//! all clients.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
@@ -13,8 +14,8 @@ use crate::kafka::{self, Level, LogRecord, PerProcess};
 
 pub type Notification = Box<dyn FnOnce(Python<'_>) -> PyResult<()> + Send>;
 
-/// Records at DEBUG and statistics are dropped while this many notifications are queued: with `debug="all"` a busy client
-/// logs thousands of records a second, more than many handlers write. Everything else is always delivered.
+/// Records at DEBUG and statistics are dropped while this many notifications are queued: with `debug="all"` a busy
+/// client logs thousands of records a second, more than many handlers write. Everything else is always delivered.
 const QUEUE_LIMIT: usize = 5_000;
 /// How many notifications are delivered per attach to the interpreter.
 const BATCH_SIZE: usize = 100;

@@ -1,4 +1,4 @@
-//! `TopicPartition`, and what users mean when they commit messages or partitions.
+//! `TopicPartition`, and the arguments that take partitions or offsets.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ use super::message_parts::utf8;
 pub struct TopicPartition {
     pub topic: String,
     pub partition: i32,
-    /// None where no offset is meant.
+    /// None if no offset applies.
     pub offset: Option<i64>,
 }
 
@@ -52,13 +52,13 @@ impl TopicPartition {
     }
 }
 
-/// For names that no topic can have.
+/// Refuses names that no topic can have.
 pub fn refuse_impossible_topic(operation: &str, topic: &str) -> Result<(), Error> {
     kafka::refuse_impossible(topic)
         .map_err(|why| Error::Config { message: format!("{operation}: {why}"), option: "topics".to_owned() })
 }
 
-/// What no broker has: librdkafka leaves such an entry out of a list, or takes the number for one of its own codes.
+/// Refuses what no broker has: librdkafka would omit the entry, or take the number for one of its own codes.
 fn checked(operation: &str, topic: &str, id: i32, offset: Option<i64>) -> PyResult<()> {
     refuse_impossible_topic(operation, topic)?;
     let wrong = if id < 0 {
@@ -71,7 +71,7 @@ fn checked(operation: &str, topic: &str, id: i32, offset: Option<i64>) -> PyResu
     Err(PyValueError::new_err(format!("{operation}: {topic:?} [{id}]: {wrong}")))
 }
 
-/// One partition, with the offset that was given with it, or that of the message.
+/// One partition, with its own offset or that of the message.
 pub fn partition_of(operation: &str, what: &Bound<'_, PyAny>) -> PyResult<(Partition, Option<i64>)> {
     if let Ok(message) = what.cast::<Message>() {
         let (topic, id, offset) = message.get().position();
@@ -86,7 +86,7 @@ pub fn partition_of(operation: &str, what: &Bound<'_, PyAny>) -> PyResult<(Parti
     Ok((Partition { topic: partition.topic.as_str().into(), id: partition.partition }, partition.offset))
 }
 
-/// One partition or many.
+/// One partition or several.
 pub fn partitions_of(operation: &str, what: &Bound<'_, PyAny>) -> PyResult<Vec<Partition>> {
     if what.cast::<TopicPartition>().is_ok() || what.cast::<Message>().is_ok() {
         return Ok(vec![partition_of(operation, what)?.0]);
@@ -102,7 +102,7 @@ pub fn partitions_of(operation: &str, what: &Bound<'_, PyAny>) -> PyResult<Vec<P
         let more = if item.cast::<TopicPartition>().is_ok() || item.cast::<Message>().is_ok() {
             vec![partition_of(operation, &item)?.0]
         } else {
-            // pause([one, other]) beside pause(one, other).
+            // pause([one, other]) works like pause(one, other).
             item.try_iter()
                 .map_err(|_| {
                     PyTypeError::new_err(format!("{operation} takes TopicPartition objects, or a list of them"))
@@ -119,7 +119,7 @@ pub fn partitions_of(operation: &str, what: &Bound<'_, PyAny>) -> PyResult<Vec<P
     Ok(partitions)
 }
 
-/// A message is committed with the offset behind it; a `TopicPartition` with its own, the next one to read.
+/// The offsets to commit: the one after a message, or that of a `TopicPartition`, which is the next to read.
 pub fn offsets_of(operation: &str, what: &Bound<'_, PyAny>) -> PyResult<HashMap<Partition, i64>> {
     let items = match what.try_iter() {
         Ok(items) => items.collect::<PyResult<Vec<_>>>()?,

@@ -1,7 +1,8 @@
-//! The end of the interpreter: open producers flush, consumers leave their groups, and all threads of kjson end before the
-//! interpreter finalizes.
+//! The end of the interpreter: open producers flush, consumers leave their groups, and all threads of kjson end before
+//! the interpreter finalizes.
 //!
-//! In two steps, since `atexit` handlers of the program may run after ours: `flush` as our handler, `close` after the last.
+//! In two steps, since `atexit` handlers of the program may run after ours: `flush` as our handler, `close` after the
+//! last.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
@@ -16,8 +17,8 @@ use crate::kafka::{self, Deadline, Level, LogRecord, PerProcess};
 use super::blocking::detached;
 use super::notifier;
 
-/// A client to close before the interpreter ends. It waits for its brokers until `limit`, and no longer than `close` does.
-/// Errors are logged; an exception raised by a signal handler is raised.
+/// A client to close before the interpreter ends. It waits for its brokers until `limit`, and no longer than `close`
+/// does. Errors are logged; an exception raised by a signal handler is raised.
 pub trait CloseAtExit: Send + Sync {
     /// Delivers what was sent, or commits what was processed. A client that later handlers may use stays open.
     fn flush_at_exit(&self, py: Python<'_>, limit: Deadline) -> PyResult<()>;

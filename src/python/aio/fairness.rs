@@ -1,4 +1,5 @@
-//! Fairness, as tokio's `coop`: an operation that is ready at once never yields to the event loop, so it does now and then.
+//! Fairness, as tokio's `coop`: an operation that is ready at once never yields to the event loop, so it does now and
+//! then.
 
 use std::cell::Cell;
 use std::future::poll_fn;

@@ -1,7 +1,8 @@
 //! Wakes an event loop from other threads: one waker per loop, and one wake-up for all callbacks that are queued.
 //!
-//! The loop reads a socket pair; queueing on an idle waker writes one byte. `call_soon_threadsafe` does the same inside,
-//! but needs the GIL on the calling thread, raises on a closed loop, and enters Python while the interpreter finalizes.
+//! The loop reads a socket pair; queueing on an idle waker writes one byte. `call_soon_threadsafe` does the same
+//! inside, but needs the GIL on the calling thread, raises on a closed loop, and enters Python while the interpreter
+//! finalizes.
 
 use std::cell::RefCell;
 use std::io::{Read, Write};

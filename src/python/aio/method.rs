@@ -1,9 +1,9 @@
 //! `coroutine_method`: a compiled method that Python sees as an `async def` function.
 //!
-//! `inspect.iscoroutinefunction(producer.send)`, and with it `unittest.mock` and web frameworks, check flags of Python code
-//! objects, which compiled methods do not have. A Python function around the method costs a quarter of a send. So
-//! attributes of this type are read from a function, and calls go to the compiled method. A call on an instance creates no
-//! bound method, as with all methods (Py_TPFLAGS_METHOD_DESCRIPTOR), nor, from 3.11 on, a tuple of the arguments.
+//! `inspect.iscoroutinefunction(producer.send)`, and with it `unittest.mock` and web frameworks, check flags of Python
+//! code objects, which compiled methods do not have. A Python function around the method costs a quarter of a send. So
+//! attributes of this type are read from a function, and calls go to the compiled method. A call on an instance creates
+//! no bound method, as with all methods (Py_TPFLAGS_METHOD_DESCRIPTOR), nor, from 3.11 on, a tuple of the arguments.
 //!
 //! PyO3 has no such type, so it is created with CPython's C API, in `unsafe` code.
 #![allow(unsafe_code)]

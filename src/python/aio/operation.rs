@@ -1,4 +1,5 @@
-//! `Operation`: what an asynchronous method returns. To Python it is a coroutine; inside is a Rust future or a ready value.
+//! `Operation`: what an asynchronous method returns. To Python it is a coroutine; inside is a Rust future or a ready
+//! value.
 
 use std::any::TypeId;
 use std::future::Future;
@@ -99,8 +100,8 @@ impl Operation {
         *stage = Stage::Done;
         drop(stage);
         match result {
-            // A coroutine returns by raising StopIteration(value). A value that cannot be taken for several arguments is
-            // passed as it is, which saves interpreters before 3.12 an exception object.
+            // A coroutine returns by raising StopIteration(value). A value that cannot be taken for several arguments
+            // is passed as it is, which saves interpreters before 3.12 an exception object.
             Ok(value) if plain(value.bind(py)) => Err(PyStopIteration::new_err(value)),
             Ok(value) => Err(PyStopIteration::new_err((value,))),
             Err(error) if error.is_instance_of::<PyStopIteration>(py) => {

@@ -1,8 +1,9 @@
-//! Runs blocking calls off the event loop, each on a thread, which is interrupted within a tick when the wait is cancelled.
+//! Runs blocking calls off the event loop, each on a thread, which is interrupted within a tick when the wait is
+//! cancelled.
 //!
 //! Not pyo3-async-runtimes: its threads enter Python with `attach`, which can crash an interpreter that finalizes, its
-//! runtime does not survive a fork, and it prints errors after the loop is closed. A thread costs 50 us, so nothing that
-//! runs once per message is called like this.
+//! runtime does not survive a fork, and it prints errors after the loop is closed. A thread costs 50 us, so nothing
+//! that runs once per message is called like this.
 
 use std::future::Future;
 use std::pin::Pin;

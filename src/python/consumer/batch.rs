@@ -1,4 +1,4 @@
-//! The messages of one `consume`, decoded in their order, with the dead letters among them sent and waited for together.
+//! The messages of one `consume`, decoded in order. Dead letters among them are sent and awaited together.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -20,22 +20,23 @@ use super::decode_error::MessageError;
 use super::decode_session::DecodeSession;
 use super::policy::Action;
 
-/// How long an interrupted `consume` may take to go back.
+/// How long an interrupted `consume` may take to seek back.
 const GO_BACK_TIMEOUT: Duration = Duration::from_millis(150);
 
 #[derive(Default)]
 pub struct ConsumeBatch {
     pub messages: Vec<Py<Message>>,
-    /// What is dealt with, in order, messages and others. Of a row of one partition the last stands for all, if `plain`.
+    /// Messages that were handled, in order, returned or not. If `plain`, the last of consecutive ones of a partition
+    /// stands for all.
     pub taken: Vec<Fetched>,
-    /// What was taken up and has to come again.
+    /// Messages that were fetched and must be returned by the next call.
     pub unread: Vec<Fetched>,
     pending: Vec<PendingDeadLetter>,
-    /// Nothing is taken back: no code of the user's runs that could break off, and no dead record can fail to arrive.
+    /// Nothing is ever unread: no code of the program can interrupt the batch, and no dead letter can fail.
     plain: bool,
 }
 
-/// A dead record, and how many of `taken` and of `messages` lie before it.
+/// A dead letter, and how many entries of `taken` and `messages` come before it.
 struct PendingDeadLetter {
     taken: usize,
     messages: usize,
@@ -43,9 +44,9 @@ struct PendingDeadLetter {
     sent: PyResult<DeadLetterDelivery>,
 }
 
-/// Some messages of the last batch, so that the memory of all is not given back to the system when the program lets go of
-/// it: mapping and clearing that anew for each batch of a thousand took 8 % of the time. Python gives back what lies in one
-/// piece, 256 KiB or 1 MiB (Objects/obmalloc.c, "arena").
+/// Some messages of the last batch, so that the memory of all is not given back to the system when the program lets go
+/// of it: mapping and clearing that anew for each batch of a thousand took 8 % of the time. Python gives back what lies
+/// in one piece, 256 KiB or 1 MiB (Objects/obmalloc.c, "arena").
 #[derive(Default)]
 pub struct ArenaPins(Mutex<Vec<Py<Message>>>);
 
@@ -77,8 +78,8 @@ impl ConsumeBatch {
         ConsumeBatch { messages: Vec::with_capacity(count), taken, plain, ..Default::default() }
     }
 
-    /// Takes messages as far as they can be handed out together. An error is to be raised now; one that has good messages
-    /// before it is met again, and raised, at the head of the next call.
+    /// Decodes messages that can be returned together. Returns an error that must be raised now; an error after good
+    /// messages is deferred and raised by the next call.
     pub fn fill(
         &mut self,
         py: Python<'_>,
@@ -123,8 +124,8 @@ impl ConsumeBatch {
         Ok(())
     }
 
-    /// Ends the batch before `next`, which comes again. After a lack of memory the messages before it are handed out first,
-    /// where they are librdkafka's no more.
+    /// Ends the batch before `next`, which the next call returns. When memory is short, the messages before it are
+    /// returned first, if librdkafka does not have them any more.
     fn interrupted(&mut self, next: Fetched, error: PyErr) -> PyResult<()> {
         self.unread.push(next);
         if self.plain && !self.messages.is_empty() {
@@ -134,7 +135,7 @@ impl ConsumeBatch {
         Err(error)
     }
 
-    /// Takes good messages up to a bad one.
+    /// Decodes good messages up to a bad one.
     fn fill_with_good(
         &mut self,
         py: Python<'_>,
@@ -144,7 +145,7 @@ impl ConsumeBatch {
         let mut series = DecodeSession::begin(py, &core.decoder, incoming.size_hint().0)?;
         let mut bad = None;
         for next in incoming {
-            // A lack of memory for the object is told like one in the decoder.
+            // Running out of memory for the object is handled as in the decoder.
             match series.message(&next).and_then(|message| Ok(Py::new(py, message)?)) {
                 Ok(message) => self.messages.push(message),
                 Err(error) => {
@@ -158,7 +159,7 @@ impl ConsumeBatch {
         Ok(bad)
     }
 
-    /// The messages as a list; and what is dealt with counts as handed out.
+    /// The messages as a list. All that were handled count as returned.
     pub fn hand_out(mut self, py: Python<'_>, core: &ConsumerCore) -> PyResult<Py<PyList>> {
         let messages = std::mem::take(&mut self.messages);
         if self.plain {
@@ -175,7 +176,7 @@ impl ConsumeBatch {
                 return Err(error);
             }
         };
-        // Python throws away what a call returns if a signal's handler raises at its end, so that is asked for before.
+        // Python discards the result of a call if a signal handler raises at its end, so signals are checked before.
         if let Err(error) = py.check_signals() {
             if self.plain {
                 let messages: Vec<_> =
@@ -192,14 +193,14 @@ impl ConsumeBatch {
 
     fn take(&mut self, next: Fetched) {
         if self.plain {
-            // Let go while it is still in the processor's cache: 5 to 8 % of a batch of a thousand.
+            // Free the message while it is still in cache; saves 5 to 8 % on a batch of 1,000.
             next.push_latest(&mut self.taken);
         } else {
             self.taken.push(next);
         }
     }
 
-    /// Where one did not arrive, the batch ends before it, and all from there on comes again.
+    /// Waits for the dead letters. The batch ends before one that failed, and all later messages are read again.
     pub fn await_dead_letters(&mut self, py: Python<'_>, core: &ConsumerCore) -> PyResult<()> {
         for one in std::mem::take(&mut self.pending) {
             if one.taken >= self.taken.len() {
@@ -229,7 +230,8 @@ impl ConsumeBatch {
     }
 }
 
-/// Reads these messages again, which nobody has got. They are librdkafka's no more, so it has to fetch them anew.
+/// Seeks back to these messages, which were not returned. librdkafka does not have them any more and fetches them
+/// again.
 #[cold]
 fn go_back(py: Python<'_>, core: &ConsumerCore, messages: &[Py<Message>]) {
     let mut firsts: HashMap<(String, i32), i64> = HashMap::new();
@@ -239,7 +241,7 @@ fn go_back(py: Python<'_>, core: &ConsumerCore, messages: &[Py<Message>]) {
     }
     let targets: Vec<(Partition, i64)> =
         firsts.into_iter().map(|((topic, id), offset)| (Partition { topic: topic.into(), id }, offset)).collect();
-    // A signal has come already, and what it raised is on its way.
+    // Not interruptible: a signal has been handled already, and its exception is about to be raised.
     let moved = py.detach(|| core.consumer.seek(&targets, Deadline::after(Some(GO_BACK_TIMEOUT)), &|| false));
     if let Err(error) = moved {
         let text = format!(

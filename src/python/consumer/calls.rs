@@ -1,5 +1,5 @@
-//! Calls that wait: what is done without Python, and what Python gets of it. Both classes take these, and wait each in its
-//! own way.
+//! Consumer calls that may block: a part that runs without Python, and the conversion of its result. Both consumer
+//! classes use them and wait in their own ways.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::python::partitions::{offsets_of, partition_of, partitions_of, refuse_
 use super::core::ConsumerCore;
 use super::rebalance::{list_of, ConsumerEvents};
 
-/// Where the user gives no time.
+/// The default `timeout` in seconds.
 pub const TIMEOUT: f64 = 10.0;
 
 pub type KafkaConsumer = kafka::Consumer<ConsumerEvents>;
@@ -46,12 +46,12 @@ impl ConsumerCall {
         (self.0)(engine, interrupt)
     }
 
-    /// As `now`, where the group's callbacks may be called: with this consumer.
+    /// As `run_blocking`, for calls that may run the group's callbacks, with `owner` as their argument.
     pub fn run_with_callbacks(self, owner: &Bound<'_, PyAny>, core: &ConsumerCore) -> PyResult<Py<PyAny>> {
         core.with_callbacks(owner, |interrupt| self.run(&core.consumer, interrupt))?(owner.py())
     }
 
-    /// Here and now, without the GIL.
+    /// Runs on this thread, without the GIL.
     pub fn run_blocking(self, py: Python<'_>, core: &ConsumerCore) -> PyResult<Py<PyAny>> {
         detached(py, |interrupt| self.run(&core.consumer, interrupt))?(py)
     }
@@ -61,7 +61,7 @@ fn duration(timeout: f64) -> PyResult<Duration> {
     Ok(seconds("timeout", Some(timeout))?.unwrap_or(Duration::MAX))
 }
 
-/// The partitions that a call is about: those given, or all that are assigned.
+/// The given partitions, or all assigned ones.
 fn chosen(core: &ConsumerCore, operation: &str, given: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Partition>> {
     core.usable()?;
     match given {
@@ -74,7 +74,7 @@ fn some<'a, 'py>(partitions: &'a Bound<'py, PyTuple>) -> Option<&'a Bound<'py, P
     (!partitions.is_empty()).then_some(partitions.as_any())
 }
 
-/// One name or many.
+/// One topic name or several.
 pub fn topic_names(operation: &str, topics: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     if let Ok(topic) = topics.cast::<PyString>() {
         return Ok(vec![topic_name(operation, topic)?]);
@@ -91,7 +91,7 @@ pub fn topic_names(operation: &str, topics: &Bound<'_, PyAny>) -> PyResult<Vec<S
 }
 
 fn topic_name(operation: &str, topic: &Bound<'_, PyString>) -> PyResult<String> {
-    // A lone surrogate becomes a character that no name has.
+    // A lone surrogate becomes a character that no topic name may have.
     let topic = topic.to_string_lossy().into_owned();
     refuse_impossible_topic(operation, &topic)?;
     Ok(topic)

@@ -1,4 +1,4 @@
-//! What a consumer is made of on this side, shared by the class, its iterators and the end of the interpreter.
+//! The state of a consumer in Python, shared by its class, its iterators and the end of the interpreter.
 
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -24,21 +24,21 @@ use super::policy::{Action, DecodeErrorPolicy, DecodeErrors};
 use super::rebalance::{CallbackContext, ConsumerEvents, GroupCallbacks};
 use super::retry_budget::RetryBudget;
 
-/// At exit and where the user gives no time.
+/// The default `timeout` of `close` in seconds, also used at exit.
 pub const CLOSE_TIMEOUT: f64 = 10.0;
-/// How often the pause between two attempts looks for Ctrl-C.
+/// How often the pause between two attempts checks for Ctrl-C.
 const PAUSE_STEP: Duration = Duration::from_millis(50);
 
 pub struct ConsumerCore {
     pub consumer: kafka::Consumer<ConsumerEvents>,
-    /// What the constructor was told to read.
+    /// The topics passed to the constructor.
     pub topics: Vec<String>,
     pub group: Arc<GroupCallbacks>,
     pub decoder: Decoder,
     pub decode_errors: DecodeErrors,
     pub servers: String,
     pub group_id: Option<String>,
-    /// How long iteration waits for a message before it ends.
+    /// `consumer_timeout_ms`: how long iteration waits for a message before it ends.
     pub idle_timeout: Option<Duration>,
     pub arena_pins: ArenaPins,
     pub handled_exception: HandledException,
@@ -70,7 +70,7 @@ impl ConsumerCore {
         Ok(())
     }
 
-    /// Connects, and begins to read what the constructor was told.
+    /// Connects, and subscribes to the topics passed to the constructor.
     pub fn begin(&self, interrupt: Interrupt<'_>) -> Result<(), kafka::Error> {
         self.consumer.connect(interrupt)?;
         if !self.topics.is_empty() {
@@ -79,7 +79,7 @@ impl ConsumerCore {
         Ok(())
     }
 
-    /// Has it closed at the end of the interpreter, if nobody does before.
+    /// Closes the consumer at the end of the interpreter, if the program does not.
     pub fn close_at_end(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
         let core: Arc<dyn CloseAtExit> = self.clone();
         shutdown::register(py, Arc::downgrade(&core))
@@ -111,7 +111,7 @@ impl ConsumerCore {
         format!("<kjson.{} at {}, {group}: {state}>", self.class(), self.servers)
     }
 
-    /// Runs what may call the group's callbacks, for `owner`. What they raise is raised from here.
+    /// Runs a call that may run the group's callbacks, with `owner` as their argument. Raises what they raise.
     pub fn with_callbacks<T: Send>(
         &self,
         owner: &Bound<'_, PyAny>,
@@ -129,7 +129,7 @@ impl ConsumerCore {
         }
     }
 
-    /// Who acts in a call of an event loop, if the group has callbacks.
+    /// Where the callbacks run during a call on an event loop; None if there are none.
     pub fn callback_context(
         &self,
         py: Python<'_>,
@@ -146,7 +146,8 @@ impl ConsumerCore {
         Ok(self.with_callbacks(owner, |interrupt| self.consumer.next(limit, deadline, interrupt))?)
     }
 
-    /// One message, as `make` has it. What cannot be decoded is dealt with as `on_decode_error` says; that time counts.
+    /// Returns one message, converted by `convert`. One that cannot be decoded is handled by `on_decode_error` within
+    /// the deadline.
     pub fn next_message<T>(
         &self,
         owner: &Bound<'_, PyAny>,
@@ -156,7 +157,7 @@ impl ConsumerCore {
         self.usable()?;
         let mut budget = RetryBudget::default();
         loop {
-            // Buffered messages need no wait, and no trip out of the interpreter.
+            // A buffered message needs no wait, and no release of the GIL.
             let incoming = match self.consumer.try_next().map_err(Error::from)? {
                 Some(incoming) => Some(incoming),
                 None => self.next(owner, 1, *budget.deadline.get_or_insert_with(&deadline))?.pop(),
@@ -169,9 +170,9 @@ impl ConsumerCore {
         }
     }
 
-    /// Decodes a message and hands it out, or deals with it as `on_decode_error` says: None where it was passed by.
+    /// Decodes a message and marks it as returned, or applies `on_decode_error`: None if it was skipped.
     pub fn decode<T>(&self, py: Python<'_>, incoming: Fetched, make: Convert<T>) -> PyResult<Option<T>> {
-        // The object is made first: a message that memory does not suffice for is not handed out.
+        // The object is created first: a message for which memory is short does not count as returned.
         let error = match self.decoder.message(py, &incoming).and_then(|message| Ok(make(py, message)?)) {
             Ok(message) => {
                 self.hand_out(py, incoming)?;
@@ -207,7 +208,7 @@ impl ConsumerCore {
         }
     }
 
-    /// Python throws away what a call returns if a signal's handler raises at its end, so that is asked for before.
+    /// Python discards the result of a call if a signal handler raises at its end, so signals are checked before.
     #[inline]
     fn hand_out(&self, py: Python<'_>, incoming: Fetched) -> PyResult<()> {
         let raised = py.check_signals();
@@ -219,7 +220,7 @@ impl ConsumerCore {
         raised
     }
 
-    /// What to do with this message, without waiting for anything: for an event loop, and the first half of every step.
+    /// Decides what to do with a message, without waiting.
     pub fn action(&self, py: Python<'_>, incoming: &Fetched, attempt: u32) -> Action {
         match self.decoder.message(py, incoming) {
             Ok(message) => Action::Return(message),
@@ -227,7 +228,7 @@ impl ConsumerCore {
         }
     }
 
-    /// Waits out the pauses between attempts: never returns `TryAgain`. An error broke off the pause.
+    /// Waits for the pauses between attempts, and returns the action after the last. Fails if a pause is interrupted.
     pub fn wait_for_retries(&self, py: Python<'_>, incoming: &Fetched, mut step: Action) -> PyResult<Action> {
         let mut attempt = 0;
         while let Action::Retry(pause) = step {
@@ -247,7 +248,7 @@ impl ConsumerCore {
         Ok(step)
     }
 
-    /// Sends a message to the dead letters, without waiting for its arrival.
+    /// Sends a message to the dead letter topic, without waiting for the acknowledgement.
     pub fn send_dead_letter(
         &self,
         py: Python<'_>,
@@ -257,7 +258,7 @@ impl ConsumerCore {
         self.decode_errors.dead_letters.send(py, self.dead_letter()?, incoming, record)
     }
 
-    /// Waits for the arrival of a dead record.
+    /// Waits for the acknowledgement of a dead letter.
     pub fn await_dead_letter(&self, py: Python<'_>, sent: &DeadLetterDelivery) -> PyResult<()> {
         self.decode_errors.dead_letters.wait(py, self.dead_letter()?, sent)?;
         self.decode_errors.counts.dead_lettered.fetch_add(1, Ordering::Relaxed);
@@ -276,7 +277,7 @@ impl ConsumerCore {
         }
     }
 
-    /// Commits what is done, leaves the group and ends the clients, for `owner`.
+    /// Commits processed messages, leaves the group and closes the client, with `owner` as the callbacks' argument.
     pub fn close_for(&self, owner: &Bound<'_, PyAny>, deadline: Deadline) -> Result<(), Error> {
         let closed = self.with_callbacks(owner, |interrupt| self.consumer.close(deadline, interrupt));
         self.end_dead_letters(owner.py(), deadline, closed)
@@ -288,7 +289,7 @@ impl ConsumerCore {
         self.end_dead_letters(py, deadline, closed)
     }
 
-    /// After the consumer, which may not commit what has not arrived; everything has by now.
+    /// Closes the dead letter producer after the consumer, when every dead letter is acknowledged or has failed.
     fn end_dead_letters(&self, py: Python<'_>, deadline: Deadline, closed: Result<(), Error>) -> Result<(), Error> {
         self.arena_pins.clear();
         self.decode_errors.log_rest();
@@ -297,17 +298,17 @@ impl ConsumerCore {
 }
 
 impl CloseAtExit for ConsumerCore {
-    /// Closed in our turn: what its callbacks use was there before the consumer, and goes after it.
+    /// Closes at once: what its callbacks use was created before the consumer, and is closed after it.
     fn flush_at_exit(&self, py: Python<'_>, limit: Deadline) -> PyResult<()> {
         self.close_at_exit(py, limit)
     }
 
-    /// Whether the last message was worked on to its end is unknown here, so it is not committed.
+    /// At exit we cannot know whether the last message was processed, so its offset is not committed.
     fn close_at_exit(&self, py: Python<'_>, limit: Deadline) -> PyResult<()> {
         if self.consumer.forked() {
             return Ok(());
         }
-        // A callback on a loop that runs no more is not waited for.
+        // The event loop has stopped, so callbacks cannot run on it.
         self.group.end_acting();
         self.consumer.mark_unprocessed();
         let deadline = Deadline::after(Some(limit.step(Duration::from_secs_f64(CLOSE_TIMEOUT))));

@@ -1,4 +1,4 @@
-//! `DeadLetter`: where messages go that cannot be decoded, and what they carry of where they came from.
+//! `DeadLetter`: sends messages that cannot be decoded to another topic, with their origin in headers.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::python::blocking::seconds;
 use crate::python::callables::{refuse_async_argument, PlainFunctionCache};
 use crate::python::dead_letter_producer::{DeadLetterDelivery, DeadLetterProducer};
 
-/// A message that was read may be this long, whatever the limit for new ones is. The largest that librdkafka takes.
+/// The largest limit that librdkafka accepts: a message that was read must fit, whatever the limit for new ones is.
 const MESSAGE_MAX_BYTES: &str = "1000000000";
-/// An exception's text is no longer than this in a header: some quote the whole value.
+/// Longer exception texts are truncated in the header: some quote the whole value.
 const REASON_BYTES: usize = 4096;
-/// Where the original topic's name goes.
+/// Replaced by the name of the original topic.
 const PLACEHOLDER: &str = "{topic}";
 
 /// `on_decode_error=DeadLetter("orders.dlq")`: send what cannot be decoded to a dead letter topic, and read on.
@@ -106,7 +106,7 @@ impl DeadLetter {
     }
 }
 
-/// One message on its way to the dead letters, and why.
+/// A message for the dead letter topic, and why it goes there.
 pub struct DeadLetterRecord {
     pub topic: String,
     headers: Vec<Header>,
@@ -115,14 +115,14 @@ pub struct DeadLetterRecord {
 }
 
 impl DeadLetter {
-    /// `None` for a message that lies in its own dead letter topic: sending it there again would never end.
+    /// None for a message in its own dead letter topic: sending it there again would never end.
     pub fn topic_for(&self, topic: &str) -> Option<String> {
         Some(self.topic.replace(PLACEHOLDER, topic)).filter(|target| target != topic)
     }
 }
 
 impl DeadLetterRecord {
-    /// `last` is what was raised last: the handler's exception, or the `DecodeError` itself.
+    /// `last` is the exception raised last: the handler's, or the `DecodeError` itself.
     pub fn new(
         py: Python<'_>,
         topic: String,
@@ -153,7 +153,7 @@ impl DeadLetterRecord {
         DeadLetterRecord { topic, headers, why }
     }
 
-    /// The error of a delivery that failed, raised because of what was wrong with the message.
+    /// The error of a failed delivery, with the `DecodeError` as its cause.
     pub fn undelivered(self, py: Python<'_>, error: PyErr) -> PyErr {
         if error.is_instance_of::<PyException>(py) {
             error.set_cause(py, Some(self.why));
@@ -162,9 +162,9 @@ impl DeadLetterRecord {
     }
 }
 
-/// A consumer's way to its dead letter topics.
+/// Sends dead letters, with the program's producer or one of its own.
 pub struct DeadLetterSender {
-    /// What a producer of the consumer's own is made with.
+    /// The configuration of its own producer.
     config: Config,
     producer: Mutex<Option<DeadLetterProducer>>,
 }
@@ -174,7 +174,7 @@ impl DeadLetterSender {
         DeadLetterSender { config: consumer.sibling(Role::Producer), producer: Mutex::new(None) }
     }
 
-    /// Waits for room in the queue; the first time for a broker's answer too.
+    /// Blocks while the queue is full, and the first time until a broker answers.
     pub fn send(
         &self,
         py: Python<'_>,
@@ -185,14 +185,14 @@ impl DeadLetterSender {
         self.producer(py, to)?.send(py, &record.topic, incoming, &record.headers)
     }
 
-    /// Waits until the dead letter topic has it.
+    /// Waits until the dead letter topic has the message.
     pub fn wait(&self, py: Python<'_>, to: &DeadLetter, sent: &DeadLetterDelivery) -> PyResult<()> {
-        // librdkafka reports a message that timed out up to a second late, and its words say more than ours.
+        // librdkafka reports a timed-out message up to a second late, and its error says more than ours.
         let deadline = Deadline::after(Some(to.delivery_timeout + Duration::from_secs(2)));
         self.producer(py, to)?.wait(py, sent, deadline)
     }
 
-    /// `send` and `wait`, on an event loop.
+    /// `send` and `wait` on an event loop.
     pub async fn deliver(&self, to: &DeadLetter, incoming: &Fetched, record: &DeadLetterRecord) -> PyResult<()> {
         let producer = Python::attach(|py| self.prepared(py, to))?;
         producer.deliver(&record.topic, incoming, &record.headers, to.delivery_timeout + Duration::from_secs(2)).await
@@ -204,7 +204,7 @@ impl DeadLetterSender {
         Ok(producer)
     }
 
-    /// Perhaps not connected yet.
+    /// The producer, which may not be connected yet.
     fn prepared(&self, py: Python<'_>, to: &DeadLetter) -> PyResult<DeadLetterProducer> {
         if let Some(producer) = &to.producer {
             return DeadLetterProducer::over(producer.bind(py));
@@ -222,7 +222,7 @@ impl DeadLetterSender {
         Ok(made)
     }
 
-    /// The producer of the consumer's own, to be closed.
+    /// Takes its own producer, to close it.
     pub fn take(&self) -> Option<DeadLetterProducer> {
         self.producer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

@@ -1,4 +1,4 @@
-//! From the bytes of a message to its Python objects, with where it lay in every error.
+//! Decodes the bytes of a message into Python objects. Every error names the message's position.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,25 +12,26 @@ use crate::python::message::{Key, KeyType, Message, RawKey};
 
 use super::decode_error::{bad_headers, not_json, too_large, unfit, unreadable, MessageError};
 
-/// Makes what a program gets of a message, with all the memory that takes: after that the message counts as handed out.
+/// Converts a message into what a call returns. Allocates all that takes memory: afterwards the message counts as
+/// returned.
 pub type Convert<T> = fn(Python<'_>, Message) -> PyResult<T>;
 
 pub struct Decoder {
     key_type: KeyType,
     options: DecodeOptions,
     format: ValueFormat,
-    /// Larger values are not decoded: a few bytes on the wire may be gigabytes of objects.
+    /// Larger values are not decoded: a few bytes on the wire may become gigabytes of objects.
     limit: usize,
-    /// The topic's name as Python has it, shared by its messages.
+    /// The topic's name as a Python string, shared by its messages.
     topic: Mutex<Option<(String, Py<PyString>)>>,
 }
 
-/// What values become.
+/// How values are decoded.
 pub enum ValueFormat {
     Json,
-    /// What the user's function makes of the bytes.
+    /// By a function of the program that takes the bytes.
     Custom(Py<PyAny>),
-    /// What `convert` makes of the decoded JSON; or of its bytes, which have been found to be JSON.
+    /// By `convert`, which takes the decoded JSON, or its bytes after they were checked to be JSON.
     Typed {
         convert: Py<PyAny>,
         takes_bytes: bool,
@@ -73,7 +74,7 @@ impl Decoder {
         Decoder { key_type, options, format, limit: limit.unwrap_or(usize::MAX), topic: Mutex::new(None) }
     }
 
-    /// Whether no code of the user's has a part in it.
+    /// Whether decoding runs no code of the program.
     pub fn is_plain(&self) -> bool {
         matches!(self.format, ValueFormat::Json) && self.options.parse_float.is_none()
     }
@@ -82,7 +83,8 @@ impl Decoder {
         self.message_by(py, &mut |bytes| json::decode(py, bytes, &self.options), incoming)
     }
 
-    /// The same as one of many: for a plain decoder, since code of the user's that decodes, too, would find the room taken.
+    /// As `message`, in a decode session. For a plain decoder only: code of the program might decode, too, while the
+    /// caches are in use.
     #[inline]
     pub fn message_in<'py>(
         &self,
@@ -109,7 +111,7 @@ impl Decoder {
         Ok(Message::new(py, self.topic(py, incoming)?, incoming, headers, key, value, None)?)
     }
 
-    /// A message that could not be decoded, with a value from elsewhere. A key that cannot be decoded either is None.
+    /// A message that could not be decoded, with a value from the program. A key that cannot be decoded is None.
     pub fn substitute(
         &self,
         py: Python<'_>,

@@ -1,4 +1,4 @@
-//! What is wrong with a message, and the `DecodeError` that says so.
+//! Why a message cannot be decoded, and the `DecodeError` that says so.
 
 use pyo3::exceptions::{PyException, PyMemoryError};
 use pyo3::prelude::*;
@@ -9,12 +9,12 @@ use crate::json::DecodeError;
 use crate::kafka::{Code, Fetched};
 use crate::python::message::header_pairs;
 
-/// What was wrong with a message: where in its text, if that is known, and the exception behind it.
+/// Why a message cannot be decoded: the text, the position in the JSON if known, and the exception that caused it.
 pub struct MessageError {
     pub(super) message: String,
     position: Option<(usize, usize, usize)>,
     cause: Option<PyErr>,
-    /// The words are another's and may quote the payload.
+    /// The text comes from other code and may quote the payload.
     quotes: bool,
 }
 
@@ -23,12 +23,12 @@ impl MessageError {
         Box::new(MessageError { message, position: None, cause: None, quotes: false })
     }
 
-    /// Ctrl-C, a lack of memory and the like are not the message's error.
+    /// Ctrl-C and running out of memory are not errors of the message.
     pub fn interrupts(&self, py: Python<'_>) -> bool {
         self.cause.as_ref().is_some_and(|error| is_no_fault(py, error))
     }
 
-    /// What a log may say of it: nothing of the payload.
+    /// The text for a log, without any of the payload.
     pub fn discreet(&self, py: Python<'_>) -> String {
         match &self.cause {
             Some(cause) if self.quotes => {
@@ -70,7 +70,7 @@ impl From<PyErr> for Box<MessageError> {
     }
 }
 
-/// Schema Registry's serializers put a zero byte and a schema's id of four bytes before what they write.
+/// Schema Registry's serializers write a zero byte and a schema id of four bytes before the value.
 #[cold]
 pub(super) fn not_json(bytes: &[u8], error: DecodeError) -> Box<MessageError> {
     let mut error = Box::<MessageError>::from(error);
@@ -106,13 +106,14 @@ pub(super) fn too_large(incoming: &Fetched, size: usize, limit: usize) -> Box<Me
     ))
 }
 
-/// More than 100,000 headers, or damaged ones: librdkafka has none of them then.
+/// librdkafka parses no headers if they are damaged or more than 100,000.
 #[cold]
 pub(super) fn bad_headers(code: Code) -> Box<MessageError> {
     MessageError::new(format!("its headers cannot be read: they are damaged, or more than 100,000 ({})", code.name()))
 }
 
-/// `kjson.typed.Mismatch` says what did not fit; its cause, where a library found it, is the user's to see.
+/// The text of `kjson.typed.Mismatch` says what did not fit; its cause is the exception of the library that found it,
+/// if any.
 pub(super) fn unfit(py: Python<'_>, error: PyErr) -> Box<MessageError> {
     let ours = py.import("kjson.typed").and_then(|typed| typed.getattr("Mismatch"));
     if !ours.is_ok_and(|class| error.value(py).is_instance(&class).unwrap_or(false)) {
@@ -124,7 +125,7 @@ pub(super) fn unfit(py: Python<'_>, error: PyErr) -> Box<MessageError> {
 }
 
 fn decode_error(py: Python<'_>, incoming: &Fetched, error: MessageError, note: &str) -> PyErr {
-    // The payload stays out of the text, which ends up in logs; it is on the exception for who needs it.
+    // The payload is an attribute of the exception and not part of its text, which is logged.
     let message = format!(
         "cannot decode the message at '{}' [{}] @{}: {}{note}",
         incoming.topic(),

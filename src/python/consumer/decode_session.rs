@@ -1,5 +1,5 @@
-//! Good messages decoded one after the other, with what that saves where no code of the user's runs in between: the codec's
-//! room is entered once, and Python's collector held off.
+//! Decodes many messages in one session. If no code of the program runs in between, the decoder's caches are taken once
+//! and the cycle collector is paused.
 
 use pyo3::prelude::*;
 
@@ -14,13 +14,13 @@ use super::decode_error::MessageError;
 pub struct DecodeSession<'a, 'py> {
     py: Python<'py>,
     decoder: &'a Decoder,
-    /// Unless the decoder has code of the user's.
+    /// None if the decoder runs code of the program.
     texts: Option<json::ValueDecoder<'py>>,
     pause: Option<GcPaused<'py>>,
 }
 
 impl<'a, 'py> DecodeSession<'a, 'py> {
-    /// Of about `count` messages.
+    /// Starts a session of about `count` messages.
     pub fn begin(py: Python<'py>, decoder: &'a Decoder, count: usize) -> PyResult<Self> {
         if !decoder.is_plain() {
             return Ok(DecodeSession { py, decoder, texts: None, pause: None });
@@ -39,7 +39,7 @@ impl<'a, 'py> DecodeSession<'a, 'py> {
         }
     }
 
-    /// What has been made is the program's from now on.
+    /// Ends the session: from now on the cycle collector tracks what was decoded.
     pub fn end(self) {
         let untracked = self.texts.and_then(json::ValueDecoder::finish);
         if let (Some(pause), Some(untracked)) = (self.pause, untracked) {

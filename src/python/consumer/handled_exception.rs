@@ -1,4 +1,5 @@
-//! Which exception the program handles: `close` in an `except` or `finally` block asks whether it may be about the last message.
+//! The exception that the program handles: `close` in an `except` or `finally` block asks whether the last message
+//! failed.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,26 +7,26 @@ use pyo3::prelude::*;
 
 use crate::once::Once;
 
-/// The exception that was handled when messages were asked for last.
+/// The exception that was being handled at the last read.
 #[derive(Default)]
 pub struct HandledException(Mutex<Option<Py<PyAny>>>);
 
 impl HandledException {
-    /// To be called before a message is handed out: an exception that is handled now has nothing to do with it.
+    /// Called before a message is returned: an exception handled by then is not about that message.
     pub fn note(&self, py: Python<'_>) -> PyResult<()> {
         self.replace(current(py)?);
         Ok(())
     }
 
-    /// Whether an exception is handled that was not when messages were asked for last. One of the program's code that worked
-    /// on a message is, and so is one that came after it and is about something else: the two look the same.
+    /// Whether an exception is handled that was not at the last read. It may come from processing the message, or from
+    /// later code: the two cannot be told apart.
     pub fn is_new(&self, py: Python<'_>) -> PyResult<bool> {
         let Some(current) = current(py)? else { return Ok(false) };
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(!known.as_ref().is_some_and(|known| known.is(&current)))
     }
 
-    /// It holds frames and what is in them.
+    /// Drops the exception, which keeps frames and their variables alive.
     pub fn forget(&self) {
         self.replace(None);
     }

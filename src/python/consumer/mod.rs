@@ -1,4 +1,4 @@
-//! `Consumer` for Python.
+//! The `Consumer` class.
 
 pub mod aio;
 mod batch;
@@ -156,7 +156,7 @@ impl Consumer {
 }
 
 impl Consumer {
-    /// One whose arguments are given as the class takes them.
+    /// Calls the constructor with the arguments of the class.
     fn make(arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Arc<ConsumerCore>> {
         constructor::make(arguments, options, false)
     }

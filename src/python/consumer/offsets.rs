@@ -1,4 +1,5 @@
-//! Where the consumer and its group are: commits, positions, seeking, and how far behind that is. `calls` says what each does.
+//! Where the consumer and its group are: commits, positions, seeking, and how far behind that is. `calls` says what
+//! each does.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};

@@ -1,4 +1,4 @@
-//! A look at the newest messages of a topic, without a group and without leaving a trace. Both classes take these steps.
+//! `peek`: the newest messages of a topic, without a group or a commit. Both consumer classes take these steps.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::python::partitions::refuse_impossible_topic;
 use super::calls::KafkaConsumer;
 use super::Consumer;
 
-/// The arguments of `peek`, read before a client is made.
+/// The arguments of `peek`, parsed before a client is created.
 pub struct PeekArgs {
     pub topic: String,
     pub n: usize,
-    /// For each step.
+    /// Of each step.
     pub timeout: Duration,
-    /// What the client is made with.
+    /// Keyword arguments of the consumer.
     pub options: Py<PyDict>,
 }
 
@@ -61,19 +61,19 @@ impl PeekArgs {
     }
 }
 
-/// How far the look back has come.
+/// The state of a search backwards from the ends.
 pub struct Search {
     topic: String,
     n: usize,
-    /// Of each partition that has something: its number, where it begins, and where it ends.
+    /// Number, beginning and end of each partition that is not empty.
     bounds: Vec<(i32, i64, i64)>,
     found: HashMap<i32, Vec<Message>>,
-    /// How far back from the ends the last round went; 0 before the first.
+    /// How far back from the ends the last round read; 0 before the first.
     window: i64,
 }
 
 impl Search {
-    /// Asks where the partitions begin and end.
+    /// Asks the broker for the beginning and end of each partition.
     pub fn begin(
         engine: &KafkaConsumer,
         topic: String,
@@ -96,8 +96,8 @@ impl Search {
         Ok(Search { topic, n, bounds, found: HashMap::new(), window: 0 })
     }
 
-    /// What to read next, up to the ends; nothing when all is found. Offsets may have gaps (transactions, compaction): where
-    /// n of them held fewer messages, it goes on further back.
+    /// The assignment of the next round, which reads up to the ends; empty when all is found. Offsets may have gaps
+    /// (transactions, compaction): if n offsets had fewer messages, the next round starts further back.
     pub fn round(&mut self) -> Vec<(Partition, Option<i64>)> {
         let last = self.window;
         self.window = if last == 0 { i64::try_from(self.n).unwrap_or(i64::MAX) } else { last.saturating_mul(8) };
@@ -121,7 +121,7 @@ impl Search {
         self.found.entry(message.position().1).or_default().push(message);
     }
 
-    /// The newest n of all that was found, in the order of their timestamps.
+    /// The newest n messages, ordered by timestamp.
     pub fn newest(self) -> Vec<Message> {
         let mut messages: Vec<Message> = self.found.into_values().flatten().collect();
         messages.sort_by_key(|message| (message.moment_ms(), message.position().1, message.position().2));
@@ -147,7 +147,7 @@ impl Consumer {
     ) -> PyResult<Vec<Message>> {
         let wanted = PeekArgs::new(class.py(), topic, n, bootstrap_servers, timeout, options)?;
         let py = class.py();
-        // Not of a subclass, whose `__init__` may take other arguments.
+        // Not a subclass, whose `__init__` may take other arguments.
         let consumer = py.get_type::<Self>().call((), Some(wanted.options.bind(py)))?.cast_into::<Self>()?;
         let found = look(&consumer, wanted);
         let closed = consumer.get().core()?.close_for(&consumer, deadline(Some(timeout))?);

@@ -1,5 +1,5 @@
-//! `on_decode_error`: what becomes of a message that cannot be decoded. Nothing here waits, so that threads and event loops
-//! can take the same steps and wait each in its own way.
+//! `on_decode_error`: what happens to a message that cannot be decoded. Nothing here waits, so that threads and event
+//! loops take the same steps, each with its own way to wait.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +18,7 @@ use super::dead_letter::{DeadLetter, DeadLetterRecord, DeadLetterSender};
 use super::decode::Decoder;
 use super::decode_error::MessageError;
 
-/// Skipped messages are logged at most this often: a topic full of them is told about once, not a million times.
+/// Skipped messages are logged at most this often: once for a topic full of them, not a million times.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
 pub enum DecodeErrorPolicy {
@@ -58,7 +58,7 @@ impl DecodeErrorPolicy {
 }
 
 impl DecodeErrorPolicy {
-    /// Whether neither the user's code nor a broker has a part in it.
+    /// Whether the policy runs no code of the program and needs no broker.
     pub fn is_plain(&self) -> bool {
         matches!(self, DecodeErrorPolicy::Raise | DecodeErrorPolicy::Skip | DecodeErrorPolicy::Yield)
     }
@@ -76,11 +76,12 @@ pub enum Action {
     Interrupted(PyErr),
     /// Decide again, as the next attempt, after this pause.
     Retry(Duration),
-    /// Send it to the dead letters with `DecodeErrors::post`, and go on behind it when they have it; take it back if they do not.
+    /// Send it to the dead letter topic with `DecodeErrors::dead_letters`, and skip it if that succeeds; keep it if it
+    /// fails.
     DeadLetter(Box<DeadLetterRecord>),
 }
 
-/// Counts since the consumer was made. A message that comes again counts again.
+/// Counts since the consumer was created. A message that is read again counts again.
 #[derive(Default)]
 pub struct DecodeErrorCounts {
     pub decode_errors: AtomicU64,
@@ -88,14 +89,14 @@ pub struct DecodeErrorCounts {
     pub dead_lettered: AtomicU64,
 }
 
-/// All that a consumer knows about its bad messages.
+/// Applies the policy of a consumer, and counts and logs what it did.
 pub struct DecodeErrors {
     pub policy: DecodeErrorPolicy,
     pub counts: DecodeErrorCounts,
     pub dead_letters: DeadLetterSender,
     group_id: Option<String>,
     skip_log: Mutex<SkipLog>,
-    /// What the user's code raised for a message that `consume` came to behind good ones: they go out first.
+    /// The error of a message after good ones in a `consume`, which returns those first. The next call raises it.
     deferred: Mutex<Option<DeferredError>>,
 }
 
@@ -124,7 +125,7 @@ impl DecodeErrors {
         }
     }
 
-    /// What becomes of a message with this error. `attempt` counts from 0.
+    /// Decides what to do with a message that has this error. `attempt` starts at 0.
     #[cold]
     pub fn action(
         &self,
@@ -191,7 +192,7 @@ impl DecodeErrors {
         }
     }
 
-    /// Has the user's function decide. An exception is for the caller to judge.
+    /// Calls the program's function. The caller decides what an exception of it means.
     fn ask(
         &self,
         py: Python<'_>,
@@ -215,7 +216,7 @@ impl DecodeErrors {
         Action::Skipped
     }
 
-    /// Keeps an error that cannot be raised yet, until its message is met again.
+    /// Defers an error until its message is read again.
     pub fn defer(&self, incoming: &Fetched, error: PyErr) {
         let (topic, partition, offset) = (incoming.topic().into_owned(), incoming.partition(), incoming.offset());
         let deferred = DeferredError { topic, partition, offset, error };
@@ -224,7 +225,7 @@ impl DecodeErrors {
     }
 
     fn take_deferred(&self, incoming: &Fetched) -> Option<PyErr> {
-        // A seek may have led elsewhere: then the error is of no use any more.
+        // After a seek the next message is another one, and the error is dropped.
         let deferred = self.deferred.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let same = deferred.partition == incoming.partition() && deferred.offset == incoming.offset();
         (same && deferred.topic == incoming.topic()).then_some(deferred.error)
@@ -249,7 +250,7 @@ impl DecodeErrors {
         ));
     }
 
-    /// Says how many skipped messages have not been spoken of.
+    /// Logs how many skipped messages have not been logged.
     pub fn log_rest(&self) {
         let mut skip_log = self.skip_log.lock().unwrap_or_else(PoisonError::into_inner);
         let unlogged = std::mem::take(&mut skip_log.unlogged);

@@ -74,7 +74,7 @@ impl Consumer {
     }
 }
 
-/// The `max_messages` of `consume`.
+/// Checks `max_messages` of `consume`.
 pub fn at_least_one(max_messages: isize) -> PyResult<usize> {
     match usize::try_from(max_messages) {
         Ok(count @ 1..) => Ok(count),

@@ -1,4 +1,4 @@
-//! `on_assign`, `on_revoke`, `on_lost` and `on_commit`: called on the thread that reads, inside that read.
+//! `on_assign`, `on_revoke`, `on_lost` and `on_commit`: called during a read, on the thread that reads.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{channel, RecvTimeoutError, Sender};
@@ -21,15 +21,15 @@ pub struct GroupCallbacks {
     pub on_revoke: Option<Py<PyAny>>,
     pub on_lost: Option<Py<PyAny>>,
     pub on_commit: Option<Py<PyAny>>,
-    /// Who reads, closes or assigns now, the last one last: calls on threads may overlap.
+    /// The calls that may run callbacks now, the latest last: calls on several threads may overlap.
     pub acting: Mutex<Vec<(u64, CallbackContext)>>,
-    /// What a callback raised, on its way out of the read.
+    /// The exception of a callback, to be raised by the read.
     pub raised: Mutex<Option<PyErr>>,
-    /// The number of the event that a loop deals with now, or 0.
+    /// The number of the event that an event loop handles now, or 0.
     pub event: AtomicU64,
 }
 
-/// The consumer object that the callbacks get, and the loop that they are called on, if not here.
+/// The consumer object that callbacks receive, and the event loop to run them on, if any.
 pub struct CallbackContext {
     pub consumer: Py<PyAny>,
     pub port: Option<Arc<LoopWaker>>,
@@ -44,7 +44,7 @@ impl GroupCallbacks {
         self.raised.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Runs what may call the callbacks, for the one who acts; None where there is nobody to call.
+    /// Runs `work`, which may run callbacks in this context. Without one, no callback is called.
     pub fn run_with<T>(&self, acting: Option<CallbackContext>, work: impl FnOnce() -> T) -> T {
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
         let Some(acting) = acting else { return work() };
@@ -54,13 +54,13 @@ impl GroupCallbacks {
         let mut actors = self.actors();
         let place = actors.iter().position(|(other, _)| *other == number);
         let over = place.map(|place| actors.remove(place));
-        // Dropped after the lock: its end may run Python code.
+        // Dropped after the lock is released: a finalizer may run Python code.
         drop(actors);
         drop(over);
         done
     }
 
-    /// Nobody is called any more.
+    /// Calls no callback any more.
     pub fn end_acting(&self) {
         let over = std::mem::take(&mut *self.actors());
         drop(over);
@@ -74,12 +74,12 @@ impl GroupCallbacks {
         self.actors().last().and_then(|(_, acting)| acting.port.clone())
     }
 
-    /// Returns what the callback returned; a coroutine, perhaps, where that can be awaited.
+    /// Returns the callback's result, which may be a coroutine for an event loop to await.
     fn call(&self, py: Python<'_>, event: GroupEvent) -> PyResult<Option<Py<PyAny>>> {
         let (callback, partitions) = match event {
             GroupEvent::Assigned(partitions) => (&self.on_assign, partitions),
             GroupEvent::Revoked(partitions) => (&self.on_revoke, partitions),
-            // As in the Java client: who does not tell the two apart hears of both.
+            // As in the Java client: without `on_lost`, `on_revoke` is called for lost partitions, too.
             GroupEvent::Lost(partitions) if self.on_lost.is_none() => (&self.on_revoke, partitions),
             GroupEvent::Lost(partitions) => (&self.on_lost, partitions),
             GroupEvent::Committed { result, offsets } => {
@@ -96,14 +96,15 @@ impl GroupCallbacks {
 
     fn raise(&self, error: PyErr) -> Result<(), kafka::Error> {
         let mut raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
-        // The first one is raised. A later one is dropped after the lock: its end may run Python code.
+        // The first exception is raised. A later one is dropped after the lock is released: a finalizer may run Python
+        // code.
         let later = if raised.is_none() { raised.replace(error) } else { Some(error) };
         drop(raised);
         drop(later);
         Err(kafka::Error::Interrupted)
     }
 
-    /// Has the callback called on the loop, awaits what it returns there, and waits here for the end of that.
+    /// Runs the callback on the event loop, awaits its result there, and blocks this thread until it is done.
     fn call_on_loop(self: &Arc<Self>, port: &Arc<LoopWaker>, event: GroupEvent) -> Result<(), kafka::Error> {
         const STEP: Duration = Duration::from_millis(50);
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
@@ -115,7 +116,7 @@ impl GroupCallbacks {
         let result = loop {
             match heard.recv_timeout(STEP) {
                 Ok(result) => break result,
-                // The interpreter ends, and with it the loop.
+                // The interpreter finalizes, and the loop has stopped.
                 Err(RecvTimeoutError::Timeout) if self.port().is_none() => break Ok(()),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break Ok(()),
@@ -125,14 +126,14 @@ impl GroupCallbacks {
         result.or_else(|error| self.raise(error))
     }
 
-    /// Whether the caller is the callback that a loop runs now, or a task of it: that inherits the callback's context.
+    /// Whether the caller is the callback that runs on the event loop now, or a task of it, which inherits its context.
     pub fn is_own_event(&self) -> PyResult<bool> {
         let number = self.event.load(Ordering::Acquire);
         Ok(number != 0 && Python::attach(|py| event_here(py)?.call_method0("get")?.extract::<u64>())? == number)
     }
 }
 
-/// The context variable with the number of the event that a callback was called for.
+/// The context variable with the number of the event that the callback handles.
 fn event_here(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static VARIABLE: Once<Py<PyAny>> = Once::new();
     let variable = VARIABLE.get_or_try_init(py, || {
@@ -145,7 +146,7 @@ fn event_here(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 
 type ResultSender = Sender<PyResult<()>>;
 
-/// An event on its way to the loop.
+/// An event that is queued on the event loop.
 struct LoopEvent {
     group: Arc<GroupCallbacks>,
     number: u64,
@@ -181,7 +182,7 @@ impl LoopCallback for LoopEvent {
     }
 }
 
-/// Called when the task of a callback is over.
+/// The done callback of a callback's task.
 #[pyclass(module = "kjson", frozen)]
 struct TaskDone {
     answer: ResultSender,
@@ -200,7 +201,7 @@ pub fn list_of<'py>(py: Python<'py>, partitions: &[Partition]) -> PyResult<Bound
     PyList::new(py, partitions)
 }
 
-/// What the engine of a consumer calls.
+/// Receives the events of a consumer's engine.
 pub struct ConsumerEvents {
     pub events: ClientCallbacks,
     pub group: Arc<GroupCallbacks>,
@@ -232,7 +233,7 @@ impl ConsumerHooks for ConsumerEvents {
         if let Some(port) = self.group.port() {
             return self.group.call_on_loop(&port, event);
         }
-        // None where the interpreter ends: nobody is left to be told.
+        // None if the interpreter finalizes: no callback can run.
         match kafka::with_signals(|| Python::try_attach(|py| self.group.call(py, event))) {
             Some(Err(error)) => self.group.raise(error),
             _ => Ok(()),

@@ -1,4 +1,4 @@
-//! How long one call goes on where one message after the other cannot be handed out.
+//! Limits how long one call reads on while messages cannot be returned.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use pyo3::prelude::*;
 
 use crate::kafka::Deadline;
 
-/// How long a call without time left looks on for a good message behind bad ones.
+/// How long a call whose time is up still searches for a good message after bad ones.
 pub const GRACE: Duration = Duration::from_millis(50);
-/// Other threads get their turn after so many messages that were passed by.
+/// Yields to other threads after this many skipped messages.
 const YIELD_EVERY: u32 = 256;
 
-/// A row of messages that cannot be decoded, within one call.
+/// Messages in a row that cannot be decoded, within one call.
 #[derive(Default)]
 pub struct RetryBudget {
     pub deadline: Option<Deadline>,
@@ -20,8 +20,8 @@ pub struct RetryBudget {
 }
 
 impl RetryBudget {
-    /// Whether the call has to end without a message. With no time left, or none given, what is at hand is looked through
-    /// for a moment all the same: a good message behind a bad one is there, and is found.
+    /// Whether the call must end without a message. A call whose timeout is 0 or has passed still searches the buffer
+    /// for `GRACE`: a good message after a bad one is found.
     #[cold]
     pub fn exhausted(&mut self, py: Python<'_>, deadline: impl Fn() -> Deadline) -> PyResult<bool> {
         py.check_signals()?;

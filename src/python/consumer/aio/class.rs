@@ -1,4 +1,4 @@
-//! `AsyncConsumer` for Python.
+//! The `AsyncConsumer` class.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub struct AsyncConsumer {
 }
 
 impl AsyncConsumer {
-    /// One whose arguments are given as the class takes them.
+    /// Calls the constructor with the arguments of the class.
     fn make(arguments: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Arc<ConsumerCore>> {
         constructor::make(arguments, options, true)
     }
@@ -42,7 +42,7 @@ impl AsyncConsumer {
         self.core.get()
     }
 
-    /// Carries out a plan on a thread, connected.
+    /// Connects, then runs a call on a thread.
     pub fn spawn(&self, py: Python<'_>, name: &'static str, plan: PyResult<ConsumerCall>) -> PyResult<Operation> {
         let plan = match plan {
             Ok(plan) => plan,
@@ -56,7 +56,8 @@ impl AsyncConsumer {
         }))
     }
 
-    /// As `spawn`, where the group's callbacks may be called: on the loop, with this consumer.
+    /// As `spawn`, for calls that may run the group's callbacks: on the event loop, with this consumer as their
+    /// argument.
     pub fn spawn_with_callbacks(
         slf: &Bound<'_, Self>,
         name: &'static str,
@@ -83,7 +84,7 @@ impl AsyncConsumer {
         }))
     }
 
-    /// Commits, leaves the group and ends the clients, on a thread that has the group's callbacks called on the loop.
+    /// Commits, leaves the group and closes the client, on a thread. The group's callbacks run on the event loop.
     pub async fn end(consumer: Py<Self>, timeout: Option<Duration>) -> Result<(), Error> {
         let core = consumer.get().core()?.clone();
         core.usable()?;
@@ -96,7 +97,7 @@ impl AsyncConsumer {
         });
         let closed = closed.await;
         core.decode_errors.log_rest();
-        // After the consumer, which may not commit what has not arrived; everything has by now.
+        // The dead letter producer is closed last, when every dead letter is acknowledged or has failed.
         if let Some(close) =
             core.decode_errors.dead_letters.take().and_then(|dead_letters| dead_letters.closing(deadline))
         {
@@ -211,7 +212,7 @@ impl AsyncConsumer {
     /// Commit processed messages, leave the group, and close the client. Closing again does nothing.
     #[pyo3(signature = (timeout=Some(CLOSE_TIMEOUT)), text_signature = "($self, timeout=10.0)")]
     fn close(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Operation> {
-        // Asked for here, where the exception is that a `finally` block handles.
+        // Read here, where a `finally` block still handles its exception.
         let core = slf.get().core()?;
         let handled = core.handled_exception.is_new(slf.py())?;
         core.handled_exception.forget();

@@ -1,7 +1,7 @@
-//! Fetching away from the loop: a thread of the consumer's own waits for messages, and wakes the loop when there are some.
+//! Fetches messages on a thread of the consumer, which wakes the event loop when there are some.
 //!
-//! What it fetches stays in the engine's buffer. When nobody waits any more it stops within a tick; whoever waits next
-//! waits for that first, and takes what there is.
+//! Fetched messages stay in the engine's buffer. When the wait is cancelled the thread stops within a tick; the next
+//! wait waits for that first, and takes what was fetched.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,7 @@ type FetchFn = Box<dyn FnOnce(&KafkaConsumer, Interrupt<'_>) -> Result<bool, kaf
 #[derive(Default)]
 pub struct FetchThread {
     state: Mutex<FetchState>,
-    /// Somebody waits.
+    /// A task waits.
     awaited: AtomicBool,
     jobs: Mutex<Option<Sender<FetchJob>>>,
 }
@@ -68,7 +68,7 @@ impl FetchThread {
     }
 }
 
-/// The thread, which ends with its consumer: that holds the other end.
+/// The thread. It ends when its consumer, which owns the sender, is dropped.
 fn serve(jobs: &Receiver<FetchJob>) {
     while let Ok(FetchJob { core, work, acting }) = jobs.recv() {
         let fetch_thread = &core.aio.fetch_thread;
@@ -81,7 +81,7 @@ fn serve(jobs: &Receiver<FetchJob>) {
     }
 }
 
-/// Somebody waits as long as this lives.
+/// A task waits while this lives.
 struct WaitGuard<'a>(&'a FetchThread);
 
 impl Drop for WaitGuard<'_> {
@@ -90,8 +90,8 @@ impl Drop for WaitGuard<'_> {
     }
 }
 
-/// Runs `work` on the fetching thread, and waits for what it returns. It is asked for anew where a wait that was cancelled
-/// broke the last one off.
+/// Runs `work` on the fetch thread, and waits for its result. Runs it again if a cancelled wait interrupted the last
+/// one.
 pub async fn fetch(consumer: &Py<AsyncConsumer>, work: impl Fn() -> FetchFn) -> PyResult<bool> {
     let core = consumer.get().core()?;
     let fetch_thread = &core.aio.fetch_thread;
@@ -116,7 +116,7 @@ pub async fn fetch(consumer: &Py<AsyncConsumer>, work: impl Fn() -> FetchFn) -> 
         })
         .await;
         match ended {
-            // What a callback raised comes out of the read.
+            // The read raises what a callback raised.
             Some(Err(kafka::Error::Interrupted)) => {
                 if let Some(error) = core.group.take_raised() {
                     return Err(error);

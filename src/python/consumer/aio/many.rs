@@ -1,4 +1,4 @@
-//! Many messages at once: `consume`.
+//! `consume`: many messages at once.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::fetch::{fetch, fetch_fn};
 use super::one::perform;
 use super::{raised, AsyncConsumer, ConsumerCore, ReaderGuard};
 
-/// What was taken for one call. Let go before the call is over, all of it goes back, in its order.
+/// The messages of one call. Dropping it before the call ends returns all of them to the buffer, in order.
 struct PendingBatch {
     core: Arc<ConsumerCore>,
     handled: Vec<Fetched>,
@@ -33,15 +33,15 @@ impl PendingBatch {
         self.current.as_ref()
     }
 
-    /// Decodes as far as all is well, for as long as the loop can wait since `begun`: None. What is not well comes back as what
-    /// is to be done about it, and is the current one.
+    /// Decodes good messages until the loop must run again, counted from `begun`. Returns what to do with the first bad
+    /// one, which is `current` then, or None.
     fn decode_good(
         &mut self,
         py: Python<'_>,
         messages: &mut Vec<Py<Message>>,
         begun: Instant,
     ) -> PyResult<Option<Action>> {
-        /// The clock costs a third of what a short message does.
+        /// Reading the clock costs a third of a short message.
         const SOME: usize = 16;
         let core = self.core.clone();
         let mut series = DecodeSession::begin(py, &core.decoder, self.rest.len())?;
@@ -68,7 +68,7 @@ impl PendingBatch {
         self.handled.extend(self.current.take());
     }
 
-    /// Hands out what was dealt with. The rest comes again.
+    /// Marks the handled messages as returned. The rest goes back to the buffer.
     fn hand_out(mut self) {
         self.core.consumer.mark_returned(std::mem::take(&mut self.handled));
     }
@@ -110,8 +110,8 @@ pub async fn consume(
     }
 }
 
-/// As far as they can be handed out together. An error with good messages before it is met again, and raised, at the head of
-/// the next call.
+/// Decodes messages that can be returned together. An error after good messages is deferred and raised by the next
+/// call.
 async fn decode(core: &Arc<ConsumerCore>, rest: VecDeque<Fetched>) -> PyResult<Vec<Py<Message>>> {
     let mut messages = Vec::with_capacity(rest.len());
     let mut taken = PendingBatch { core: core.clone(), handled: Vec::with_capacity(rest.len()), current: None, rest };

@@ -1,6 +1,6 @@
-//! `AsyncConsumer`: the waits of a consumer on an event loop. All else is the synchronous consumer's own.
+//! The waits of `AsyncConsumer` on an event loop. The rest is shared with `Consumer`.
 //!
-//! Messages stay in the engine's buffer until a task has them, so a wait that is cancelled loses none.
+//! Messages stay in the engine's buffer until a task takes them, so a cancelled wait loses none.
 
 mod class;
 mod fetch;
@@ -27,9 +27,9 @@ use super::core::ConsumerCore;
 pub use class::AsyncConsumer;
 use fetch::FetchThread;
 
-/// What a core has for waits on event loops.
+/// The state of a consumer for waits on event loops.
 pub struct AsyncConsumerState {
-    /// Whether an `AsyncConsumer` was made.
+    /// Whether this is an `AsyncConsumer`.
     pub asynchronous: bool,
     pub connection: Connection,
     fetch_thread: FetchThread,
@@ -61,11 +61,12 @@ impl Connect for ConsumerCore {
     }
 }
 
-/// Reading is for one task at a time: "done when the next one is asked for" has no sense for two.
+/// Reading is for one task at a time: with two, asking for the next message would not mean that the last one is
+/// processed.
 struct ReaderGuard(Arc<ConsumerCore>);
 
 impl ReaderGuard {
-    /// None while a group callback runs. Refused in a task of that callback, which the read would wait for.
+    /// None while a group callback runs. Refused in a task of that callback, since the callback would wait for itself.
     fn try_take(core: &Arc<ConsumerCore>) -> PyResult<Option<Self>> {
         refuse_in_own_hook(core, "read")?;
         if core.consumer.in_hook() {
@@ -74,8 +75,8 @@ impl ReaderGuard {
         Self::of(core).map(Some)
     }
 
-    /// Waits for the end of a group callback that runs: of a read or commit that was cancelled, which goes on until then. None
-    /// if the deadline passes before.
+    /// Waits until no group callback runs; one may outlive the cancelled read or commit it belongs to. None if the
+    /// deadline passes first.
     async fn take(core: &Arc<ConsumerCore>, deadline: Deadline) -> PyResult<Option<Self>> {
         refuse_in_own_hook(core, "read")?;
         let turn = Self::of(core)?;
@@ -99,7 +100,7 @@ fn refuse_in_own_hook(core: &ConsumerCore, operation: &str) -> PyResult<()> {
     Ok(())
 }
 
-/// Waits until no group callback runs; false if the deadline passes before.
+/// Waits until no group callback runs; false if the deadline passes first.
 async fn no_hook(core: &ConsumerCore, operation: &str, deadline: Deadline) -> PyResult<bool> {
     const STEP: Duration = Duration::from_millis(5);
     while core.consumer.in_hook() {

@@ -1,4 +1,4 @@
-//! Where the consumer and its group are: the calls of the synchronous class, on a thread.
+//! Offsets, seeking and subscriptions: the calls of `Consumer`, each on a thread.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};

@@ -1,4 +1,4 @@
-//! One message after the other: `async for`, `poll` and `values`.
+//! One message at a time: `async for`, `poll` and `values`.
 
 use std::future::pending;
 use std::sync::atomic::Ordering;
@@ -21,7 +21,7 @@ use crate::python::message::Message;
 use super::fetch::{fetch, fetch_fn};
 use super::{raised, AsyncConsumer, ConsumerCore, ReaderGuard};
 
-/// A message that was taken and not dealt with: it goes back if this is let go.
+/// A message that was taken from the buffer. Dropping it before it is handled puts it back.
 pub struct PendingMessage {
     core: Arc<ConsumerCore>,
     incoming: Option<Fetched>,
@@ -32,7 +32,7 @@ impl PendingMessage {
         PendingMessage { core: core.clone(), incoming: Some(incoming) }
     }
 
-    /// Once it is dealt with it is done when the next one is asked for.
+    /// Performs the action. Afterwards the message counts as returned.
     async fn handle(mut self, step: Action) -> PyResult<Option<Message>> {
         let Some(incoming) = &self.incoming else { return Ok(None) };
         let outcome = perform(&self.core, incoming, step).await?;
@@ -49,8 +49,8 @@ impl Drop for PendingMessage {
     }
 }
 
-/// What `on_decode_error` comes to, with the waits that it takes: None for what is passed by. An error that is not the
-/// program's own lets the message come again.
+/// Performs an action of `on_decode_error`, with its waits: None if the message is skipped. The outer error is one
+/// after which the message is read again.
 pub async fn perform(
     core: &ConsumerCore,
     incoming: &Fetched,
@@ -78,7 +78,7 @@ pub async fn perform(
     }
 }
 
-/// What the caller gets of a message, or of none.
+/// What a call returns.
 #[derive(Clone, Copy)]
 pub enum ReturnAs {
     /// The message; without one, StopAsyncIteration.
@@ -100,16 +100,16 @@ impl ReturnAs {
     }
 }
 
-/// Where a message comes from.
+/// A source of messages.
 pub trait MessageSource: Clone + Send + Sync + 'static {
     fn consumer(&self) -> &Py<AsyncConsumer>;
-    /// One that is at hand.
+    /// A message that is buffered.
     fn take(&self) -> PyResult<Option<Fetched>>;
-    /// Waits for one; false where there will be none.
+    /// Waits for a message; false if there will be none.
     fn wait(&self, deadline: Deadline) -> impl std::future::Future<Output = PyResult<bool>> + Send;
 }
 
-/// The next message of the topics.
+/// The messages of the subscription or assignment.
 #[derive(Clone)]
 pub struct SubscribedMessages(pub Arc<Py<AsyncConsumer>>);
 
@@ -127,12 +127,12 @@ impl MessageSource for SubscribedMessages {
     }
 }
 
-/// One message: from the buffer if one is there, which costs nothing but the call.
+/// Reads one message. A buffered one costs no future.
 pub struct NextMessage<S: MessageSource> {
     pub source: S,
     pub return_as: ReturnAs,
     pub timeout: Option<Duration>,
-    /// One that needs more than the moment.
+    /// A bad message whose handling may wait.
     pub slow: Option<(PendingMessage, Action)>,
 }
 
@@ -199,7 +199,7 @@ pub async fn next<S: MessageSource>(
         if let Some(message) = pending.handle(step).await? {
             return Ok(Some(message));
         }
-        // As in the synchronous class: what is at hand behind bad messages is looked through for a moment.
+        // As in `Consumer`: searches the buffer for a good message after bad ones for a moment.
         let grace = *grace.get_or_insert_with(|| Deadline::after(Some(GRACE)));
         if deadline.passed() && grace.passed() {
             return Ok(None);

@@ -41,7 +41,7 @@ impl AsyncConsumer {
         };
         Operation::from_future(NAME, async move {
             let consumer = Python::attach(|py| -> PyResult<Py<AsyncConsumer>> {
-                // Not of a subclass, whose `__init__` may take other arguments.
+                // Not a subclass, whose `__init__` may take other arguments.
                 let made = py.get_type::<Self>().call((), Some(wanted.options.bind(py)))?;
                 Ok(made.cast_into::<Self>()?.unbind())
             })?;

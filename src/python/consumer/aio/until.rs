@@ -1,4 +1,4 @@
-//! `until_end` and `values`: other things to iterate over.
+//! `until_end` and `values`: other asynchronous iterators.
 
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::fetch::{fetch, fetch_fn};
 use super::one::{MessageSource, NextMessage, ReturnAs, SubscribedMessages};
 use super::AsyncConsumer;
 
-/// The messages up to the ends of the partitions, which are found out when the first is asked for.
+/// The messages up to the end of each partition, which is asked for at the first read.
 #[derive(Clone)]
 pub struct BoundedMessages {
     consumer: Arc<Py<AsyncConsumer>>,
@@ -32,8 +32,8 @@ impl MessageSource for BoundedMessages {
     }
 
     fn take(&self) -> PyResult<Option<Fetched>> {
-        // The fetching thread has it as long as its job, which may be one whose wait was cancelled and which waits for a
-        // callback on this loop.
+        // Locked by the fetch thread during its job, whose wait may be cancelled while it waits for a callback on this
+        // loop.
         let until = match self.until.try_lock() {
             Ok(until) => until,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
