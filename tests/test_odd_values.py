@@ -4,7 +4,7 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 
-from kjson import ConfigError, Consumer, Message, Producer, TopicPartition
+from kjson import ConfigError, Consumer, DeadLetter, Message, Producer, TopicPartition
 from kjson.testing import MockCluster
 
 from .peers import read_records
@@ -111,3 +111,34 @@ def test_a_timeout_that_is_none(mock: MockCluster, producer: Producer, timeout: 
         for call in (producer.flush, producer.close, consumer.poll, lambda t: consumer.consume(5, t), consumer.close):
             with pytest.raises(ValueError, match="timeout must be a number of seconds from 0 up"):
                 call(timeout)
+
+
+@pytest.mark.parametrize(
+    "client, option, unit, value",
+    [
+        (Consumer, "consumer_timeout_ms", "milliseconds", -1),
+        (Consumer, "unreachable_timeout", "seconds", float("nan")),
+        (Consumer, "connect_timeout", "seconds", -1),
+        (Producer, "max_block_ms", "milliseconds", -1),
+    ],
+)
+def test_a_timeout_option_is_refused_by_its_own_name(client: Any, option: str, unit: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=rf"{option} must be a number of {unit} from 0 up") as caught:
+        client(bootstrap_servers="127.0.0.1:1", **{option: value})
+    assert caught.value.option == option
+
+
+def test_a_retry_backoff_is_refused_by_its_own_name() -> None:
+    with pytest.raises(ValueError, match="^retry_backoff_ms must be a number of milliseconds from 0 up"):
+        DeadLetter("t.dlq", handler=print, retries=1, retry_backoff_ms=-1)
+
+
+def test_a_key_type_that_is_none_is_a_config_error() -> None:
+    with pytest.raises(ConfigError, match="key_type must be") as caught:
+        Consumer("t", bootstrap_servers="127.0.0.1:1", key_type="text")
+    assert caught.value.option == "key_type"
+
+
+def test_a_bool_is_no_timestamp(mock: MockCluster, producer: Producer) -> None:
+    with pytest.raises(TypeError, match="timestamp must be an int of milliseconds"):
+        producer.send("t", 1, timestamp=True)

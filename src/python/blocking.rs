@@ -3,7 +3,6 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::error::Error;
@@ -38,13 +37,19 @@ pub fn detached<T: Send>(
 
 /// Converts a timeout in seconds: `None` and infinity wait for ever.
 pub fn seconds(name: &str, timeout: Option<f64>) -> PyResult<Option<Duration>> {
-    match timeout {
-        None => Ok(None),
-        Some(timeout) if timeout == f64::INFINITY => Ok(None),
-        Some(timeout) => Duration::try_from_secs_f64(timeout).map(Some).map_err(|_| {
-            PyValueError::new_err(format!("{name} must be a number of seconds from 0 up, or None; got {timeout}"))
-        }),
-    }
+    duration(name, timeout, 1.0, "seconds")
+}
+
+pub fn milliseconds(name: &str, timeout: Option<f64>) -> PyResult<Option<Duration>> {
+    duration(name, timeout, 1000.0, "milliseconds")
+}
+
+fn duration(name: &str, timeout: Option<f64>, per_second: f64, unit: &str) -> PyResult<Option<Duration>> {
+    let Some(timeout) = timeout.filter(|timeout| *timeout != f64::INFINITY) else { return Ok(None) };
+    Duration::try_from_secs_f64(timeout / per_second).map(Some).map_err(|_| {
+        let message = format!("{name} must be a number of {unit} from 0 up, or None; got {timeout}");
+        Error::Config { message, option: name.to_owned() }.into()
+    })
 }
 
 pub fn deadline(timeout: Option<f64>) -> PyResult<Deadline> {

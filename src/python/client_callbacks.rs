@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 
 use crate::error::{class_of, describe, raise};
+use crate::json::{self, DecodeOptions};
 use crate::kafka::{Code, LogRecord};
 
 use super::notifier;
@@ -38,7 +39,7 @@ impl ClientCallbacks {
         let Some(callback) = self.on_stats.clone() else { return };
         let json = json.to_owned();
         notifier::notify_or_drop(Box::new(move |py| {
-            let statistics = py.import("json")?.call_method1("loads", (json,))?;
+            let statistics = json::decode(py, json.as_bytes(), &DecodeOptions { parse_float: None })?;
             callback.call1(py, (statistics,)).map(|_| ())
         }));
     }

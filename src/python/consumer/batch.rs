@@ -1,7 +1,6 @@
 //! The messages of one `consume`, decoded in order. Dead letters among them are sent and awaited together.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use pyo3::exceptions::PyException;
@@ -42,33 +41,6 @@ struct PendingDeadLetter {
     messages: usize,
     record: DeadLetterRecord,
     sent: PyResult<DeadLetterDelivery>,
-}
-
-/// Some messages of the last batch, so that the memory of all is not given back to the system when the program lets go
-/// of it: mapping and clearing that anew for each batch of a thousand took 8 % of the time. Python gives back what lies
-/// in one piece, 256 KiB or 1 MiB (Objects/obmalloc.c, "arena").
-#[derive(Default)]
-pub struct ArenaPins(Mutex<Vec<Py<Message>>>);
-
-impl ArenaPins {
-    /// Closer together than the messages that fill a piece, but for large ones, which are few in a batch.
-    const APART: usize = 64;
-
-    fn pin(&self, py: Python<'_>, messages: &[Py<Message>]) {
-        // The first of a batch may be of any size, the others together are not.
-        let some =
-            messages.iter().skip(Self::APART).step_by(Self::APART).map(|message| message.clone_ref(py)).collect();
-        self.replace(some);
-    }
-
-    pub fn clear(&self) {
-        self.replace(Vec::new());
-    }
-
-    fn replace(&self, with: Vec<Py<Message>>) {
-        let before = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), with);
-        drop(before);
-    }
 }
 
 impl ConsumeBatch {
@@ -142,11 +114,11 @@ impl ConsumeBatch {
         core: &ConsumerCore,
         incoming: &mut impl Iterator<Item = Fetched>,
     ) -> PyResult<Option<(Fetched, Box<MessageError>)>> {
-        let mut series = DecodeSession::begin(py, &core.decoder, incoming.size_hint().0)?;
+        let mut session = DecodeSession::begin(py, &core.decoder, incoming.size_hint().0)?;
         let mut bad = None;
         for next in incoming {
             // Running out of memory for the object is handled as in the decoder.
-            match series.message(&next).and_then(|message| Ok(Py::new(py, message)?)) {
+            match session.message(&next).and_then(|message| Ok(Py::new(py, message)?)) {
                 Ok(message) => self.messages.push(message),
                 Err(error) => {
                     bad = Some((next, error));
@@ -155,7 +127,7 @@ impl ConsumeBatch {
             }
             self.take(next);
         }
-        series.end();
+        session.end();
         Ok(bad)
     }
 

@@ -16,30 +16,29 @@ use crate::python::message_parts;
 use crate::python::partitions::{offsets_of, partition_of, partitions_of, refuse_impossible_topic, TopicPartition};
 
 use super::core::ConsumerCore;
-use super::rebalance::{list_of, ConsumerEvents};
+use super::rebalance::{list_of, KafkaConsumer};
 
 /// The default `timeout` in seconds.
 pub const TIMEOUT: f64 = 10.0;
 
-pub type KafkaConsumer = kafka::Consumer<ConsumerEvents>;
 type ConvertFn = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
 type CallFn = Box<dyn FnOnce(&KafkaConsumer, Interrupt<'_>) -> Result<ConvertFn, kafka::Error> + Send>;
 
-pub struct ConsumerCall(CallFn);
+pub struct Call(CallFn);
 
-impl ConsumerCall {
+impl Call {
     fn new<T: Send + 'static>(
         work: impl FnOnce(&KafkaConsumer, Interrupt<'_>) -> Result<T, kafka::Error> + Send + 'static,
         finish: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
     ) -> Self {
-        ConsumerCall(Box::new(|engine, interrupt| {
+        Call(Box::new(|engine, interrupt| {
             let made = work(engine, interrupt)?;
             Ok(Box::new(|py| finish(py, made)))
         }))
     }
 
     fn nothing(work: impl FnOnce(&KafkaConsumer, Interrupt<'_>) -> Result<(), kafka::Error> + Send + 'static) -> Self {
-        ConsumerCall::new(work, |py, ()| Ok(py.None()))
+        Call::new(work, |py, ()| Ok(py.None()))
     }
 
     pub fn run(self, engine: &KafkaConsumer, interrupt: Interrupt<'_>) -> Result<ConvertFn, kafka::Error> {
@@ -97,11 +96,7 @@ fn topic_name(operation: &str, topic: &Bound<'_, PyString>) -> PyResult<String> 
     Ok(topic)
 }
 
-pub fn subscribe(
-    core: &ConsumerCore,
-    topics: Option<&Bound<'_, PyAny>>,
-    pattern: Option<&str>,
-) -> PyResult<ConsumerCall> {
+pub fn subscribe(core: &ConsumerCore, topics: Option<&Bound<'_, PyAny>>, pattern: Option<&str>) -> PyResult<Call> {
     core.usable()?;
     let topics = match (topics, pattern) {
         (Some(topics), None) => topic_names("subscribe", topics)?,
@@ -120,15 +115,15 @@ pub fn subscribe(
         }
         _ => return Err(PyTypeError::new_err("subscribe takes either topics or pattern=")),
     };
-    Ok(ConsumerCall::nothing(|engine, interrupt| engine.subscribe(topics, interrupt)))
+    Ok(Call::nothing(|engine, interrupt| engine.subscribe(topics, interrupt)))
 }
 
-pub fn unsubscribe(core: &ConsumerCore) -> PyResult<ConsumerCall> {
+pub fn unsubscribe(core: &ConsumerCore) -> PyResult<Call> {
     core.usable()?;
-    Ok(ConsumerCall::nothing(|engine, interrupt| engine.unsubscribe(interrupt)))
+    Ok(Call::nothing(|engine, interrupt| engine.unsubscribe(interrupt)))
 }
 
-pub fn assign(core: &ConsumerCore, partitions: &Bound<'_, PyAny>) -> PyResult<ConsumerCall> {
+pub fn assign(core: &ConsumerCore, partitions: &Bound<'_, PyAny>) -> PyResult<Call> {
     core.usable()?;
     let partitions: Vec<_> = if partitions.cast::<TopicPartition>().is_ok() {
         vec![partition_of("assign", partitions)?]
@@ -138,13 +133,13 @@ pub fn assign(core: &ConsumerCore, partitions: &Bound<'_, PyAny>) -> PyResult<Co
     if let Some((_, offset)) = partitions.iter().find(|(_, offset)| offset.is_some_and(|offset| offset < 0)) {
         return Err(PyValueError::new_err(format!("assign: offsets begin at 0; got {}", offset.unwrap_or_default())));
     }
-    Ok(ConsumerCall::nothing(|engine, interrupt| engine.assign(partitions, interrupt)))
+    Ok(Call::nothing(|engine, interrupt| engine.assign(partitions, interrupt)))
 }
 
-pub fn ping(core: &ConsumerCore, timeout: f64) -> PyResult<ConsumerCall> {
+pub fn ping(core: &ConsumerCore, timeout: f64) -> PyResult<Call> {
     core.usable()?;
     let timeout = duration(timeout)?;
-    Ok(ConsumerCall::nothing(move |engine, interrupt| engine.ping(timeout, interrupt)))
+    Ok(Call::nothing(move |engine, interrupt| engine.ping(timeout, interrupt)))
 }
 
 pub fn commit(
@@ -152,11 +147,11 @@ pub fn commit(
     what: Option<&Bound<'_, PyAny>>,
     asynchronous: bool,
     timeout: Option<f64>,
-) -> PyResult<ConsumerCall> {
+) -> PyResult<Call> {
     core.usable()?;
     let deadline = deadline(timeout)?;
     let offsets = what.map(|what| offsets_of("commit", what)).transpose()?;
-    Ok(ConsumerCall::nothing(move |engine, interrupt| {
+    Ok(Call::nothing(move |engine, interrupt| {
         if asynchronous {
             return engine.commit_async(offsets);
         }
@@ -164,26 +159,21 @@ pub fn commit(
     }))
 }
 
-pub fn committed(core: &ConsumerCore, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<ConsumerCall> {
+pub fn committed(core: &ConsumerCore, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Call> {
     let chosen = chosen(core, "committed", partitions)?;
     let (timeout, one) = (duration(timeout)?, is_one(partitions));
     let ask = move |engine: &KafkaConsumer, interrupt: Interrupt<'_>| engine.committed(chosen, timeout, interrupt);
-    Ok(ConsumerCall::new(ask, move |py, offsets| one_or_dict(py, one, offsets)))
+    Ok(Call::new(ask, move |py, offsets| one_or_dict(py, one, offsets)))
 }
 
-pub fn position(core: &ConsumerCore, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<ConsumerCall> {
+pub fn position(core: &ConsumerCore, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Call> {
     let chosen = chosen(core, "position", partitions)?;
     let (timeout, one) = (duration(timeout)?, is_one(partitions));
     let ask = move |engine: &KafkaConsumer, interrupt: Interrupt<'_>| engine.positions(&chosen, timeout, interrupt);
-    Ok(ConsumerCall::new(ask, move |py, offsets| one_or_dict(py, one, offsets)))
+    Ok(Call::new(ask, move |py, offsets| one_or_dict(py, one, offsets)))
 }
 
-pub fn seek(
-    core: &ConsumerCore,
-    partition: &Bound<'_, PyAny>,
-    offset: Option<i64>,
-    timeout: f64,
-) -> PyResult<ConsumerCall> {
+pub fn seek(core: &ConsumerCore, partition: &Bound<'_, PyAny>, offset: Option<i64>, timeout: f64) -> PyResult<Call> {
     core.usable()?;
     let (partition, own) = partition_of("seek", partition)?;
     let offset = offset.or(own).ok_or_else(|| {
@@ -197,39 +187,34 @@ pub fn seek(
         )));
     }
     let deadline = deadline(Some(timeout))?;
-    Ok(ConsumerCall::nothing(move |engine, interrupt| engine.seek(&[(partition, offset)], deadline, interrupt)))
+    Ok(Call::nothing(move |engine, interrupt| engine.seek(&[(partition, offset)], deadline, interrupt)))
 }
 
-pub fn seek_all(
-    core: &ConsumerCore,
-    given: &Bound<'_, PyTuple>,
-    spec: OffsetSpec,
-    timeout: f64,
-) -> PyResult<ConsumerCall> {
+pub fn seek_all(core: &ConsumerCore, given: &Bound<'_, PyTuple>, spec: OffsetSpec, timeout: f64) -> PyResult<Call> {
     let partitions = chosen(core, "seek", some(given))?;
     let wanted: Vec<_> = partitions.into_iter().map(|partition| (partition, spec)).collect();
     let timeout = duration(timeout)?;
-    Ok(ConsumerCall::nothing(move |engine, interrupt| {
+    Ok(Call::nothing(move |engine, interrupt| {
         let offsets = engine.offsets("seek", &wanted, timeout, interrupt)?;
         let targets: Vec<_> = offsets.into_iter().map(|(partition, (offset, _))| (partition, offset)).collect();
         engine.seek(&targets, Deadline::after(Some(timeout)), interrupt)
     }))
 }
 
-pub fn pause(core: &ConsumerCore, partitions: &Bound<'_, PyTuple>) -> PyResult<ConsumerCall> {
+pub fn pause(core: &ConsumerCore, partitions: &Bound<'_, PyTuple>) -> PyResult<Call> {
     let chosen = chosen(core, "pause", some(partitions))?;
-    Ok(ConsumerCall::nothing(move |engine, _| engine.pause(&chosen)))
+    Ok(Call::nothing(move |engine, _| engine.pause(&chosen)))
 }
 
-pub fn resume(core: &ConsumerCore, partitions: &Bound<'_, PyTuple>) -> PyResult<ConsumerCall> {
+pub fn resume(core: &ConsumerCore, partitions: &Bound<'_, PyTuple>) -> PyResult<Call> {
     core.usable()?;
     let given = some(partitions).map(|given| partitions_of("resume", given)).transpose()?;
-    Ok(ConsumerCall::nothing(move |engine, _| engine.resume(&given.unwrap_or_else(|| engine.paused()))))
+    Ok(Call::nothing(move |engine, _| engine.resume(&given.unwrap_or_else(|| engine.paused()))))
 }
 
-pub fn paused(core: &ConsumerCore) -> PyResult<ConsumerCall> {
+pub fn paused(core: &ConsumerCore) -> PyResult<Call> {
     core.usable()?;
-    Ok(ConsumerCall::new(
+    Ok(Call::new(
         |engine, _| {
             let mut paused = engine.paused();
             paused.sort();
@@ -245,7 +230,7 @@ pub fn watermarks(
     given: Option<&Bound<'_, PyAny>>,
     spec: OffsetSpec,
     timeout: f64,
-) -> PyResult<ConsumerCall> {
+) -> PyResult<Call> {
     let wanted: Vec<_> = chosen(core, operation, given)?.into_iter().map(|partition| (partition, spec)).collect();
     let timeout = duration(timeout)?;
     let ask =
@@ -253,10 +238,10 @@ pub fn watermarks(
     let finish = |py: Python<'_>, offsets: HashMap<Partition, (i64, i64)>| {
         dict(py, offsets.into_iter().map(|(partition, (offset, _))| (partition, offset)))
     };
-    Ok(ConsumerCall::new(ask, finish))
+    Ok(Call::new(ask, finish))
 }
 
-pub fn offsets_for_times(core: &ConsumerCore, times: &Bound<'_, PyDict>, timeout: f64) -> PyResult<ConsumerCall> {
+pub fn offsets_for_times(core: &ConsumerCore, times: &Bound<'_, PyDict>, timeout: f64) -> PyResult<Call> {
     core.usable()?;
     let mut wanted = Vec::with_capacity(times.len());
     for (partition, time) in times {
@@ -268,13 +253,13 @@ pub fn offsets_for_times(core: &ConsumerCore, times: &Bound<'_, PyDict>, timeout
         engine.offsets("offsets_for_times", &wanted, timeout, interrupt)
     };
     let found = |(partition, (offset, _)): (Partition, (i64, i64))| (partition, Some(offset).filter(|at| *at >= 0));
-    Ok(ConsumerCall::new(ask, move |py, offsets| dict(py, offsets.into_iter().map(found))))
+    Ok(Call::new(ask, move |py, offsets| dict(py, offsets.into_iter().map(found))))
 }
 
-pub fn lag(core: &ConsumerCore, timeout: f64) -> PyResult<ConsumerCall> {
+pub fn lag(core: &ConsumerCore, timeout: f64) -> PyResult<Call> {
     core.usable()?;
     let timeout = duration(timeout)?;
-    Ok(ConsumerCall::new(
+    Ok(Call::new(
         move |engine, interrupt| engine.lag(timeout, interrupt),
         |py, lag: HashMap<Partition, i64>| dict(py, lag.into_iter()),
     ))

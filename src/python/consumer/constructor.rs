@@ -14,7 +14,7 @@ use crate::python::message::KeyType;
 use crate::python::options::{refuse_dict, Arguments};
 
 use super::aio::AsyncConsumerState;
-use super::batch::ArenaPins;
+use super::arena_pins::ArenaPins;
 use super::calls::topic_names;
 use super::core::ConsumerCore;
 use super::decode::{Decoder, ValueFormat};

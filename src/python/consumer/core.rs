@@ -12,25 +12,22 @@ use crate::kafka::{self, Deadline, Fetched, Interrupt};
 use crate::python::aio::loop_waker::LoopWaker;
 use crate::python::blocking::detached;
 use crate::python::dead_letter_producer::DeadLetterDelivery;
-use crate::python::notifier;
 use crate::python::shutdown::{self, CloseAtExit};
 
 use super::aio::AsyncConsumerState;
-use super::batch::ArenaPins;
+use super::arena_pins::ArenaPins;
 use super::dead_letter::{DeadLetter, DeadLetterRecord};
 use super::decode::{Convert, Decoder};
 use super::handled_exception::HandledException;
 use super::policy::{Action, DecodeErrorPolicy, DecodeErrors};
-use super::rebalance::{CallbackContext, ConsumerEvents, GroupCallbacks};
+use super::rebalance::{CallbackContext, GroupCallbacks, KafkaConsumer};
 use super::retry_budget::RetryBudget;
 
-/// The default `timeout` of `close` in seconds, also used at exit.
-pub const CLOSE_TIMEOUT: f64 = 10.0;
 /// How often the pause between two attempts checks for Ctrl-C.
 const PAUSE_STEP: Duration = Duration::from_millis(50);
 
 pub struct ConsumerCore {
-    pub consumer: kafka::Consumer<ConsumerEvents>,
+    pub consumer: KafkaConsumer,
     /// The topics passed to the constructor.
     pub topics: Vec<String>,
     pub group: Arc<GroupCallbacks>,
@@ -121,8 +118,8 @@ impl ConsumerCore {
         if !self.group.any() {
             return detached(owner.py(), work);
         }
-        let acting = CallbackContext { consumer: owner.clone().unbind(), port: None };
-        let result = self.group.run_with(Some(acting), || detached(owner.py(), work));
+        let context = CallbackContext { consumer: owner.clone().unbind(), event_loop: None };
+        let result = self.group.run_with(Some(context), || detached(owner.py(), work));
         match self.group.take_raised() {
             Some(error) => Err(Error::Python(error)),
             None => result,
@@ -138,7 +135,7 @@ impl ConsumerCore {
         if !self.group.any() {
             return Ok(None);
         }
-        Ok(Some(CallbackContext { consumer: consumer(), port: Some(LoopWaker::current(py)?) }))
+        Ok(Some(CallbackContext { consumer: consumer(), event_loop: Some(LoopWaker::current(py)?) }))
     }
 
     pub fn next(&self, owner: &Bound<'_, PyAny>, limit: usize, deadline: Deadline) -> PyResult<Vec<Fetched>> {
@@ -275,43 +272,5 @@ impl ConsumerCore {
             DecodeErrorPolicy::DeadLetter(policy) => Ok(policy.get()),
             _ => Err(Error::from(kafka::Error::Misuse("this consumer has no dead letters".to_owned())).into()),
         }
-    }
-
-    /// Commits processed messages, leaves the group and closes the client, with `owner` as the callbacks' argument.
-    pub fn close_for(&self, owner: &Bound<'_, PyAny>, deadline: Deadline) -> Result<(), Error> {
-        let closed = self.with_callbacks(owner, |interrupt| self.consumer.close(deadline, interrupt));
-        self.end_dead_letters(owner.py(), deadline, closed)
-    }
-
-    fn close(&self, py: Python<'_>, deadline: Deadline) -> Result<(), Error> {
-        self.usable()?;
-        let closed = detached(py, |interrupt| self.consumer.close(deadline, interrupt));
-        self.end_dead_letters(py, deadline, closed)
-    }
-
-    /// Closes the dead letter producer after the consumer, when every dead letter is acknowledged or has failed.
-    fn end_dead_letters(&self, py: Python<'_>, deadline: Deadline, closed: Result<(), Error>) -> Result<(), Error> {
-        self.arena_pins.clear();
-        self.decode_errors.log_rest();
-        closed.and(self.decode_errors.dead_letters.close(py, deadline))
-    }
-}
-
-impl CloseAtExit for ConsumerCore {
-    /// Closes at once: what its callbacks use was created before the consumer, and is closed after it.
-    fn flush_at_exit(&self, py: Python<'_>, limit: Deadline) -> PyResult<()> {
-        self.close_at_exit(py, limit)
-    }
-
-    /// At exit we cannot know whether the last message was processed, so its offset is not committed.
-    fn close_at_exit(&self, py: Python<'_>, limit: Deadline) -> PyResult<()> {
-        if self.consumer.forked() {
-            return Ok(());
-        }
-        // The event loop has stopped, so callbacks cannot run on it.
-        self.group.end_acting();
-        self.consumer.mark_unprocessed();
-        let deadline = Deadline::after(Some(limit.step(Duration::from_secs_f64(CLOSE_TIMEOUT))));
-        notifier::log_instead("consumer, closed at exit", self.close(py, deadline))
     }
 }

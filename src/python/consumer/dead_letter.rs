@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 
 use crate::error::Error;
 use crate::kafka::{self, Config, Deadline, Fetched, Header, Role};
-use crate::python::blocking::seconds;
+use crate::python::blocking::{milliseconds, seconds};
 use crate::python::callables::{refuse_async_argument, PlainFunctionCache};
 use crate::python::dead_letter_producer::{DeadLetterDelivery, DeadLetterProducer};
 
@@ -87,7 +87,7 @@ impl DeadLetter {
             }
             None => {}
         }
-        let backoff = seconds("retry_backoff_ms / 1000", Some(retry_backoff_ms / 1000.0))?;
+        let backoff = milliseconds("retry_backoff_ms", Some(retry_backoff_ms))?;
         let delivery_timeout = seconds("timeout", Some(timeout))?.filter(|timeout| !timeout.is_zero());
         let (Some(backoff), Some(delivery_timeout)) = (backoff, delivery_timeout) else {
             return Err(PyValueError::new_err(

@@ -1,8 +1,10 @@
 //! The `Consumer` class.
 
 pub mod aio;
+mod arena_pins;
 mod batch;
 mod calls;
+mod close;
 pub mod constructor;
 mod core;
 pub mod dead_letter;
@@ -28,7 +30,8 @@ use super::message::generic_alias;
 use super::notifier;
 use crate::error::Error;
 
-use core::{ConsumerCore, CLOSE_TIMEOUT};
+use self::core::ConsumerCore;
+use close::CLOSE_TIMEOUT;
 use rebalance::list_of;
 
 /// Reads JSON from Kafka as Python objects, at least once. For one thread at a time.

@@ -12,7 +12,7 @@ use crate::python::blocking::{deadline, detached, seconds};
 use crate::python::message::Message;
 use crate::python::partitions::refuse_impossible_topic;
 
-use super::calls::KafkaConsumer;
+use super::rebalance::KafkaConsumer;
 use super::Consumer;
 
 /// The arguments of `peek`, parsed before a client is created.

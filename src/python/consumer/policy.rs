@@ -25,7 +25,7 @@ pub enum DecodeErrorPolicy {
     Raise,
     Skip,
     Yield,
-    ConsumerCall(Py<PyAny>),
+    Call(Py<PyAny>),
     DeadLetter(Py<DeadLetter>),
 }
 
@@ -43,7 +43,7 @@ impl DecodeErrorPolicy {
                 _ => {}
             }
         } else if given.is_callable() && !given.is(given.py().get_type::<DeadLetter>()) {
-            return Ok(DecodeErrorPolicy::ConsumerCall(given.clone().unbind()));
+            return Ok(DecodeErrorPolicy::Call(given.clone().unbind()));
         }
         let shown = given.repr()?.to_string_lossy().into_owned();
         Err(Error::Config {
@@ -158,7 +158,7 @@ impl DecodeErrors {
                     .substitute(py, incoming, py.None(), Some(error))
                     .map_or_else(Action::Interrupted, Action::Return)
             }
-            DecodeErrorPolicy::ConsumerCall(function) => {
+            DecodeErrorPolicy::Call(function) => {
                 let error = error.into_error(py, incoming, "");
                 match self.ask(py, function, &error, decoder, incoming) {
                     Ok(step) => step,

@@ -22,7 +22,7 @@ pub struct GroupCallbacks {
     pub on_lost: Option<Py<PyAny>>,
     pub on_commit: Option<Py<PyAny>>,
     /// The calls that may run callbacks now, the latest last: calls on several threads may overlap.
-    pub acting: Mutex<Vec<(u64, CallbackContext)>>,
+    pub contexts: Mutex<Vec<(u64, CallbackContext)>>,
     /// The exception of a callback, to be raised by the read.
     pub raised: Mutex<Option<PyErr>>,
     /// The number of the event that an event loop handles now, or 0.
@@ -32,7 +32,7 @@ pub struct GroupCallbacks {
 /// The consumer object that callbacks receive, and the event loop to run them on, if any.
 pub struct CallbackContext {
     pub consumer: Py<PyAny>,
-    pub port: Option<Arc<LoopWaker>>,
+    pub event_loop: Option<Arc<LoopWaker>>,
 }
 
 impl GroupCallbacks {
@@ -45,33 +45,33 @@ impl GroupCallbacks {
     }
 
     /// Runs `work`, which may run callbacks in this context. Without one, no callback is called.
-    pub fn run_with<T>(&self, acting: Option<CallbackContext>, work: impl FnOnce() -> T) -> T {
+    pub fn run_with<T>(&self, context: Option<CallbackContext>, work: impl FnOnce() -> T) -> T {
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
-        let Some(acting) = acting else { return work() };
+        let Some(context) = context else { return work() };
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        self.actors().push((number, acting));
-        let done = work();
-        let mut actors = self.actors();
-        let place = actors.iter().position(|(other, _)| *other == number);
-        let over = place.map(|place| actors.remove(place));
+        self.contexts().push((number, context));
+        let result = work();
+        let mut contexts = self.contexts();
+        let index = contexts.iter().position(|(other, _)| *other == number);
+        let over = index.map(|index| contexts.remove(index));
         // Dropped after the lock is released: a finalizer may run Python code.
-        drop(actors);
+        drop(contexts);
         drop(over);
-        done
+        result
     }
 
     /// Calls no callback any more.
-    pub fn end_acting(&self) {
-        let over = std::mem::take(&mut *self.actors());
+    pub fn end_callbacks(&self) {
+        let over = std::mem::take(&mut *self.contexts());
         drop(over);
     }
 
-    fn actors(&self) -> MutexGuard<'_, Vec<(u64, CallbackContext)>> {
-        self.acting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn contexts(&self) -> MutexGuard<'_, Vec<(u64, CallbackContext)>> {
+        self.contexts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn port(&self) -> Option<Arc<LoopWaker>> {
-        self.actors().last().and_then(|(_, acting)| acting.port.clone())
+    fn event_loop(&self) -> Option<Arc<LoopWaker>> {
+        self.contexts().last().and_then(|(_, context)| context.event_loop.clone())
     }
 
     /// Returns the callback's result, which may be a coroutine for an event loop to await.
@@ -89,7 +89,7 @@ impl GroupCallbacks {
                 return callback.call1(py, (error, PyList::new(py, offsets.collect::<Vec<_>>())?)).map(Some);
             }
         };
-        let consumer = self.actors().last().map(|(_, acting)| acting.consumer.clone_ref(py));
+        let consumer = self.contexts().last().map(|(_, context)| context.consumer.clone_ref(py));
         let (Some(callback), Some(consumer)) = (callback, consumer) else { return Ok(None) };
         callback.call1(py, (consumer, list_of(py, &partitions)?)).map(Some)
     }
@@ -105,19 +105,19 @@ impl GroupCallbacks {
     }
 
     /// Runs the callback on the event loop, awaits its result there, and blocks this thread until it is done.
-    fn call_on_loop(self: &Arc<Self>, port: &Arc<LoopWaker>, event: GroupEvent) -> Result<(), kafka::Error> {
+    fn call_on_loop(self: &Arc<Self>, event_loop: &Arc<LoopWaker>, event: GroupEvent) -> Result<(), kafka::Error> {
         const STEP: Duration = Duration::from_millis(50);
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        let (answer, heard) = channel();
-        let told = LoopEvent { group: self.clone(), number, event: Mutex::new(Some((event, answer))) };
+        let (sender, receiver) = channel();
+        let loop_event = LoopEvent { group: self.clone(), number, event: Mutex::new(Some((event, sender))) };
         let before = self.event.swap(number, Ordering::AcqRel);
-        port.call_soon(Arc::new(told));
+        event_loop.call_soon(Arc::new(loop_event));
         let result = loop {
-            match heard.recv_timeout(STEP) {
+            match receiver.recv_timeout(STEP) {
                 Ok(result) => break result,
                 // The interpreter finalizes, and the loop has stopped.
-                Err(RecvTimeoutError::Timeout) if self.port().is_none() => break Ok(()),
+                Err(RecvTimeoutError::Timeout) if self.event_loop().is_none() => break Ok(()),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break Ok(()),
             }
@@ -156,7 +156,7 @@ struct LoopEvent {
 impl LoopCallback for LoopEvent {
     fn run(&self, py: Python<'_>) -> PyResult<()> {
         let event = self.event.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((event, answer)) = event else { return Ok(()) };
+        let Some((event, sender)) = event else { return Ok(()) };
         let begin = || -> PyResult<Option<Bound<'_, PyAny>>> {
             let Some(returned) = self.group.call(py, event)? else { return Ok(None) };
             if !py.import("inspect")?.call_method1("isawaitable", (&returned,))?.is_truthy()? {
@@ -170,13 +170,13 @@ impl LoopCallback for LoopEvent {
         variable.call_method1("reset", (token,))?;
         match begun {
             Ok(Some(task)) => {
-                let ended = TaskDone { answer: answer.clone() };
+                let ended = TaskDone { sender: sender.clone() };
                 if let Err(error) = task.call_method1("add_done_callback", (ended,)) {
-                    let _ = answer.send(Err(error));
+                    let _ = sender.send(Err(error));
                 }
             }
-            Ok(None) => drop(answer.send(Ok(()))),
-            Err(error) => drop(answer.send(Err(error))),
+            Ok(None) => drop(sender.send(Ok(()))),
+            Err(error) => drop(sender.send(Err(error))),
         }
         Ok(())
     }
@@ -185,13 +185,13 @@ impl LoopCallback for LoopEvent {
 /// The done callback of a callback's task.
 #[pyclass(module = "kjson", frozen)]
 struct TaskDone {
-    answer: ResultSender,
+    sender: ResultSender,
 }
 
 #[pymethods]
 impl TaskDone {
     fn __call__(&self, task: &Bound<'_, PyAny>) {
-        let _ = self.answer.send(task.call_method0("result").map(|_| ()));
+        let _ = self.sender.send(task.call_method0("result").map(|_| ()));
     }
 }
 
@@ -200,6 +200,9 @@ pub fn list_of<'py>(py: Python<'py>, partitions: &[Partition]) -> PyResult<Bound
     partitions.sort();
     PyList::new(py, partitions)
 }
+
+/// The engine of both consumer classes.
+pub type KafkaConsumer = kafka::Consumer<ConsumerEvents>;
 
 /// Receives the events of a consumer's engine.
 pub struct ConsumerEvents {
@@ -230,8 +233,8 @@ impl ConsumerHooks for ConsumerEvents {
         if !self.group.any() {
             return Ok(());
         }
-        if let Some(port) = self.group.port() {
-            return self.group.call_on_loop(&port, event);
+        if let Some(event_loop) = self.group.event_loop() {
+            return self.group.call_on_loop(&event_loop, event);
         }
         // None if the interpreter finalizes: no callback can run.
         match kafka::with_signals(|| Python::try_attach(|py| self.group.call(py, event))) {

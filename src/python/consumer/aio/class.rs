@@ -13,9 +13,10 @@ use crate::python::aio::operation::Operation;
 use crate::python::aio::spawn_blocking::spawn_blocking;
 use crate::python::blocking::seconds;
 use crate::python::construct::LateInit;
-use crate::python::consumer::calls::ConsumerCall;
+use crate::python::consumer::calls::Call;
+use crate::python::consumer::close::CLOSE_TIMEOUT;
 use crate::python::consumer::constructor;
-use crate::python::consumer::core::{ConsumerCore, CLOSE_TIMEOUT};
+use crate::python::consumer::core::ConsumerCore;
 use crate::python::consumer::reading::at_least_one;
 use crate::python::consumer::rebalance::list_of;
 use crate::python::message::generic_alias;
@@ -43,7 +44,7 @@ impl AsyncConsumer {
     }
 
     /// Connects, then runs a call on a thread.
-    pub fn spawn(&self, py: Python<'_>, name: &'static str, plan: PyResult<ConsumerCall>) -> PyResult<Operation> {
+    pub fn spawn(&self, py: Python<'_>, name: &'static str, plan: PyResult<Call>) -> PyResult<Operation> {
         let plan = match plan {
             Ok(plan) => plan,
             Err(error) => return Ok(Operation::ready::<()>(py, name, Err(error))),
@@ -61,7 +62,7 @@ impl AsyncConsumer {
     pub fn spawn_with_callbacks(
         slf: &Bound<'_, Self>,
         name: &'static str,
-        plan: PyResult<ConsumerCall>,
+        plan: PyResult<Call>,
     ) -> PyResult<Operation> {
         let plan = match plan {
             Ok(plan) => plan,

@@ -12,8 +12,8 @@ use std::task::{Poll, Waker};
 use pyo3::prelude::*;
 
 use crate::kafka::{self, Interrupt};
-use crate::python::consumer::calls::KafkaConsumer;
 use crate::python::consumer::rebalance::CallbackContext;
+use crate::python::consumer::rebalance::KafkaConsumer;
 
 use super::{raised, AsyncConsumer, ConsumerCore};
 

@@ -44,10 +44,10 @@ impl PendingBatch {
         /// Reading the clock costs a third of a short message.
         const SOME: usize = 16;
         let core = self.core.clone();
-        let mut series = DecodeSession::begin(py, &core.decoder, self.rest.len())?;
+        let mut session = DecodeSession::begin(py, &core.decoder, self.rest.len())?;
         let mut bad = None;
         while let Some(incoming) = self.next() {
-            match series.message(incoming) {
+            match session.message(incoming) {
                 Ok(message) => messages.push(Py::new(py, message)?),
                 Err(error) => {
                     bad = Some(error);
@@ -59,7 +59,7 @@ impl PendingBatch {
                 break;
             }
         }
-        series.end();
+        session.end();
         let current = self.current.as_ref();
         Ok(bad.zip(current).map(|(error, incoming)| core.decode_errors.action(py, &core.decoder, incoming, error, 0)))
     }
