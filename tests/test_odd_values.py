@@ -123,7 +123,7 @@ def test_a_timeout_that_is_none(mock: MockCluster, producer: Producer, timeout: 
     ],
 )
 def test_a_timeout_option_is_refused_by_its_own_name(client: Any, option: str, unit: str, value: float) -> None:
-    with pytest.raises(ConfigError, match=rf"{option} must be a number of {unit} from 0 up") as caught:
+    with pytest.raises(ConfigError, match=rf"'{option}' must be a number of {unit} from 0 up") as caught:
         client(bootstrap_servers="127.0.0.1:1", **{option: value})
     assert caught.value.option == option
 
@@ -134,7 +134,7 @@ def test_a_retry_backoff_is_refused_by_its_own_name() -> None:
 
 
 def test_a_key_type_that_is_none_is_a_config_error() -> None:
-    with pytest.raises(ConfigError, match="key_type must be") as caught:
+    with pytest.raises(ConfigError, match="'key_type' must be") as caught:
         Consumer("t", bootstrap_servers="127.0.0.1:1", key_type="text")
     assert caught.value.option == "key_type"
 
