@@ -59,9 +59,9 @@ enum TypeKind {
     Decimal,
     Enumeration,
     Dataclass,
-    Bytes,
     Sequence,
-    Other,
+    Library,
+    Default,
 }
 
 /// Functions that recurse are not inlined: a level of `default=` takes less than 400 bytes of stack instead of 830.
@@ -76,8 +76,8 @@ pub(super) fn write<'py>(writer: &mut JsonWriter<'_, 'py>, object: &Bound<'py, P
         TypeKind::Enumeration => write_enumeration(writer, object),
         TypeKind::Dataclass => write_dataclass(writer, object),
         TypeKind::Sequence => writer.write_items(object, object),
-        TypeKind::Bytes => write_default(writer, object),
-        TypeKind::Other => write_other(writer, object),
+        TypeKind::Library => write_library(writer, object),
+        TypeKind::Default => write_default(writer, object),
     }
 }
 
@@ -101,13 +101,15 @@ fn type_kind(py: Python<'_>, object: &Bound<'_, PyAny>) -> Result<TypeKind, Box<
     } else if object.get_type().hasattr(intern!(py, "__dataclass_fields__"))? {
         TypeKind::Dataclass
     } else if is_bytes(object) {
-        TypeKind::Bytes
+        TypeKind::Default
     } else if object.is_instance(types.mapping.bind(py))? {
         TypeKind::Mapping
     } else if object.is_instance(types.sequence.bind(py))? {
         TypeKind::Sequence
+    } else if !library_writer(object)?.is_none() {
+        TypeKind::Library
     } else {
-        TypeKind::Other
+        TypeKind::Default
     })
 }
 
@@ -209,15 +211,17 @@ fn write_decimal(writer: &mut JsonWriter<'_, '_>, object: &Bound<'_, PyAny>) -> 
     Ok(())
 }
 
-/// Writes an attrs object, a pydantic model or a msgspec Struct as `value_type` reads it. Any other is for `default=`.
+/// What writes an attrs object, a pydantic model or a msgspec Struct as `value_type` reads it; None for other types.
 #[inline(never)]
-fn write_other<'py>(writer: &mut JsonWriter<'_, 'py>, object: &Bound<'py, PyAny>) -> WriteResult {
+fn library_writer<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     static WRITER_OF: Once<Py<PyAny>> = Once::new();
+    WRITER_OF.import(object.py(), "kjson.typed.libraries", "writer_of")?.call1((object.get_type(),))
+}
+
+#[inline(never)]
+fn write_library<'py>(writer: &mut JsonWriter<'_, 'py>, object: &Bound<'py, PyAny>) -> WriteResult {
     let py = writer.py;
-    let library = WRITER_OF.import(py, "kjson.typed.libraries", "writer_of")?.call1((object.get_type(),))?;
-    if library.is_none() {
-        return write_default(writer, object);
-    }
+    let library = library_writer(object)?;
     match call(&library, (object,)) {
         Ok(value) => writer.write(&value),
         Err(error) if error.is_instance_of::<PyTypeError>(py) => {
