@@ -191,7 +191,7 @@ def test_codec_calls_may_nest():
 
 
 def test_unknown_arguments_are_refused():
-    with pytest.raises(ValueError, match="nan='maybe'|nan=\"maybe\""):
+    with pytest.raises(ValueError, match='nan must be .*, not "maybe"'):
         kjson.dumps(1, nan="maybe")
     with pytest.raises(TypeError):
         kjson.loads(1)
