@@ -55,6 +55,10 @@ lint: $(VENV)/tools
 	$(BIN)/ruff format --check .
 	$(BIN)/python tests/sizes.py
 
+.PHONY: stub ## write the constructors of the type stub and docs/options.md from the table of options
+stub: $(VENV)/installed
+	$(BIN)/python -m tests.generate
+
 .PHONY: stubtest ## compare the types with the package, the stub with the compiled module
 stubtest: $(VENV)/installed
 	$(BIN)/python -m mypy.stubtest kjson

@@ -49,6 +49,7 @@ __all__ = [
     "__version__",
     "_coroutine_method",
     "_option_of",
+    "_options_table",
     "_reference_dumps",
     "_reference_loads",
     "dumps",
@@ -104,6 +105,9 @@ def _reference_loads(data: bytes) -> Any: ...
 # For the tests: what a client uses for one of librdkafka's properties, except for secrets.
 def _option_of(client: object, name: str) -> Optional[str]: ...
 
+# For `make stub`: name, type, default, unit, librdkafka's name, secret, text.
+def _options_table(client: str) -> List[Tuple[str, str, str, str, str, bool, str]]: ...
+
 # For `kjson._clients`: a call runs `native`, introspection sees `function`.
 def _coroutine_method(native: Any, function: Callable[..., Any]) -> Any: ...
 
@@ -115,42 +119,49 @@ class Producer:
     not poll.
 
     Args:
-        bootstrap_servers: Addresses as "host:port", several in a list or separated by commas. librdkafka:
-            `bootstrap.servers`.
-        connect_timeout: Seconds to wait for a broker's answer; None or 0 does not check. Addresses that refuse, cannot be
-            resolved, or reject TLS or the credentials fail earlier.
+        bootstrap_servers: Addresses as "host:port", several in a list or separated by commas. `bootstrap.servers`.
+        connect_timeout: How long the constructor waits for a broker's answer; None or 0 does not check. Addresses that
+            refuse, cannot be resolved, or reject TLS or the credentials fail earlier. In seconds.
         client_id: The name that brokers log. `client.id`.
-        acks: "all", 1 or 0: whose confirmation a message needs. `request.required.acks`. Anything but "all" turns
-            idempotence off unless that was asked for.
-        enable_idempotence: Retries neither duplicate nor reorder. `enable.idempotence`; librdkafka's default is off.
-        transactional_id: `transactional.id`.
-        compression_type: "gzip", "snappy", "lz4" or "zstd". `compression.type`.
-        linger_ms: How long a batch waits for more messages; not waited out when somebody waits for a delivery.
-            `linger.ms`.
-        delivery_timeout_ms: How long a message may take from `send` to its confirmation, retries included.
-            `message.timeout.ms`; librdkafka's default is 300000.
+        acks: "all", 1 or 0: whose acknowledgement a message needs. Anything but "all" turns idempotence off unless that
+            is asked for. `request.required.acks`.
+        enable_idempotence: Retries neither duplicate nor reorder messages. Gives way to `acks`, `retries=0` or more
+            than 5 requests in flight (KIP-679). `enable.idempotence`.
+        transactional_id: Makes a transactional producer, and fences the one that had the id before (KIP-98).
+            `transactional.id`.
+        compression_type: "none", "gzip", "snappy", "lz4" or "zstd". `compression.type`.
+        linger_ms: How long a batch waits for more messages. A call that waits for a delivery does not wait for this. In
+            milliseconds. `linger.ms`.
+        delivery_timeout_ms: How long a message may take from `send` to its acknowledgement, retries included; 0 is
+            forever. With a `transactional_id` it is at most `transaction_timeout_ms`. In milliseconds.
+            `message.timeout.ms`.
         max_block_ms: How long `send` waits when the queue is full (`queue.buffering.max.messages`, 100000 messages, and
-            `queue.buffering.max.kbytes`, 1 GiB).
-        partitioner: "murmur2_random" chooses the partition that the Java client chooses for the same key;
-            librdkafka's default is CRC32.
+            `queue.buffering.max.kbytes`, 1 GiB). In milliseconds.
+        partitioner: "murmur2_random" chooses the partition that the Java client chooses for the same key.
+            `partitioner`.
         default: As in `dumps`.
         nan: As in `dumps`.
         value_serializer: Called with each value instead of encoding it as JSON; returns bytes, or None for a tombstone.
         key_serializer: Called with each key; returns bytes or None.
-        security_protocol: "PLAINTEXT", "SSL", "SASL_PLAINTEXT" or "SASL_SSL". `security.protocol`.
-        ssl_cafile: `ssl.ca.location`; without it the operating system's certificates are looked for.
-        ssl_certfile: `ssl.certificate.location`.
-        ssl_keyfile: `ssl.key.location`.
-        ssl_password: `ssl.key.password`.
-        ssl_check_hostname: `ssl.endpoint.identification.algorithm`, https or none.
-        sasl_mechanism: "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512". `sasl.mechanism`.
-        sasl_plain_username: `sasl.username`.
-        sasl_plain_password: `sasl.password`.
-        on_delivery: Called as `on_delivery(error, metadata)` for every message that has none of its own, on a thread of
-            kjson: exactly one of the two is None.
-        on_error: Called with a `KafkaError` for each error that librdkafka reports and goes on from, on a thread of kjson.
+        on_delivery: Called as `on_delivery(error, metadata)` for every message without a callback of its own, on a
+            thread of kjson: exactly one of the two is None.
+        security_protocol: "PLAINTEXT", "SSL", "SASL_PLAINTEXT" or "SASL_SSL". Required with every ssl_ and sasl_
+            option. `security.protocol`.
+        ssl_cafile: The certificates of authorities to trust. Without it those of the operating system are looked for.
+            `ssl.ca.location`.
+        ssl_certfile: The client's certificate. `ssl.certificate.location`.
+        ssl_keyfile: The client's private key. `ssl.key.location`.
+        ssl_password: The password of the private key. `ssl.key.password`.
+        ssl_check_hostname: Whether the broker's certificate must be for its host name.
+            `ssl.endpoint.identification.algorithm`.
+        sasl_mechanism: "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512" or "OAUTHBEARER". kjson is built without librdkafka's
+            default, GSSAPI. `sasl.mechanism`.
+        sasl_plain_username: The user. `sasl.username`.
+        sasl_plain_password: The user's password. `sasl.password`.
+        on_error: Called with a `KafkaError` for each error that librdkafka reports and recovers from, on a thread of
+            kjson.
         on_stats: Called with librdkafka's statistics as a dict, every `statistics_interval_ms`.
-        statistics_interval_ms: `statistics.interval.ms`; 0 is never.
+        statistics_interval_ms: How often `on_stats` is called; 0 is never. In milliseconds. `statistics.interval.ms`.
         config: Options under librdkafka's dotted names, such as {"socket.keepalive.enable": True}.
         options: Any other option of librdkafka, with underscores for its dots. All names are in librdkafka's
             CONFIGURATION.md.
@@ -168,32 +179,32 @@ class Producer:
         bootstrap_servers: Union[str, Sequence[str]] = "localhost:9092",
         *,
         connect_timeout: Optional[float] = 10.0,
-        client_id: Optional[str] = ...,
-        acks: Union[Literal["all"], int] = ...,
-        enable_idempotence: bool = ...,
-        transactional_id: Optional[str] = ...,
-        compression_type: Optional[str] = ...,
-        linger_ms: float = ...,
-        delivery_timeout_ms: int = ...,
-        max_block_ms: float = 60_000.0,
-        partitioner: str = ...,
+        client_id: Optional[str] = "rdkafka",
+        acks: Union[Literal["all"], int] = "all",
+        enable_idempotence: bool = True,
+        transactional_id: Optional[str] = None,
+        compression_type: Optional[str] = "none",
+        linger_ms: float = 5,
+        delivery_timeout_ms: int = 120000,
+        max_block_ms: float = 60000.0,
+        partitioner: str = "murmur2_random",
         default: Optional[Callable[[Any], Any]] = None,
         nan: _Nan = "error",
         value_serializer: Optional[Callable[[Any], Optional[bytes]]] = None,
         key_serializer: Optional[Callable[[Any], Optional[bytes]]] = None,
-        security_protocol: str = ...,
-        ssl_cafile: Optional[str] = ...,
-        ssl_certfile: Optional[str] = ...,
-        ssl_keyfile: Optional[str] = ...,
-        ssl_password: Optional[str] = ...,
-        ssl_check_hostname: bool = ...,
-        sasl_mechanism: Optional[str] = ...,
-        sasl_plain_username: Optional[str] = ...,
-        sasl_plain_password: Optional[str] = ...,
         on_delivery: Optional[_OnDelivery] = None,
+        security_protocol: str = "PLAINTEXT",
+        ssl_cafile: Optional[str] = None,
+        ssl_certfile: Optional[str] = None,
+        ssl_keyfile: Optional[str] = None,
+        ssl_password: Optional[str] = None,
+        ssl_check_hostname: bool = True,
+        sasl_mechanism: Optional[str] = "GSSAPI",
+        sasl_plain_username: Optional[str] = None,
+        sasl_plain_password: Optional[str] = None,
         on_error: Optional[Callable[[KafkaError], object]] = None,
         on_stats: Optional[Callable[[Dict[str, Any]], object]] = None,
-        statistics_interval_ms: int = ...,
+        statistics_interval_ms: int = 0,
         config: Optional[Dict[str, Any]] = None,
         **options: _Option,
     ) -> None: ...
@@ -470,32 +481,32 @@ class AsyncProducer:
         bootstrap_servers: Union[str, Sequence[str]] = "localhost:9092",
         *,
         connect_timeout: Optional[float] = 10.0,
-        client_id: Optional[str] = ...,
-        acks: Union[Literal["all"], int] = ...,
-        enable_idempotence: bool = ...,
-        transactional_id: Optional[str] = ...,
-        compression_type: Optional[str] = ...,
-        linger_ms: float = ...,
-        delivery_timeout_ms: int = ...,
-        max_block_ms: float = 60_000.0,
-        partitioner: str = ...,
+        client_id: Optional[str] = "rdkafka",
+        acks: Union[Literal["all"], int] = "all",
+        enable_idempotence: bool = True,
+        transactional_id: Optional[str] = None,
+        compression_type: Optional[str] = "none",
+        linger_ms: float = 5,
+        delivery_timeout_ms: int = 120000,
+        max_block_ms: float = 60000.0,
+        partitioner: str = "murmur2_random",
         default: Optional[Callable[[Any], Any]] = None,
         nan: _Nan = "error",
         value_serializer: Optional[Callable[[Any], Optional[bytes]]] = None,
         key_serializer: Optional[Callable[[Any], Optional[bytes]]] = None,
-        security_protocol: str = ...,
-        ssl_cafile: Optional[str] = ...,
-        ssl_certfile: Optional[str] = ...,
-        ssl_keyfile: Optional[str] = ...,
-        ssl_password: Optional[str] = ...,
-        ssl_check_hostname: bool = ...,
-        sasl_mechanism: Optional[str] = ...,
-        sasl_plain_username: Optional[str] = ...,
-        sasl_plain_password: Optional[str] = ...,
         on_delivery: Optional[_OnDelivery] = None,
+        security_protocol: str = "PLAINTEXT",
+        ssl_cafile: Optional[str] = None,
+        ssl_certfile: Optional[str] = None,
+        ssl_keyfile: Optional[str] = None,
+        ssl_password: Optional[str] = None,
+        ssl_check_hostname: bool = True,
+        sasl_mechanism: Optional[str] = "GSSAPI",
+        sasl_plain_username: Optional[str] = None,
+        sasl_plain_password: Optional[str] = None,
         on_error: Optional[Callable[[KafkaError], object]] = None,
         on_stats: Optional[Callable[[Dict[str, Any]], object]] = None,
-        statistics_interval_ms: int = ...,
+        statistics_interval_ms: int = 0,
         config: Optional[Dict[str, Any]] = None,
         **options: _Option,
     ) -> None: ...
@@ -784,49 +795,72 @@ class Consumer(Generic[_T]):
 
     Args:
         topics: What to subscribe to; may come later, by `subscribe`.
-        bootstrap_servers: As for `Producer`.
-        group_id: Consumers of one group share the partitions, and the group keeps the offsets. `group.id`. Without a group
-            every partition is read, and nothing is committed.
-        group_instance_id: Static membership. `group.instance.id`.
+        bootstrap_servers: Addresses as "host:port", several in a list or separated by commas. `bootstrap.servers`.
+        connect_timeout: How long the constructor waits for a broker's answer; None or 0 does not check. Addresses that
+            refuse, cannot be resolved, or reject TLS or the credentials fail earlier. In seconds.
+        client_id: The name that brokers log. `client.id`.
+        group_id: Consumers of one group share the partitions, and the group keeps the offsets. Without a group every
+            partition is read, and nothing is committed. `group.id`.
+        group_instance_id: Static membership (KIP-345). `group.instance.id`.
         group_protocol: "classic", or "consumer" (KIP-848). `group.protocol`.
-        auto_offset_reset: Where to begin without a committed offset: "earliest", "latest" or "error". With "error"
-            each read raises until `seek`, or `assign` with an offset, says where to begin. `auto.offset.reset`; librdkafka's
-            default is "latest". Without a group, topics and partitions that are created after the consumer began are read
-            from their beginning. With a group and "latest", partitions without a committed offset start at their end when
-            they are assigned; a group that must not miss their first messages uses "earliest", which only differs for
-            partitions without a committed offset.
-        enable_auto_commit: Commit what is done, every `auto_commit_interval_ms` and on `close`. `enable.auto.commit`.
-        auto_commit_interval_ms: `auto.commit.interval.ms`.
-        isolation_level: "read_committed" or "read_uncommitted". `isolation.level`.
-        max_poll_interval_ms: How long may pass between two reads before the group gives the partitions away.
-            `max.poll.interval.ms`.
-        consumer_timeout_ms: Iteration ends after this time without a message. None: never.
-        connect_timeout: As for `Producer`.
-        unreachable_timeout: A read that has had no broker to talk to for this many seconds raises `KafkaConnectionError`;
-            the next read goes on where the consumer was. None: never.
-        on_decode_error: What becomes of a message that cannot be decoded, its key included. In every case the consumer goes on
-            behind it. "raise": raise the `DecodeError`. "skip": count it, and log it, the payload never, as a warning at most
-            every 10 s. "yield": hand it out with `error`, `raw_value` and no value. A `DeadLetter`: send it to another topic.
-            A callable: what it returns for the `DecodeError` is the value, None skips, what it raises is raised.
-        value_type: What values become: a dataclass, a TypedDict, a NamedTuple, an attrs class, a pydantic model or a
-            msgspec Struct, as `send` writes them. A value that does not fit is a `DecodeError` that says where, such as
-            "at $.items[1].price". A bool is not an int; an int is accepted for a float; a Decimal gets every digit of
-            the number. Unknown keys are ignored, or kept in a TypedDict. A tombstone stays None. Fractions of a second
-            after the sixth digit are cut off. pydantic and msgspec read by their own rules.
+        auto_offset_reset: Where to begin without a committed offset: "earliest", "latest" or "error". With "error" each
+            read raises until `seek`, or `assign` with an offset, says where to begin. Without a group, topics and
+            partitions that are created after the consumer began are read from their beginning. With a group and
+            "latest", partitions without a committed offset start at their end when they are assigned; a group that must
+            not miss their first messages uses "earliest", which only differs for partitions without a committed offset.
+            `auto.offset.reset`.
+        enable_auto_commit: Commit processed messages every `auto_commit_interval_ms` and on `close`. Without a group
+            nothing is committed. `enable.auto.commit`.
+        auto_commit_interval_ms: How often processed messages are committed. In milliseconds. `auto.commit.interval.ms`.
+        isolation_level: "read_committed" skips the messages of open and aborted transactions. `isolation.level`.
+        max_poll_interval_ms: How long may pass between two reads before the group gives the partitions away. In
+            milliseconds. `max.poll.interval.ms`.
+        consumer_timeout_ms: Iteration ends after this time without a message. None: never. In milliseconds.
+        unreachable_timeout: A read that has had no broker to talk to for this long raises `KafkaConnectionError`; the
+            next read continues where the consumer was. None: never. In seconds.
+        on_decode_error: What becomes of a message that cannot be decoded, its key included. In every case the consumer
+            continues after it. "raise": raise the `DecodeError`. "skip": count it, and log it, the payload never, as a
+            warning at most every 10 s. "yield": return it with `error`, `raw_value` and no value. A `DeadLetter`: send
+            it to another topic. A callable: what it returns for the `DecodeError` is the value, None skips, what it
+            raises is raised.
+        value_type: What values become: a dataclass, a TypedDict, an attrs class, a pydantic model or a msgspec Struct.
+            What does not fit is a `DecodeError` that says where, such as "at $.items[1].price". A bool is no int, an
+            int is a float; unknown keys are ignored, and stay in a TypedDict; a tombstone stays None. Fractions of a
+            second beyond six digits are cut off. pydantic and msgspec go by their own rules.
+        value_deserializer: Called with the bytes of each value instead of decoding JSON; what it raises becomes the
+            cause of a `DecodeError`, but for `MemoryError`, which is raised as it is.
         key_type: What keys become: "auto" (str where the bytes are UTF-8, else bytes), "str", "bytes" or "json".
-        max_message_bytes: A larger value, decompressed, is a `DecodeError` instead of objects, which take up to 30 times as many
-            bytes. None: no limit but librdkafka's `receive.message.max.bytes`.
+        max_message_bytes: A larger value, decompressed, is a `DecodeError` instead of objects, which take up to 30
+            times as many bytes. None: no limit but librdkafka's `receive.message.max.bytes`. In bytes.
         parse_float: As in `loads`.
-        value_deserializer: Called with the bytes of each value instead of decoding JSON; what it raises becomes the cause
-            of a `DecodeError`, but for `MemoryError`, which is raised as it is.
-        on_assign: Called as `on_assign(consumer, partitions)` when partitions came, and may seek in them.
-        on_revoke: Called as `on_revoke(consumer, partitions)` before partitions go to other members, and may commit. What
-            was done is committed behind it all the same, unless `enable_auto_commit` is false.
-        on_lost: Called like `on_revoke` for partitions that went already, because the group had lost touch with this
-            member: their offsets cannot be committed any more. Without it `on_revoke` is called.
-        on_commit: Called as `on_commit(error, offsets)` with the answer to each commit that nobody waited for, the automatic
-            ones and those with `asynchronous=True`; `error` is None or a `CommitError`. Without it failures are logged.
-        on_error, on_stats, config, options: As for `Producer`, and so are the ssl_ and sasl_ options.
+        on_assign: Called as `on_assign(consumer, partitions)` when partitions are assigned, and may seek in them.
+        on_revoke: Called as `on_revoke(consumer, partitions)` before partitions go to other members, and may commit.
+            Processed messages are committed after it all the same, unless `enable_auto_commit` is false.
+        on_lost: Called like `on_revoke` for partitions that other members have already, because the group had lost
+            touch with this one: their offsets can no longer be committed. Without it `on_revoke` is called.
+        on_commit: Called as `on_commit(error, offsets)` with the answer to each commit that no call waits for, the
+            automatic ones and those with `asynchronous=True`; `error` is None or a `CommitError`. Without it failures
+            are logged.
+        security_protocol: "PLAINTEXT", "SSL", "SASL_PLAINTEXT" or "SASL_SSL". Required with every ssl_ and sasl_
+            option. `security.protocol`.
+        ssl_cafile: The certificates of authorities to trust. Without it those of the operating system are looked for.
+            `ssl.ca.location`.
+        ssl_certfile: The client's certificate. `ssl.certificate.location`.
+        ssl_keyfile: The client's private key. `ssl.key.location`.
+        ssl_password: The password of the private key. `ssl.key.password`.
+        ssl_check_hostname: Whether the broker's certificate must be for its host name.
+            `ssl.endpoint.identification.algorithm`.
+        sasl_mechanism: "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512" or "OAUTHBEARER". kjson is built without librdkafka's
+            default, GSSAPI. `sasl.mechanism`.
+        sasl_plain_username: The user. `sasl.username`.
+        sasl_plain_password: The user's password. `sasl.password`.
+        on_error: Called with a `KafkaError` for each error that librdkafka reports and recovers from, on a thread of
+            kjson.
+        on_stats: Called with librdkafka's statistics as a dict, every `statistics_interval_ms`.
+        statistics_interval_ms: How often `on_stats` is called; 0 is never. In milliseconds. `statistics.interval.ms`.
+        config: Options under librdkafka's dotted names, such as {"socket.keepalive.enable": True}.
+        options: Any other option of librdkafka, with underscores for its dots. All names are in librdkafka's
+            CONFIGURATION.md.
 
     `on_assign`, `on_revoke`, `on_lost` and `on_commit` run on the thread that reads, inside the read or the `close`, and
     may call everything but the reading methods and `close`. An exception that one raises is raised by that read; the new
@@ -843,16 +877,17 @@ class Consumer(Generic[_T]):
         self,
         *topics: str,
         bootstrap_servers: Union[str, Sequence[str]] = "localhost:9092",
-        group_id: Optional[str] = None,
-        group_instance_id: Optional[str] = ...,
-        group_protocol: Literal["classic", "consumer"] = ...,
-        auto_offset_reset: Literal["earliest", "latest", "error"] = ...,
-        enable_auto_commit: bool = ...,
-        auto_commit_interval_ms: int = ...,
-        isolation_level: Literal["read_committed", "read_uncommitted"] = ...,
-        max_poll_interval_ms: int = ...,
-        consumer_timeout_ms: Optional[float] = None,
         connect_timeout: Optional[float] = 10.0,
+        client_id: Optional[str] = "rdkafka",
+        group_id: Optional[str] = None,
+        group_instance_id: Optional[str] = None,
+        group_protocol: Literal["classic", "consumer"] = "classic",
+        auto_offset_reset: Literal["earliest", "latest", "error"] = "earliest",
+        enable_auto_commit: bool = True,
+        auto_commit_interval_ms: int = 5000,
+        isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed",
+        max_poll_interval_ms: int = 300000,
+        consumer_timeout_ms: Optional[float] = None,
         unreachable_timeout: Optional[float] = 60.0,
         on_decode_error: Union[Literal["raise", "skip", "yield"], DeadLetter, Callable[[DecodeError], Any]] = "raise",
         value_type: Optional[Type[_T]] = None,
@@ -860,22 +895,22 @@ class Consumer(Generic[_T]):
         key_type: Literal["auto", "str", "bytes", "json"] = "auto",
         max_message_bytes: Optional[int] = 16777216,
         parse_float: Optional[Callable[[str], Any]] = None,
-        security_protocol: str = ...,
-        ssl_cafile: Optional[str] = ...,
-        ssl_certfile: Optional[str] = ...,
-        ssl_keyfile: Optional[str] = ...,
-        ssl_password: Optional[str] = ...,
-        ssl_check_hostname: bool = ...,
-        sasl_mechanism: Optional[str] = ...,
-        sasl_plain_username: Optional[str] = ...,
-        sasl_plain_password: Optional[str] = ...,
         on_assign: Optional[_OnPartitions] = None,
         on_revoke: Optional[_OnPartitions] = None,
         on_lost: Optional[_OnPartitions] = None,
         on_commit: Optional[_OnCommit] = None,
+        security_protocol: str = "PLAINTEXT",
+        ssl_cafile: Optional[str] = None,
+        ssl_certfile: Optional[str] = None,
+        ssl_keyfile: Optional[str] = None,
+        ssl_password: Optional[str] = None,
+        ssl_check_hostname: bool = True,
+        sasl_mechanism: Optional[str] = "GSSAPI",
+        sasl_plain_username: Optional[str] = None,
+        sasl_plain_password: Optional[str] = None,
         on_error: Optional[Callable[[KafkaError], object]] = None,
         on_stats: Optional[Callable[[Dict[str, Any]], object]] = None,
-        statistics_interval_ms: int = ...,
+        statistics_interval_ms: int = 0,
         config: Optional[Dict[str, Any]] = None,
         **options: _Option,
     ) -> None: ...
@@ -1221,16 +1256,17 @@ class AsyncConsumer(Generic[_T]):
         self,
         *topics: str,
         bootstrap_servers: Union[str, Sequence[str]] = "localhost:9092",
-        group_id: Optional[str] = None,
-        group_instance_id: Optional[str] = ...,
-        group_protocol: Literal["classic", "consumer"] = ...,
-        auto_offset_reset: Literal["earliest", "latest", "error"] = ...,
-        enable_auto_commit: bool = ...,
-        auto_commit_interval_ms: int = ...,
-        isolation_level: Literal["read_committed", "read_uncommitted"] = ...,
-        max_poll_interval_ms: int = ...,
-        consumer_timeout_ms: Optional[float] = None,
         connect_timeout: Optional[float] = 10.0,
+        client_id: Optional[str] = "rdkafka",
+        group_id: Optional[str] = None,
+        group_instance_id: Optional[str] = None,
+        group_protocol: Literal["classic", "consumer"] = "classic",
+        auto_offset_reset: Literal["earliest", "latest", "error"] = "earliest",
+        enable_auto_commit: bool = True,
+        auto_commit_interval_ms: int = 5000,
+        isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed",
+        max_poll_interval_ms: int = 300000,
+        consumer_timeout_ms: Optional[float] = None,
         unreachable_timeout: Optional[float] = 60.0,
         on_decode_error: Union[Literal["raise", "skip", "yield"], DeadLetter, Callable[[DecodeError], Any]] = "raise",
         value_type: Optional[Type[_T]] = None,
@@ -1238,22 +1274,22 @@ class AsyncConsumer(Generic[_T]):
         key_type: Literal["auto", "str", "bytes", "json"] = "auto",
         max_message_bytes: Optional[int] = 16777216,
         parse_float: Optional[Callable[[str], Any]] = None,
-        security_protocol: str = ...,
-        ssl_cafile: Optional[str] = ...,
-        ssl_certfile: Optional[str] = ...,
-        ssl_keyfile: Optional[str] = ...,
-        ssl_password: Optional[str] = ...,
-        ssl_check_hostname: bool = ...,
-        sasl_mechanism: Optional[str] = ...,
-        sasl_plain_username: Optional[str] = ...,
-        sasl_plain_password: Optional[str] = ...,
         on_assign: Optional[_OnPartitionsAsync] = None,
         on_revoke: Optional[_OnPartitionsAsync] = None,
         on_lost: Optional[_OnPartitionsAsync] = None,
         on_commit: Optional[_OnCommit] = None,
+        security_protocol: str = "PLAINTEXT",
+        ssl_cafile: Optional[str] = None,
+        ssl_certfile: Optional[str] = None,
+        ssl_keyfile: Optional[str] = None,
+        ssl_password: Optional[str] = None,
+        ssl_check_hostname: bool = True,
+        sasl_mechanism: Optional[str] = "GSSAPI",
+        sasl_plain_username: Optional[str] = None,
+        sasl_plain_password: Optional[str] = None,
         on_error: Optional[Callable[[KafkaError], object]] = None,
         on_stats: Optional[Callable[[Dict[str, Any]], object]] = None,
-        statistics_interval_ms: int = ...,
+        statistics_interval_ms: int = 0,
         config: Optional[Dict[str, Any]] = None,
         **options: _Option,
     ) -> None: ...
