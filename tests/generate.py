@@ -99,13 +99,14 @@ def page() -> str:
     parts = [
         "# Options",
         "",
-        "Keyword arguments of `Producer` and `AsyncProducer`, and of `Consumer` and `AsyncConsumer`. A default is what the",
-        "client uses where the option is left out or None; where it differs from librdkafka's, it is kjson's. Any other option",
-        "of librdkafka is a keyword too, with underscores for its dots (`linger_ms`), or goes into `config` under its own name",
-        "(`linger.ms`). A wrong name or value is a `ConfigError` that names the nearest one, or what the option takes.",
+        "Keyword arguments of `Producer` and `AsyncProducer`, and of `Consumer` and `AsyncConsumer`. A default is what",
+        "a client uses where the option is left out; for an option with a name in librdkafka, None leaves it out. Any",
+        "other option of librdkafka is a keyword, too, with underscores for its dots (`linger_ms`), or goes into",
+        "`config` as `linger.ms`. A wrong name is a `ConfigError` with the nearest one, a wrong value one with",
+        "what the option takes.",
         "",
-        "A bool is True or False, or librdkafka's words for them in any case (`true`, `t`, `1`, `false`, `f`, `0`). A secret",
-        "must be a str, and no error, log record or repr shows it.",
+        "A bool is True or False, or librdkafka's words for them in any case (`true`, `t`, `1`, `false`, `f`, `0`). A",
+        "secret must be a str; no error, log record or repr shows it.",
     ]
     for title, listed in (
         ("Producer", [option for option in producer if option not in both]),

@@ -1,4 +1,4 @@
-"""The table of options is true: what it documents is what a client uses, and what is generated from it is up to date."""
+"""The table of options is true: a documented default is the one in use, and what is generated is up to date."""
 
 import inspect
 from typing import Any, Dict
