@@ -1,4 +1,4 @@
-//! The producer: enqueues messages in librdkafka and reports their delivery, on a thread of its own.
+//! The producer: enqueues messages in librdkafka and reports their delivery, on its own thread.
 //!
 //! `send` and `send_many` enqueue, `reports` takes the delivery reports, `close` flushes and ends the client,
 //! `transactions` adds transactions. `state` is what these files share.

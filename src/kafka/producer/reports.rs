@@ -1,4 +1,4 @@
-//! The report thread of a producer: takes delivery reports in batches and notifies those who wait for them.
+//! The report thread of a producer: takes delivery reports in batches and notifies what waits for them.
 //!
 //! A failure goes to the message's callback, to the program if it asks the `DeliveryState` or `BatchState`, and
 //! otherwise to the next `flush` or `close`.

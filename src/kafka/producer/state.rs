@@ -68,7 +68,7 @@ pub(super) struct ProducerState<H: ProducerHooks> {
     pub timeout_ms: String,
 }
 
-/// On cache lines of its own: sending threads write it for every message, the report thread writes most of the rest.
+/// On its own cache lines: sending threads write it for every message, the report thread writes most of the rest.
 #[repr(align(128))]
 #[derive(Default)]
 pub(super) struct SentCounter(pub AtomicUsize);
