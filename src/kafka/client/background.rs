@@ -1,5 +1,4 @@
-//! Threads for work that may block longer than its caller can wait: `rd_kafka_destroy` waits for broker threads without
-//! a bound.
+//! Threads for calls that may block for longer than the caller waits, such as `rd_kafka_destroy`.
 
 use std::sync::{mpsc, Arc, Mutex, PoisonError};
 use std::time::Duration;

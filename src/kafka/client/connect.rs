@@ -18,8 +18,7 @@ use crate::os::thread::spawn;
 
 const ROUND: Duration = Duration::from_millis(100);
 
-/// Waits until a broker answers. `serve` runs the callbacks that report errors, for a client without a thread that
-/// does.
+/// Waits until a broker answers. `serve` runs the callbacks that report errors, if no thread does.
 pub fn connect(
     client: &Client,
     brokers: &Brokers,

@@ -52,8 +52,7 @@ impl Drop for UnfinishedGuard {
     }
 }
 
-/// Waits until all work has ended or timed out, up to the deadline. Returns what is lost with work that has not ended,
-/// which is not waited for again.
+/// Waits until all work has ended or timed out, up to the deadline. Returns what the rest loses, and unlists it.
 pub fn wait(deadline: Deadline, interrupt: Interrupt<'_>) -> (Vec<String>, Result<(), Error>) {
     let unfinished = UNFINISHED.get();
     let mut result = Ok(());

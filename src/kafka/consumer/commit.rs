@@ -41,8 +41,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         let offsets = self.to_commit(&native, offsets)?;
         loop {
             let result = self.commit_offsets(&native, &offsets, deadline, interrupt, || {});
-            // A cooperative member keeps its partitions during a rebalance and may commit them afterwards: none is
-            // revoked before the next read.
+            // A cooperative member may commit after a rebalance: it revokes no partition before the next read.
             let may_hold = |code: Code| code.is_rebalance() && code != Code::UNKNOWN_MEMBER_ID;
             match &result {
                 Err(Error::Commit { code, .. }) if may_hold(*code) && !native.assignment_lost() => {}

@@ -54,8 +54,7 @@ impl ReadState {
 }
 
 impl<H: ConsumerHooks> Consumer<H> {
-    /// Waits for the first message, then takes what else has come. Two calls, because librdkafka waits for a full batch
-    /// until the timeout.
+    /// Waits for the first message, then takes the rest: a call for a whole batch would wait until the timeout.
     pub(super) fn fetch(
         &self,
         native: &Arc<NativeConsumer>,

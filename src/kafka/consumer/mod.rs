@@ -71,8 +71,7 @@ pub trait ConsumerHooks: LogSink {
 pub struct ConsumerSettings {
     pub connect_timeout: Option<Duration>,
     pub unreachable_timeout: Option<Duration>,
-    /// With a group, members share partitions and commit offsets; without, all partitions are read and nothing is
-    /// committed.
+    /// With a group, members share partitions and commit offsets; without, all are read and none committed.
     pub grouped: bool,
     pub auto_commit: bool,
     pub from_end: bool,
@@ -122,8 +121,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         let on_mock = super::mock::is_mock(&config.bootstrap_addresses());
         // With KIP-848 the broker sets these, and librdkafka refuses them.
         if on_mock && config.get("group.protocol") != Some("consumer") {
-            // Whenever a member joins or leaves, the mock waits for the session timeout less one second
-            // (rdkafka_mock_cgrp.c).
+            // When members join or leave, the mock waits for the session timeout less 1 s (rdkafka_mock_cgrp.c).
             config.set_default("session.timeout.ms", "2000");
             config.set_default("heartbeat.interval.ms", "200");
         }

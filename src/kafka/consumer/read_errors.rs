@@ -216,8 +216,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         self.restart(native, state, &targets)
     }
 
-    /// Keeps an error that ends reading, unless it is about something that is no longer read, or may be older than a
-    /// seek.
+    /// Keeps an error that ends reading, unless its subject is no longer read, or it may be older than a seek.
     pub(super) fn keep_read_error(&self, state: &mut ReadState, partition: Partition, code: Code, error: Error) {
         let known = state.read_errors.contains(&partition);
         let late = code == Code::AUTO_OFFSET_RESET && (known || state.read_errors.may_be_late(&partition));

@@ -60,8 +60,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         result
     }
 
-    /// Assigns those of the group's partitions that are subscribed to. Returns those to report; None if there are none,
-    /// since the subscription was replaced.
+    /// Assigns the group's partitions that are subscribed to. Returns them; None after the subscription was replaced.
     fn assign_granted(&self, native: &NativeConsumer, partitions: &[Entry]) -> Option<Vec<Partition>> {
         let mut state = self.lock(&self.state);
         state.subscriptions.assigned_by_group(&names(partitions), native.cooperative());

@@ -15,8 +15,7 @@ use crate::librdkafka::record::Partition;
 const STOPPED_AFTER: Duration = Duration::from_millis(500);
 
 impl ReadState {
-    /// The next offset to return, as far as is known. `taken` is librdkafka's position, which is after transaction
-    /// markers at the end, too.
+    /// The next offset to return, as far as is known. `taken` is librdkafka's position, also after transaction markers.
     pub(super) fn position(&self, partition: &Partition, taken: Option<i64>) -> Option<i64> {
         let fetched = self.held.iter().chain(&self.buffer).filter(|message| message.is_from(partition));
         let dropped = self.dropped_from.get(partition).copied();

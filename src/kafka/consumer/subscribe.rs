@@ -126,8 +126,7 @@ impl<H: ConsumerHooks> Consumer<H> {
     /// Without a group: finds partitions of missing topics and new partitions, and starts to read them. They count as
     /// assigned when the cluster has answered for each topic. For partitions assigned by the program: finds out whether
     /// their topics exist and may be read, since librdkafka reports no error of the first metadata
-    /// (rd_kafka_topic_set_error). Waits with the lock, so it does not check signals: their handlers may use this
-    /// consumer.
+    /// (rd_kafka_topic_set_error). Has the lock, so it checks no signals: handlers may use this consumer.
     pub(super) fn find_topics(
         &self,
         native: &Arc<NativeConsumer>,

@@ -1,5 +1,4 @@
-//! What the program wants to read, and what the group has assigned: they differ after a subscription was replaced, see
-//! `assign`.
+//! What the program wants to read, and what the group has assigned. They differ after a replaced subscription.
 
 use std::time::Instant;
 
@@ -140,8 +139,7 @@ impl ReadState {
         manual.iter().map(position).collect()
     }
 
-    /// They were assigned or sought again at these positions. librdkafka has no position of its own before a message
-    /// comes.
+    /// Partitions were assigned or sought again here. librdkafka has no position of its own before a message comes.
     pub(super) fn restarted_at(&mut self, positions: Vec<(Partition, i64)>) {
         self.starts.extend(positions.into_iter().filter(|(_, offset)| *offset >= 0));
     }

@@ -34,8 +34,7 @@ impl ReceivedPositions {
         self.partitions.retain(|(known, _)| known != partition);
     }
 
-    /// librdkafka's position is wrong after this one: it counts dropped messages, and errors with an offset
-    /// (rdkafka_queue.c:830).
+    /// librdkafka's position is wrong: it counts dropped messages and errors with an offset (rdkafka_queue.c:830).
     pub(super) fn invalidate(&mut self, incoming: &Fetched) {
         self.partitions.retain(|(partition, _)| !incoming.is_from(partition));
     }

@@ -69,8 +69,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         Ok(UntilEnd { ends, starts, idle: IdleTimer::at(HashMap::new()) })
     }
 
-    /// The next message before the ends; None after the last one. Messages after the ends are held for the next other
-    /// read.
+    /// The next message before the ends; None after the last one. Those after the ends are held for other reads.
     pub fn next_until(&self, until: &mut UntilEnd, interrupt: Interrupt<'_>) -> Result<Option<Fetched>, Error> {
         loop {
             if let Some(message) = self.try_next_until(until) {
@@ -150,8 +149,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             .collect())
     }
 
-    /// Where positions do not change, has a probe find the next offset, and forgets the partitions with nothing left
-    /// before their ends.
+    /// If positions do not change, a probe finds the next offsets. Forgets partitions with none before their ends.
     fn probe_if_idle(&self, until: &mut UntilEnd, positions: HashMap<Partition, i64>) -> Result<(), Error> {
         let UntilEnd { ends, idle, .. } = until;
         if positions.iter().any(|(partition, position)| idle.positions.get(partition) != Some(position)) {
