@@ -27,8 +27,8 @@ pub fn refuse_impossible(name: &str) -> Result<(), String> {
     };
     let shown: String = name.chars().take(LONGEST).collect();
     Err(format!(
-        "{shown:?} {why}, so no topic can have this name. A topic name has 1 to {LONGEST} of the characters a-z, A-Z, \
-         0-9, '.', '_' and '-', and is not \".\" or \"..\""
+        "{shown:?} {why}, so that no topic can have this name. A topic name has 1 to {LONGEST} of the characters a-z, \
+         A-Z, 0-9, '.', '_' and '-', and is not \".\" or \"..\""
     ))
 }
 
