@@ -122,7 +122,7 @@ pub fn timestamp_ms(timestamp: &Bound<'_, PyAny>) -> PyResult<i64> {
     };
     match millis.extract::<i64>() {
         Ok(millis @ 0..) => Ok(millis),
-        Ok(_) => Err(PyValueError::new_err(format!("timestamp must not lie before 1970; got {} ms", digits(&millis)))),
+        Ok(_) => Err(PyValueError::new_err(format!("timestamp must not be before 1970; got {} ms", digits(&millis)))),
         Err(_) => Err(PyValueError::new_err(format!(
             "timestamp must be below 2**63 ms, which is all Kafka has; got {}",
             digits(&millis)
@@ -143,7 +143,7 @@ pub fn datetime_of(py: Python<'_>, millis: i64) -> PyResult<Bound<'_, PyAny>> {
             return error;
         }
         let text =
-            format!("timestamp_ms={millis} lies after the year 9999, where datetime ends: read timestamp_ms instead");
+            format!("timestamp_ms={millis} is after the year 9999, where datetime ends: read timestamp_ms instead");
         PyOverflowError::new_err(text)
     })
 }

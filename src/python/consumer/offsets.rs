@@ -1,4 +1,4 @@
-//! Where the consumer and its group are: commits, positions, seeking, and how far behind that is. `calls` says what
+//! Where the consumer and its group are: commits, positions, seeking and lag. `calls` says what
 //! each does.
 
 use pyo3::prelude::*;

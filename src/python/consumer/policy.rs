@@ -168,9 +168,8 @@ impl DecodeErrors {
             DecodeErrorPolicy::DeadLetter(policy) => {
                 let policy = policy.get();
                 let Some(topic) = policy.topic_for(&incoming.topic()) else {
-                    let told =
-                        ". It lies in its own dead letter topic, and stays there. The consumer has moved past it";
-                    return Action::Raise(error.into_error(py, incoming, told));
+                    let note = ". It is in its own dead letter topic and stays there. The consumer has moved past it";
+                    return Action::Raise(error.into_error(py, incoming, note));
                 };
                 let error = error.into_error(py, incoming, "");
                 let last = match policy.handler.as_ref().map(|handler| self.ask(py, handler, &error, decoder, incoming))

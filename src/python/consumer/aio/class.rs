@@ -242,7 +242,7 @@ impl AsyncConsumer {
         })
     }
 
-    /// An exception on its way out of the block is not replaced by one of the close, which is logged then.
+    /// An exception that leaves the block is not replaced by one of the close, which is logged instead.
     fn __aexit__(
         slf: &Bound<'_, Self>,
         kind: &Bound<'_, PyAny>,
