@@ -1,5 +1,5 @@
-//! Has the linker put functions of ours around others: `src/librdkafka/pinned/` around some of librdkafka, and
-//! `src/allocator.rs` around those with which native code asks for memory. What each is for is said there.
+//! Has the linker put wrappers around functions of librdkafka (`src/librdkafka/pinned/`, which says why) and around
+//! those that allocate native memory (`src/allocator.rs`).
 
 const WRAPPED: [&str; 10] = [
     "rd_kafka_msgq_allow_wakeup_at",

@@ -1,4 +1,4 @@
-//! A Kafka cluster in this process: librdkafka's mock brokers, for tests, demos and notebooks.
+//! `MockCluster`: librdkafka's mock brokers in this process, for tests, demos and notebooks.
 
 use super::client::brokers::addresses;
 use super::client::error::Error;
@@ -10,7 +10,7 @@ use crate::librdkafka::mock::{to_enum, Cluster};
 use crate::os::fork::forks;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The addresses of the clusters that live in this process.
+/// The addresses of the mock brokers of this process.
 static ADDRESSES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn registered() -> MutexGuard<'static, Vec<String>> {
@@ -33,7 +33,7 @@ impl MockCluster {
     pub fn new(brokers: u16) -> Result<Self, Error> {
         let failed = |why: &str| Error::Misuse(format!("cannot start a mock cluster of {brokers} brokers: {why}"));
         let host = Client::producer(Conf::new(), Arc::new(Silent)).map_err(|why| failed(&why))?;
-        let cluster = Cluster::new(host, brokers).ok_or_else(|| failed("no sockets to be had"))?;
+        let cluster = Cluster::new(host, brokers).ok_or_else(|| failed("it cannot open sockets"))?;
         registered().extend(addresses(&cluster.bootstrap_servers()));
         Ok(MockCluster { cluster: Mutex::new(Some(cluster)), brokers, forks: forks() })
     }
@@ -74,7 +74,7 @@ impl MockCluster {
         })
     }
 
-    /// Has another broker coordinate a group, and the transactions of the same name.
+    /// Makes another broker the coordinator of a group, and of the transactional id of the same name.
     pub fn move_coordinator(&self, name: &str, broker: i32) -> Result<(), Error> {
         if !(1..=i32::from(self.brokers)).contains(&broker) {
             return Err(self.no_such_broker("move_coordinator", broker, Code::INVALID_ARG));
@@ -87,10 +87,10 @@ impl MockCluster {
         })
     }
 
-    /// The next `times` requests of one kind are answered with `code`.
+    /// Answers the next `times` requests of a kind with `code`.
     pub fn fail_requests(&self, api_key: i16, code: Code, times: usize) -> Result<(), Error> {
         let error =
-            to_enum(code).ok_or_else(|| Error::Misuse(format!("mock cluster: no error has the code {}", code.0)))?;
+            to_enum(code).ok_or_else(|| Error::Misuse(format!("mock cluster: there is no error code {}", code.0)))?;
         self.with("fail_requests", |cluster| {
             cluster.push_errors(api_key, &vec![error; times]);
             Ok(())
@@ -104,7 +104,7 @@ impl MockCluster {
         })
     }
 
-    /// Ends the brokers; joining their thread takes some milliseconds.
+    /// Stops the brokers; joining their thread takes some milliseconds.
     pub fn close(&self) {
         let cluster = self.lock().take();
         if let Some(cluster) = cluster {

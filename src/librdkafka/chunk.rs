@@ -1,13 +1,13 @@
-//! Encoded messages that are handed to librdkafka in one call.
+//! Encoded messages for one call of librdkafka.
 
 use std::ops::Range;
 
-/// A chunk is handed over when it has so many messages, or so many bytes: enough to make giving up the GIL cheap (0.1 us and
-/// more each time), and little enough for the processor's cache.
+/// A chunk with so many messages or bytes is full: enough of them to make releasing the GIL cheap (0.1 us and more each
+/// time), and few enough for the processor's cache.
 const MESSAGES: usize = 128;
 const BYTES: usize = 128 * 1024;
 
-/// Where a message's value ends and its key begins, and which of the two there are.
+/// Where a message's value ends and its key begins, and which of the two it has.
 #[derive(Clone, Copy)]
 pub struct MessageParts {
     pub middle: usize,
@@ -15,7 +15,7 @@ pub struct MessageParts {
     pub has_key: bool,
 }
 
-/// Encoded messages on their way into a batch, their bytes one after the other in one buffer.
+/// Encoded messages, one after the other in one buffer.
 #[derive(Default)]
 pub struct Chunk {
     pub bytes: Vec<u8>,
@@ -28,7 +28,7 @@ pub struct Bounds {
 }
 
 impl Chunk {
-    /// Counts the bytes from `start` on as one message: its value up to `middle`, its key after that.
+    /// Adds the bytes from `start` on as one message: its value up to `middle`, then its key.
     pub fn push(&mut self, start: usize, parts: MessageParts) {
         let value = parts.has_value.then_some(start..parts.middle);
         let key = parts.has_key.then_some(parts.middle..self.bytes.len());

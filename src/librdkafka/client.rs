@@ -22,6 +22,7 @@ pub struct Client {
 // SAFETY: librdkafka's handle may be used from any number of threads (INTRODUCTION.md, "Threads and callbacks"), and
 // `SharedEvents` is Send + Sync.
 unsafe impl Send for Client {}
+// SAFETY: as above.
 unsafe impl Sync for Client {}
 
 impl Client {
@@ -116,8 +117,8 @@ impl Client {
         }
     }
 
-    /// Has the group look for its subscribed topics now; librdkafka alone looks every 5 minutes. Only an answer about all
-    /// topics of the cluster does that (rd_kafka_parse_Metadata0).
+    /// Has the group look for its subscribed topics now; librdkafka alone looks every 5 minutes. Only an answer about
+    /// all topics of the cluster does that (rd_kafka_parse_Metadata0).
     pub fn refresh_topics(&self, timeout: Duration) {
         let mut metadata = std::ptr::null();
         // SAFETY: the handle is live; on success `metadata` is ours to free.
@@ -129,8 +130,8 @@ impl Client {
         }
     }
 
-    /// Has an idempotent producer request its producer id now. librdkafka requests it 500 ms after the client was made, so
-    /// the first message of every producer takes that long: 502 ms, measured, against less than 1 ms with this call.
+    /// Has an idempotent producer request its producer id now. librdkafka requests it 500 ms after the client was made,
+    /// so the first message of every producer takes that long: 502 ms, measured, against less than 1 ms with this call.
     ///
     /// Only for the first 500 ms: an id that the producer has already is replaced.
     pub fn request_producer_id(&self) {
@@ -156,7 +157,8 @@ impl Drop for Client {
             return;
         }
         // SAFETY: the handle is live and destroyed once; the events are freed when no thread can call them any more.
-        // NO_CONSUMER_CLOSE: consumers are closed before that, in bounded steps; what is not closed by then is abandoned.
+        // NO_CONSUMER_CLOSE: consumers are closed before that, in bounded steps; what is not closed by then is
+        // abandoned.
         unsafe {
             rd::rd_kafka_destroy_flags(self.raw, rd::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
             drop(Box::from_raw(self.events));
@@ -171,6 +173,7 @@ pub struct Topic {
 
 // SAFETY: topic handles are reference counted and locked inside librdkafka.
 unsafe impl Send for Topic {}
+// SAFETY: as above.
 unsafe impl Sync for Topic {}
 
 impl Topic {

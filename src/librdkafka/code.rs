@@ -1,11 +1,11 @@
-//! Error codes of librdkafka and of the Kafka protocol: their names, and what a caller can do about them.
+//! Error codes of librdkafka and of the Kafka protocol: their names, texts and kinds.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::code_text::own_text;
 
-/// A `rd_kafka_resp_err_t` as a plain number: brokers send codes that this librdkafka has no name for.
+/// A `rd_kafka_resp_err_t` as a number, since brokers send codes that this librdkafka has no name for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Code(pub i32);
 
@@ -32,14 +32,14 @@ impl Code {
     pub const AUTHENTICATION: Code = Code(-169);
     pub const AUTO_OFFSET_RESET: Code = Code(-140);
     pub const NO_OFFSET: Code = Code(-168);
-    /// "No such entry": what an admin request says of a topic or partition that does not exist.
+    /// "No such entry": the topic or partition of an admin request does not exist.
     pub const NO_ENTRY: Code = Code(-156);
-    /// Given up before it was sent, and after that without an answer.
+    /// Purged before it was sent, and after that without an answer.
     pub const PURGE_QUEUE: Code = Code(-152);
     pub const PURGE_INFLIGHT: Code = Code(-151);
     pub const FATAL: Code = Code(-150);
     pub const FENCED: Code = Code(-144);
-    /// Another message of the same batch was refused.
+    /// Another message of the same batch was rejected.
     pub const INVALID_DIFFERENT_RECORD: Code = Code(-138);
     pub const INVALID_PRODUCER_EPOCH: Code = Code(47);
     pub const FENCED_INSTANCE_ID: Code = Code(82);
@@ -50,36 +50,36 @@ impl Code {
     pub const ILLEGAL_GENERATION: Code = Code(22);
     pub const UNKNOWN_MEMBER_ID: Code = Code(25);
     pub const REBALANCE_IN_PROGRESS: Code = Code(27);
-    /// KIP-848's word for an older generation.
+    /// An older generation, under KIP-848.
     pub const STALE_MEMBER_EPOCH: Code = Code(113);
     pub const TOPIC_AUTHORIZATION_FAILED: Code = Code(29);
     pub const GROUP_AUTHORIZATION_FAILED: Code = Code(30);
     pub const CLUSTER_AUTHORIZATION_FAILED: Code = Code(31);
     pub const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: Code = Code(53);
 
-    /// Another producer with the same transactional id took over.
+    /// Whether another producer with the same transactional id has fenced this one.
     pub fn is_fenced(self) -> bool {
         matches!(self, Code::FENCED | Code::PRODUCER_FENCED | Code::INVALID_PRODUCER_EPOCH)
     }
 
-    /// The name without its prefix, such as `MSG_SIZE_TOO_LARGE`; client-side names start with `_`.
+    /// The name, such as `MSG_SIZE_TOO_LARGE`; those of librdkafka itself start with `_`.
     pub fn name(self) -> &'static str {
         described(self).map_or("UNKNOWN", |(name, _)| name)
     }
 
-    /// The code with a name, if there is one.
+    /// The code of this name, if there is one.
     pub fn named(name: &str) -> Option<Code> {
         table().iter().find(|(_, (known, _))| *known == name).map(|(code, _)| Code(*code))
     }
 
-    /// A sentence for the code: librdkafka's, or one of our own where that has no cause.
+    /// A sentence for the code: librdkafka's, or ours where that names no cause.
     pub fn text(self) -> &'static str {
-        const UNKNOWN: &str = "an error code that this version of librdkafka does not know, from a newer broker";
+        const UNKNOWN: &str = "an error code of a newer broker, which this version of librdkafka does not know";
         own_text(self.0).or_else(|| described(self).map(|(_, text)| text)).unwrap_or(UNKNOWN)
     }
 
-    /// Whether the same call may succeed when made again: the protocol's "retriable" column
-    /// (https://kafka.apache.org/protocol#protocol_error_codes) and the client-side codes that a later try can heal.
+    /// Whether the same call may succeed when repeated: the protocol's "retriable" column
+    /// (https://kafka.apache.org/protocol#protocol_error_codes) and the codes of librdkafka that may not last.
     pub fn retriable(self) -> bool {
         const CLIENT: &[i32] = &[-195, -193, -192, -187, -185, -184, -180, -168, -167, -166, -138];
         const BROKER: &[i32] =
@@ -87,7 +87,7 @@ impl Code {
         if self.0 < 0 { CLIENT } else { BROKER }.contains(&self.0)
     }
 
-    /// Whether the group is sharing out its partitions anew, and the same commit may succeed after that.
+    /// Whether the group rebalances, after which the same commit may succeed.
     pub fn is_rebalance(self) -> bool {
         matches!(
             self,
@@ -95,7 +95,7 @@ impl Code {
         )
     }
 
-    /// Whether the code says that no connection could be had, rather than that a broker refused something.
+    /// Whether there was no connection, rather than a broker that refused the request.
     pub fn is_connection(self) -> bool {
         [Code::TRANSPORT, Code::RESOLVE, Code::ALL_BROKERS_DOWN, Code::SSL, Code::AUTHENTICATION].contains(&self)
     }

@@ -1,4 +1,4 @@
-//! `rd_kafka_conf_t`, and librdkafka's own list of its properties.
+//! `rd_kafka_conf_t`, and librdkafka's table of its properties.
 
 use std::ffi::{c_char, CString};
 
@@ -15,7 +15,7 @@ pub struct Conf {
 // SAFETY: a configuration is plain memory that one owner at a time changes.
 unsafe impl Send for Conf {}
 
-/// Why a property was refused. librdkafka's text may quote the value: never show it as it is.
+/// Why librdkafka refuses a property. Its text may quote the value, which may be secret: redact it.
 pub enum ConfError {
     UnknownProperty,
     InvalidValue(String),
@@ -29,16 +29,16 @@ impl Conf {
 
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), ConfError> {
         let (Ok(name), Ok(value)) = (CString::new(name), CString::new(value)) else {
-            return Err(ConfError::InvalidValue("it holds a NUL character".to_owned()));
+            return Err(ConfError::InvalidValue("it contains a NUL character".to_owned()));
         };
         let mut why = [0 as c_char; 512];
-        // SAFETY: both strings are NUL-terminated and live for the call; `why` is as long as said.
+        // SAFETY: both strings are NUL-terminated and live for the call; `why` has the given size.
         let result =
             unsafe { rd::rd_kafka_conf_set(self.raw, name.as_ptr(), value.as_ptr(), why.as_mut_ptr(), why.len()) };
         match result {
             OK => Ok(()),
             rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_UNKNOWN => Err(ConfError::UnknownProperty),
-            // SAFETY: librdkafka ended the text with NUL within the buffer.
+            // SAFETY: librdkafka terminated the text with NUL.
             _ => Err(ConfError::InvalidValue(unsafe { text(why.as_ptr()) })),
         }
     }
@@ -53,7 +53,7 @@ impl Conf {
         self.raw
     }
 
-    /// Gives the pointer away, to `rd_kafka_new`.
+    /// For `rd_kafka_new`, which takes ownership.
     pub(super) fn into_raw(self) -> *mut rd::rd_kafka_conf_t {
         let raw = self.raw;
         std::mem::forget(self);
@@ -91,8 +91,8 @@ pub(super) unsafe fn get(conf: *const rd::rd_kafka_conf_t, name: &str) -> Option
 /// The table of CONFIGURATION.md as librdkafka prints it: "name | C/P | range | default | importance | description".
 pub fn properties_table() -> String {
     let (mut memory, mut size) = (std::ptr::null_mut(), 0);
-    // SAFETY: the stream writes into memory that it allocates, whose address and size it stores when it is closed; the copy is
-    // made before that memory is freed.
+    // SAFETY: the stream writes into memory that it allocates, whose address and size it stores when it is closed; the
+    // copy is made before that memory is freed.
     unsafe {
         let stream = libc::open_memstream(&mut memory, &mut size);
         if stream.is_null() {

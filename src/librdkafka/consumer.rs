@@ -1,4 +1,4 @@
-//! A consuming client: subscription, batches of messages, commits, rebalances, and a close that ends. `position` has the rest.
+//! A consuming client: subscribe, fetch, commit, rebalance and close. `position` has what concerns single partitions.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,12 +18,13 @@ pub struct NativeConsumer {
 
 // SAFETY: the queue is locked inside librdkafka.
 unsafe impl Send for NativeConsumer {}
+// SAFETY: as above.
 unsafe impl Sync for NativeConsumer {}
 
 impl NativeConsumer {
-    /// From now on the client's callbacks are served by `fetch`.
+    /// `fetch` serves the client's callbacks from now on.
     pub fn new(client: Client) -> Result<Self, Code> {
-        // SAFETY: the client is a live consumer; the reference to its queue is given back on drop.
+        // SAFETY: the client is a live consumer; the reference to its queue is released on drop.
         unsafe {
             let redirected = code(rd::rd_kafka_poll_set_consumer(client.raw()));
             if redirected != Code::NONE {
@@ -41,10 +42,11 @@ impl NativeConsumer {
         &self.client
     }
 
-    /// Takes up to `limit` messages and notices, waiting for all of them up to `timeout`, and serves the callbacks.
+    /// Appends up to `limit` messages and notices, waiting up to `timeout` for all of them, and serves the callbacks.
     pub fn fetch(&self, timeout: Duration, limit: usize, into: &mut VecDeque<Fetched>) {
         let mut batch: Vec<*mut rd::rd_kafka_message_t> = vec![std::ptr::null_mut(); limit];
-        // SAFETY: the queue is live and the array as long as said; the first `count` entries are messages, now ours.
+        // SAFETY: the queue is live, and the array has the given size; its first `count` entries are messages, now
+        // ours.
         unsafe {
             let count = rd::rd_kafka_consume_batch_queue(self.queue, millis(timeout), batch.as_mut_ptr(), batch.len());
             let count = usize::try_from(count).unwrap_or(0);
@@ -52,7 +54,7 @@ impl NativeConsumer {
         }
     }
 
-    /// As `fetch` without waiting, for what nobody wants. Returns how much was dropped.
+    /// Fetches without waiting and drops the messages. Returns how many.
     pub fn drain(&self, limit: usize) -> usize {
         let mut dropped = VecDeque::new();
         self.fetch(Duration::ZERO, limit, &mut dropped);
@@ -73,27 +75,27 @@ impl NativeConsumer {
         checked(unsafe { rd::rd_kafka_unsubscribe(self.client.raw()) })
     }
 
-    /// Sends a commit of the list; the answer comes to the `Commit` that this returns.
+    /// Sends a commit of the list, whose result the returned `Commit` receives.
     pub fn commit(&self, list: &PartitionList) -> Result<Commit, Code> {
-        // SAFETY: client and list are live; the list is copied. The queue is owned by the new object and kept until then.
+        // SAFETY: client and list are live; the list is copied. The queue is owned by the new object.
         unsafe {
             let commit = Commit { queue: rd::rd_kafka_queue_new(self.client.raw()) };
             checked(rd::rd_kafka_commit_queue(
                 self.client.raw(),
                 list.raw(),
                 commit.queue,
-                // With a callback of its own the answer does not go to the client's as well, as if nobody had waited for it
-                // (rd_kafka_cgrp_propagate_commit_result). It is never called: the answer is taken as an event.
-                Some(answered_elsewhere),
+                // Without a callback the result would also go to the client's own
+                // (rd_kafka_cgrp_propagate_commit_result). This one is never called: we poll the queue for the event.
+                Some(never_called),
                 std::ptr::null_mut(),
             ))?;
             Ok(commit)
         }
     }
 
-    /// What the group knows this member by; empty if it has not joined.
+    /// The id of this member of the group; empty if it has not joined.
     pub fn member_id(&self) -> String {
-        // SAFETY: the client is live; the text is ours, null or NUL-terminated, and given back once.
+        // SAFETY: the client is live; the text is ours, null or NUL-terminated, and freed once.
         unsafe {
             let raw = rd::rd_kafka_memberid(self.client.raw());
             let id = text(raw);
@@ -104,7 +106,7 @@ impl NativeConsumer {
         }
     }
 
-    /// Begins to leave the group; go on with `fetch` until `closed`.
+    /// Begins to leave the group. Call `fetch` until it is `closed`.
     pub fn begin_close(&self) -> Result<(), NativeError> {
         // SAFETY: client and queue are live.
         unsafe { check_error(rd::rd_kafka_consumer_close_queue(self.client.raw(), self.queue)) }
@@ -118,12 +120,12 @@ impl NativeConsumer {
 
 impl Drop for NativeConsumer {
     fn drop(&mut self) {
-        // SAFETY: the reference taken in `new`, given back once, before the client is dropped.
+        // SAFETY: the reference from `new`, released once, before the client is dropped.
         unsafe { rd::rd_kafka_queue_destroy(self.queue) }
     }
 }
 
-unsafe extern "C" fn answered_elsewhere(
+unsafe extern "C" fn never_called(
     _: *mut rd::rd_kafka_t,
     _: rd::rd_kafka_resp_err_t,
     _: *mut rd::rd_kafka_topic_partition_list_t,
@@ -131,7 +133,7 @@ unsafe extern "C" fn answered_elsewhere(
 ) {
 }
 
-/// A commit under way.
+/// A commit that was sent.
 pub struct Commit {
     queue: *mut rd::rd_kafka_queue_t,
 }
@@ -140,27 +142,27 @@ pub struct Commit {
 unsafe impl Send for Commit {}
 
 impl Commit {
-    /// The answer, if it comes within `timeout`: the code of the whole commit and of each partition.
-    pub fn answer(&self, timeout: Duration) -> Option<(Code, Vec<Entry>)> {
-        // SAFETY: the queue is live; the event is ours until its destroy, and the list it shows lives as long.
+    /// The result, if it comes within `timeout`: the code of the whole commit and of each partition.
+    pub fn result(&self, timeout: Duration) -> Option<(Code, Vec<Entry>)> {
+        // SAFETY: the queue is live; the event is ours until its destroy, and so is its list.
         unsafe {
             let event = rd::rd_kafka_queue_poll(self.queue, millis(timeout));
             if event.is_null() {
                 return None;
             }
-            let answer = (rd::rd_kafka_event_type(event) == rd::RD_KAFKA_EVENT_OFFSET_COMMIT).then(|| {
+            let result = (rd::rd_kafka_event_type(event) == rd::RD_KAFKA_EVENT_OFFSET_COMMIT).then(|| {
                 let entries = read(rd::rd_kafka_event_topic_partition_list(event));
                 (code(rd::rd_kafka_event_error(event)), entries)
             });
             rd::rd_kafka_event_destroy(event);
-            answer
+            result
         }
     }
 }
 
 impl Drop for Commit {
     fn drop(&mut self) {
-        // SAFETY: owned, and given back once.
+        // SAFETY: owned, and released once.
         unsafe { rd::rd_kafka_queue_destroy(self.queue) }
     }
 }
@@ -172,14 +174,14 @@ impl NativeConsumer {
         unsafe { text(rd::rd_kafka_rebalance_protocol(self.client.raw())) == "COOPERATIVE" }
     }
 
-    /// Whether the group takes all partitions away before it assigns others.
+    /// Whether the group revokes all partitions before it assigns others.
     pub fn eager(&self) -> bool {
         // SAFETY: as above.
         unsafe { text(rd::rd_kafka_rebalance_protocol(self.client.raw())) == "EAGER" }
     }
 
-    /// Takes on or gives up partitions the way the group's protocol wants it: eager replaces all, cooperative changes some,
-    /// and refuses to take on what is assigned, or to give up what is not.
+    /// Assigns or revokes partitions as the group's protocol requires: eager replaces all, cooperative changes some,
+    /// and refuses to assign what is assigned, or to revoke what is not.
     pub fn apply_rebalance(&self, assign: bool, partitions: &[Entry]) -> Result<(), NativeError> {
         let cooperative = self.cooperative();
         let assigned = if cooperative { self.assignment().unwrap_or_default() } else { Vec::new() };

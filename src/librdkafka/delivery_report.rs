@@ -1,4 +1,4 @@
-//! One message on its way: its parts, what it carries to its delivery report, and what the report says.
+//! One message for a broker: its payload, the opaque pointer that leads to its delivery report, and the report.
 
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -11,28 +11,28 @@ use super::pinned::refusal_texts::text_of;
 use super::record::Header;
 use super::{code, copy, text};
 
-/// One message as it goes to librdkafka, which copies all of it.
+/// A message for librdkafka, which copies all of it.
 #[derive(Clone, Copy)]
 pub struct Payload<'a> {
     /// -1: the partitioner decides.
     pub partition: i32,
     pub key: Option<&'a [u8]>,
     pub value: Option<&'a [u8]>,
-    /// None is now.
+    /// `None` is the present time.
     pub timestamp_ms: Option<i64>,
     pub headers: &'a [Header],
-    /// Goes out with this message's headers before its own, byte for byte: names that are not UTF-8 have no `Header`.
+    /// Copies this message's headers byte for byte, before `headers`: a name that is not UTF-8 is no `Header`.
     pub forwarded: Option<&'a Fetched>,
 }
 
-/// What a delivery report says of one message.
+/// The delivery report of one message.
 pub struct DeliveryReport<'a> {
     pub code: Code,
     pub partition: i32,
     pub offset: i64,
     pub timestamp_ms: i64,
-    /// What is known beyond the message itself of why it failed.
-    pub(super) because: Option<String>,
+    /// Why it failed, where the message alone does not show it.
+    pub(super) cause: Option<String>,
     pub(super) message: &'a rd::rd_kafka_message_t,
 }
 
@@ -52,28 +52,28 @@ impl DeliveryReport<'_> {
         unsafe { copy(self.message.payload, self.message.len) }
     }
 
-    /// How many bytes its key and value have.
+    /// The bytes of key and value.
     pub fn size(&self) -> usize {
         self.message.len + self.message.key_len
     }
 
-    /// What the broker said, or else what the code means.
+    /// The cause, the broker's text, or else the meaning of the code.
     pub fn reason(&self) -> String {
         // SAFETY: the message is live during the report.
-        let told = self.because.clone().or_else(|| unsafe { text_of(self.message) });
-        told.filter(|text| !text.is_empty()).unwrap_or_else(|| self.code.text().to_owned())
+        let reason = self.cause.clone().or_else(|| unsafe { text_of(self.message) });
+        reason.filter(|text| !text.is_empty()).unwrap_or_else(|| self.code.text().to_owned())
     }
 }
 
-/// What a message carries from `produce` to its delivery report, in librdkafka's opaque pointer.
+/// What librdkafka's opaque pointer carries from `produce` to the delivery report.
 pub enum Opaque<R> {
-    /// An `Arc<R>` of its own.
+    /// A message that was sent alone.
     Message(Arc<R>),
-    /// Its number in a batch, and the batch's: no allocation for it. The lowest bit tells it from a pointer.
+    /// A message of a batch: two numbers and no allocation. The lowest bit, 1, distinguishes them from a pointer.
     InBatch { batch: u32, index: u32 },
 }
 
-const _: () = assert!(usize::BITS >= 64, "a slot packs two numbers into a pointer's 64 bits");
+const _: () = assert!(usize::BITS >= 64, "`InBatch` packs two numbers into the 64 bits of a pointer");
 
 impl<R> Opaque<R> {
     pub(super) fn into_opaque(self) -> *mut c_void {
@@ -84,7 +84,7 @@ impl<R> Opaque<R> {
     }
 
     /// # Safety
-    /// `opaque` was made by `into_opaque` for the same `R`, and comes back once.
+    /// `opaque` is from `into_opaque` for the same `R`, and is used once.
     pub(super) unsafe fn from_opaque(opaque: *mut c_void) -> Self {
         let bits = opaque as usize;
         if bits & 1 == 0 {
@@ -112,7 +112,7 @@ impl NativeHeaders {
         let new = NativeHeaders { raw };
         for (name, value) in headers {
             let (pointer, length) = raw_parts(value.as_deref());
-            // SAFETY: name and value are live and as long as said, and librdkafka copies both; a null value is null.
+            // SAFETY: name and value are live and have these lengths; librdkafka copies both. A null value is null.
             let result = unsafe {
                 rd::rd_kafka_header_add(
                     new.raw,
@@ -132,7 +132,7 @@ impl NativeHeaders {
 
 impl Drop for NativeHeaders {
     fn drop(&mut self) {
-        // SAFETY: owned; librdkafka took over only what was forgotten after a produce.
+        // SAFETY: owned; librdkafka owns only those that were forgotten after a produce.
         unsafe { rd::rd_kafka_headers_destroy(self.raw) }
     }
 }

@@ -1,7 +1,7 @@
-//! One thing that a fetch brought: a message, or a notice in its place. Read in place, in librdkafka's own buffer.
+//! An item of a fetch: a message, or a notice in its place. Read in librdkafka's own buffer.
 //!
 //! Short-lived: a message keeps its fetch response and its broker's thread alive, and `rd_kafka_destroy` waits for that
-//! thread. What outlives the next call is copied (270 bytes cost about 20 ns).
+//! thread. Copy what outlives the next call (270 bytes cost about 20 ns).
 
 use std::borrow::Cow;
 use std::ffi::CStr;
@@ -21,11 +21,12 @@ pub struct Fetched {
 
 // SAFETY: a message belongs to one owner, and what it points to is reference counted inside librdkafka.
 unsafe impl Send for Fetched {}
+// SAFETY: as above.
 unsafe impl Sync for Fetched {}
 
 impl Fetched {
     /// # Safety
-    /// `raw` is a live message from a consumer, given away by the caller.
+    /// `raw` is a live message from a consumer, which the caller owns and does not use again.
     pub(super) unsafe fn from_raw(raw: *mut rd::rd_kafka_message_t) -> Self {
         Fetched { raw }
     }
@@ -40,23 +41,23 @@ impl Fetched {
         self.raw
     }
 
-    /// `Code::NONE` for a message; otherwise this is a notice, and `reason` tells more.
+    /// `Code::NONE` for a message; otherwise this is a notice, which `reason` explains.
     pub fn code(&self) -> Code {
-        // SAFETY: the field is there; read as a number because brokers send codes that the enum does not list.
+        // SAFETY: live. Read as a number because brokers send codes that the enum does not list.
         unsafe { Code(std::ptr::addr_of!((*self.raw).err).cast::<i32>().read()) }
     }
 
-    /// A message that exists and cannot be had: its batch is damaged, or larger than what may be decompressed. It has an
-    /// offset, and neither key, value nor headers.
+    /// Whether this is a message that librdkafka cannot read: its batch is damaged, or too large to be decompressed. It
+    /// has an offset, and neither key, value nor headers.
     pub fn is_unreadable(&self) -> bool {
         matches!(self.code(), Code::BAD_COMPRESSION | Code::BAD_MSG)
             && self.offset() >= 0
             && !self.message().rkt.is_null()
     }
 
-    /// librdkafka gives the first offset of the batch to whatever in it is unreadable.
+    /// librdkafka gives every unreadable message the first offset of its batch.
     pub fn set_offset(&mut self, offset: i64) {
-        // SAFETY: the message is live and owned, and the field a plain number that librdkafka does not read any more.
+        // SAFETY: the message is live and owned, and librdkafka does not read this field again.
         unsafe { (*self.raw).offset = offset }
     }
 
@@ -65,7 +66,7 @@ impl Fetched {
         unsafe { text(rd::rd_kafka_message_errstr(self.raw)) }
     }
 
-    /// Empty for a notice that is of no topic.
+    /// Empty for a notice without a topic.
     pub fn topic(&self) -> Cow<'_, str> {
         if self.message().rkt.is_null() {
             return Cow::Borrowed("");
@@ -74,7 +75,7 @@ impl Fetched {
         unsafe { CStr::from_ptr(rd::rd_kafka_topic_name(self.message().rkt)).to_string_lossy() }
     }
 
-    /// The bytes of the topic's name, as they are: cheaper to compare than the text.
+    /// The bytes of the topic's name, which are cheaper to compare than the text.
     pub fn topic_bytes(&self) -> &[u8] {
         if self.message().rkt.is_null() {
             return b"";
@@ -91,8 +92,8 @@ impl Fetched {
         Partition { topic: (&*self.topic()).into(), id: self.partition() }
     }
 
-    /// What a notice is about: a partition, or with `WHOLE` its topic, or all topics. Of what the brokers say of a topic,
-    /// librdkafka calls the partition 0, and gives no offset (rd_kafka_propagate_consumer_topic_errors).
+    /// The subject of a notice: a partition, or with `WHOLE` its topic or all topics. In a broker's error for a topic,
+    /// librdkafka sets partition 0 and no offset (rd_kafka_propagate_consumer_topic_errors).
     pub fn about(&self) -> Partition {
         let whole = self.message().rkt.is_null() || (self.code().0 > 0 && self.offset() == NO_OFFSET);
         Partition { topic: (&*self.topic()).into(), id: if whole { WHOLE } else { self.partition() } }
@@ -102,26 +103,27 @@ impl Fetched {
         self.message().offset
     }
 
-    /// How many bytes its key and value have.
+    /// The bytes of key and value.
     pub fn size(&self) -> usize {
-        // A notice has its text in the place of the value.
+        // The value of a notice is its text.
         if self.code() != Code::NONE {
             return 0;
         }
         self.message().len + self.message().key_len
     }
 
-    /// Whether both are of one partition.
+    /// Whether both come from one partition.
     pub fn is_same_partition(&self, other: &Fetched) -> bool {
-        // Both are alive and keep their topics, so one address is one topic.
+        // Both are live and keep their topics, so one address is one topic.
         self.partition() == other.partition() && self.message().rkt == other.message().rkt
     }
 
-    /// Adds it to messages that stand for themselves and those before them: of a row of one partition the last is kept.
-    pub fn push_latest(self, rows: &mut Vec<Fetched>) {
-        match rows.last_mut() {
+    /// Appends it to messages that each stand for those before them: of consecutive ones of a partition the last is
+    /// kept.
+    pub fn push_latest(self, latest: &mut Vec<Fetched>) {
+        match latest.last_mut() {
             Some(last) if last.is_same_partition(&self) => *last = self,
-            _ => rows.push(self),
+            _ => latest.push(self),
         }
     }
 
@@ -131,7 +133,7 @@ impl Fetched {
 
     /// Milliseconds since the epoch, if the message has a timestamp.
     pub fn timestamp_ms(&self) -> Option<i64> {
-        // SAFETY: the message is live; the kind of timestamp is not asked for.
+        // SAFETY: the message is live; null where the kind of the timestamp would be stored.
         let timestamp = unsafe { rd::rd_kafka_message_timestamp(self.raw, std::ptr::null_mut()) };
         (timestamp >= 0).then_some(timestamp)
     }
@@ -149,7 +151,7 @@ impl Fetched {
             .then(|| unsafe { std::slice::from_raw_parts(message.payload.cast(), message.len) })
     }
 
-    /// An error for those that librdkafka cannot read: damaged ones, or more than 100,000.
+    /// An error for headers that librdkafka cannot read: damaged ones, or more than 100,000.
     pub fn headers(&self) -> Result<Vec<Header>, Code> {
         let mut list = std::ptr::null_mut();
         // SAFETY: the message is live; the list and all in it belong to the message.
@@ -172,7 +174,7 @@ impl Fetched {
         }
     }
 
-    /// Owned by the caller; `None` for a message without headers.
+    /// The caller owns the copy; `None` for a message without headers.
     pub(super) fn copy_of_headers(&self) -> Option<*mut rd::rd_kafka_headers_t> {
         let mut list = std::ptr::null_mut();
         // SAFETY: the message is live, and the list belongs to it; the copy is a list of its own.
@@ -182,8 +184,8 @@ impl Fetched {
         }
     }
 
-    /// Gives the offset behind this message to the next commit. A partition that was taken away meanwhile refuses, and its
-    /// new owner reads the message again. `client` is the one that the message came from, alive by being borrowed.
+    /// Stores the offset after this message for the next commit. Without effect if the partition was revoked meanwhile:
+    /// its new owner reads the message again. `client` is the one that fetched the message.
     pub fn store_offset(&self, client: &Client) {
         if self.code() != Code::NONE {
             // `rd_kafka_offset_store_message` refuses messages with an error.
@@ -193,7 +195,7 @@ impl Fetched {
             unsafe { rd::rd_kafka_offsets_store(client.raw(), list.raw()) };
             return;
         }
-        // SAFETY: message and client are live; the error object that may come back is ours to free.
+        // SAFETY: message and client are live; the error object is ours to free.
         unsafe {
             let refused = rd::rd_kafka_offset_store_message(self.raw);
             if !refused.is_null() {

@@ -11,30 +11,31 @@ use super::{checked, text};
 
 pub struct Cluster {
     raw: *mut rd::rd_kafka_mock_cluster_t,
-    /// The client whose thread runs the cluster; destroyed after it.
+    /// The client that the cluster belongs to; destroyed after it.
     _host: Arc<Client>,
 }
 
 // SAFETY: rdkafka_mock.c hands every call to the cluster's own thread, or takes the cluster's lock.
 unsafe impl Send for Cluster {}
+// SAFETY: as above.
 unsafe impl Sync for Cluster {}
 
 impl Cluster {
     pub fn new(host: Client, brokers: u16) -> Option<Self> {
         // SAFETY: the host is live and kept until after the cluster's destroy.
         let new = |_| unsafe { rd::rd_kafka_mock_cluster_new(host.raw(), c_int::from(brokers)) };
-        // Its thread is the only one of librdkafka's that takes signals.
+        // librdkafka starts this thread, unlike all its others, without blocking signals.
         let raw = crate::os::thread::without_signals(new);
         if raw.is_null() {
             return None;
         }
-        // SAFETY: the cluster is live. librdkafka's default of 3,000 ms would make every first join take 3 s.
+        // SAFETY: the cluster is live. librdkafka's default of 3,000 ms would make every first join last 3 s.
         unsafe { rd::rd_kafka_mock_group_initial_rebalance_delay_ms(raw, 0) };
         Some(Cluster { raw, _host: Arc::new(host) })
     }
 
     pub fn bootstrap_servers(&self) -> String {
-        // SAFETY: the cluster is live and the string is its own.
+        // SAFETY: the cluster is live and owns the string.
         unsafe { text(rd::rd_kafka_mock_cluster_bootstraps(self.raw)) }
     }
 
@@ -68,7 +69,7 @@ impl Cluster {
     }
 
     pub fn push_errors(&self, api_key: i16, errors: &[rd::rd_kafka_resp_err_t]) {
-        // SAFETY: the cluster is live and copies the array, which is as long as said.
+        // SAFETY: the cluster is live and copies the array, which has the given length.
         unsafe {
             rd::rd_kafka_mock_push_request_errors_array(self.raw, api_key, errors.len(), errors.as_ptr());
         }
@@ -80,14 +81,14 @@ impl Cluster {
     }
 }
 
-/// The enum that the bindings want, if they know the code.
+/// The bindings' enum for a code, if it lists the code.
 pub fn to_enum(code: Code) -> Option<rd::rd_kafka_resp_err_t> {
     rd::rd_kafka_resp_err_t::try_from(code.0).ok()
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // SAFETY: owned and destroyed once, while its host is alive.
+        // SAFETY: owned, and destroyed once, while its host is live.
         unsafe { rd::rd_kafka_mock_cluster_destroy(self.raw) };
     }
 }

@@ -1,5 +1,5 @@
-//! `rd_kafka_topic_partition_list_t`. Lists are short-lived: `rd_kafka_destroy` never returns while one that was used to
-//! store offsets is alive (https://github.com/confluentinc/librdkafka/issues/3796), so none leaves this room.
+//! `rd_kafka_topic_partition_list_t`. Lists are short-lived: `rd_kafka_destroy` never returns while one that stored
+//! offsets is alive (https://github.com/confluentinc/librdkafka/issues/3796).
 
 use std::ffi::{CStr, CString};
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use rdkafka::bindings as rd;
 use super::code::Code;
 use super::record::Partition;
 
-/// "No offset": where the group was, or a list in which none is meant.
+/// No offset: the committed one, or a list that needs none.
 pub const NO_OFFSET: i64 = rd::RD_KAFKA_OFFSET_INVALID as i64;
 
 pub struct PartitionList {
     raw: *mut rd::rd_kafka_topic_partition_list_t,
 }
 
-/// One entry: where, which offset, and what went wrong with it.
+/// An entry of a list: a partition, an offset in it, and the result of the call for it.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub partition: Partition,
@@ -38,15 +38,15 @@ impl PartitionList {
         list
     }
 
-    /// A list in which no offsets are meant.
+    /// A list for a call that reads no offsets from it.
     pub fn without_offsets<'a>(partitions: impl IntoIterator<Item = &'a Partition>) -> Self {
         Self::of(partitions.into_iter().map(|partition| (partition, NO_OFFSET)))
     }
 
-    /// A topic name cannot hold a NUL: such an entry is left out, and the broker would not know it anyway.
+    /// Skips a topic whose name contains a NUL: no broker has one.
     pub fn add(&mut self, topic: &str, partition: i32, offset: i64) {
         let Ok(topic) = CString::new(topic) else { return };
-        // SAFETY: the list is live and copies the name; the entry that comes back belongs to the list.
+        // SAFETY: the list is live and copies the name; the returned entry belongs to the list.
         unsafe {
             let entry = rd::rd_kafka_topic_partition_list_add(self.raw, topic.as_ptr(), partition);
             (*entry).offset = offset;
@@ -79,14 +79,14 @@ impl Drop for PartitionList {
 /// # Safety
 /// `list` is null or a live list.
 pub(super) unsafe fn read(list: *const rd::rd_kafka_topic_partition_list_t) -> Vec<Entry> {
-    if list.is_null() {
-        return Vec::new();
-    }
-    let count = usize::try_from((*list).cnt).unwrap_or(0);
+    // SAFETY: as above.
+    let Some(list) = (unsafe { list.as_ref() }) else { return Vec::new() };
+    let count = usize::try_from(list.cnt).unwrap_or(0);
     let mut last: Option<Arc<str>> = None;
     (0..count)
         .filter_map(|index| {
-            let mut entry = entry((*list).elems.add(index))?;
+            // SAFETY: the list has `count` elements.
+            let mut entry = unsafe { entry(list.elems.add(index)) }?;
             match &last {
                 Some(topic) if **topic == *entry.partition.topic => entry.partition.topic = topic.clone(),
                 _ => last = Some(entry.partition.topic.clone()),
@@ -99,13 +99,12 @@ pub(super) unsafe fn read(list: *const rd::rd_kafka_topic_partition_list_t) -> V
 /// # Safety
 /// `raw` is null or a live element of a list.
 pub(super) unsafe fn entry(raw: *const rd::rd_kafka_topic_partition_t) -> Option<Entry> {
-    let element = raw.as_ref()?;
-    Some(Entry {
-        partition: Partition {
-            topic: Arc::from(&*CStr::from_ptr(element.topic).to_string_lossy()),
-            id: element.partition,
-        },
-        offset: element.offset,
-        code: Code(std::ptr::addr_of!((*raw).err).cast::<i32>().read()),
-    })
+    // SAFETY: as above; the topic is NUL-terminated. The code is read as a number: brokers send some that the enum does
+    // not list.
+    unsafe {
+        let element = raw.as_ref()?;
+        let topic = Arc::from(&*CStr::from_ptr(element.topic).to_string_lossy());
+        let code = Code(std::ptr::addr_of!((*raw).err).cast::<i32>().read());
+        Some(Entry { partition: Partition { topic, id: element.partition }, offset: element.offset, code })
+    }
 }

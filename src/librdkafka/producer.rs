@@ -1,4 +1,4 @@
-//! Handing messages to librdkafka, and its delivery reports back.
+//! A producing client: messages to librdkafka, and its delivery reports back.
 
 use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;
@@ -19,22 +19,23 @@ use super::{code, millis, text};
 /// How many messages go to librdkafka in one call.
 const AT_ONCE: usize = 128;
 
-/// A producing client whose messages each carry something, from `produce` to the delivery report.
+/// A producing client, whose messages each carry an `Opaque<R>` from `produce` to the delivery report.
 pub struct NativeProducer<R> {
     client: Client,
     reports: *mut rd::rd_kafka_queue_t,
-    carries: PhantomData<Arc<R>>,
+    opaque: PhantomData<Arc<R>>,
 }
 
-// SAFETY: the queue is locked inside librdkafka; what it carries may move between threads.
+// SAFETY: the queue is locked inside librdkafka, and `R` may move between threads.
 unsafe impl<R: Send + Sync> Send for NativeProducer<R> {}
+// SAFETY: as above.
 unsafe impl<R: Send + Sync> Sync for NativeProducer<R> {}
 
 impl<R: Send + Sync + 'static> NativeProducer<R> {
     pub fn new(client: Client) -> Self {
-        // SAFETY: the client is live; the reference to its queue is given back on drop.
+        // SAFETY: the client is live; the reference to its queue is released on drop.
         let reports = unsafe { rd::rd_kafka_queue_get_main(client.raw()) };
-        NativeProducer { client, reports, carries: PhantomData }
+        NativeProducer { client, reports, opaque: PhantomData }
     }
 
     pub fn client(&self) -> &Client {
@@ -45,30 +46,32 @@ impl<R: Send + Sync + 'static> NativeProducer<R> {
         Topic::new(&self.client, name)
     }
 
-    /// Enqueues one message. librdkafka copies it; what it carries comes back through `poll`, or here if it was refused.
-    pub fn produce(&self, topic: &Topic, payload: &Payload<'_>, carried: Opaque<R>) -> Result<(), (Code, Opaque<R>)> {
-        let opaque = carried.into_opaque();
+    /// Enqueues a copy of one message. `poll` returns its opaque, or this function does if librdkafka refuses the
+    /// message.
+    pub fn produce(&self, topic: &Topic, payload: &Payload<'_>, opaque: Opaque<R>) -> Result<(), (Code, Opaque<R>)> {
+        let opaque = opaque.into_opaque();
         let result = if payload.headers.is_empty() && payload.timestamp_ms.is_none() && payload.forwarded.is_none() {
             self.produce_plain(topic, payload, opaque)
         } else {
             self.produce_full(topic, payload, opaque)
         };
-        // SAFETY: librdkafka refused the message, so the pointer that was made above comes back to us alone.
+        // SAFETY: librdkafka refused the message, so it does not keep the pointer that was made above.
         result.map_err(|code| (code, unsafe { Opaque::from_opaque(opaque) }))
     }
 
-    /// Enqueues the messages of `chunk` from number `from` on as messages of a batch, the first with index `index`; hands
-    /// those that cannot be taken to `refused`. Returns how many it is done with, and what stopped it before the end.
+    /// Enqueues the messages of `chunk` from number `from` on. `first` is the number of their batch and the index in it
+    /// of the first one. Reports those that librdkafka refuses to `refused`. Returns how many were processed, and the
+    /// error that ended it early.
     pub fn produce_chunk(
         &self,
         topic: &Topic,
         partition: i32,
         chunk: &Chunk,
         from: usize,
-        slot: (u32, u32),
+        first: (u32, u32),
         mut refused: impl FnMut(u32, &Bounds, Code),
     ) -> (usize, Option<Code>) {
-        let (batch, first) = slot;
+        let (batch, first) = first;
         let mut done = 0;
         for bounds in chunk.messages.get(from..).unwrap_or_default().chunks(AT_ONCE) {
             let mut raw = [const { MaybeUninit::<rd::rd_kafka_message_t>::zeroed() }; AT_ONCE];
@@ -84,8 +87,8 @@ impl<R: Send + Sync + 'static> NativeProducer<R> {
                 message.key_len = key_len;
                 message._private = Opaque::<R>::InBatch { batch, index }.into_opaque();
             }
-            // SAFETY: the first `bounds.len()` of `raw` are filled, and the bytes they point to live for the call; F_COPY
-            // has librdkafka copy them. The topic is of this live client.
+            // SAFETY: the first `bounds.len()` of `raw` are filled, and the bytes they point to live for the call;
+            // F_COPY has librdkafka copy them. The topic belongs to this live client.
             unsafe {
                 rd::rd_kafka_produce_batch(
                     topic.raw(),
@@ -100,7 +103,7 @@ impl<R: Send + Sync + 'static> NativeProducer<R> {
                 let code = Code(unsafe { std::ptr::addr_of!((*message.as_ptr()).err).cast::<i32>().read() });
                 match code {
                     Code::NONE => {}
-                    // These hold for all that follow too.
+                    // All that follow would fail alike.
                     Code::QUEUE_FULL | Code::FATAL | Code::STATE => return (done, Some(code)),
                     other => refused(first + done as u32, bounds, other),
                 }
@@ -113,7 +116,8 @@ impl<R: Send + Sync + 'static> NativeProducer<R> {
     fn produce_plain(&self, topic: &Topic, payload: &Payload<'_>, opaque: *mut c_void) -> Result<(), Code> {
         let (value, value_length) = raw_parts(payload.value);
         let (key, key_length) = raw_parts(payload.key);
-        // SAFETY: the topic is of this live client; F_COPY makes librdkafka copy the value, and it always copies the key.
+        // SAFETY: the topic belongs to this live client; F_COPY makes librdkafka copy the value, and it always copies
+        // the key.
         let status = unsafe {
             rd::rd_kafka_produce(
                 topic.raw(),
@@ -137,9 +141,9 @@ impl<R: Send + Sync + 'static> NativeProducer<R> {
         let (value, value_length) = raw_parts(payload.value);
         let (key, key_length) = raw_parts(payload.key);
         let headers = NativeHeaders::new(payload.headers, payload.forwarded)?;
-        let timestamp_ms = timestamp_zero::given(payload.timestamp_ms)?;
+        let timestamp_ms = timestamp_zero::stand_in(payload.timestamp_ms)?;
         // SAFETY: the tags and argument types are those of rdkafka.h's RD_KAFKA_V_* macros; all pointers live for the
-        // call. The headers change hands only when the call succeeds.
+        // call. librdkafka owns the headers only if the call succeeds.
         unsafe {
             use rd::rd_kafka_vtype_t as v;
             let result = code(rd::rd_kafka_producev(
@@ -172,11 +176,11 @@ impl<R: Send + Sync + 'static> NativeProducer<R> {
         Ok(())
     }
 
-    /// Waits for delivery reports, hands each to `take`, and passes on what else the queue has: in event mode
-    /// errors and statistics come as events too, not to their callbacks. Returns how many there were.
+    /// Waits for delivery reports, and returns how many it passed to `take`. Errors and statistics are events of the
+    /// same queue, instead of callbacks, and go to the client's `ClientEvents`.
     pub fn poll(&self, timeout: Duration, mut take: impl FnMut(Opaque<R>, DeliveryReport<'_>)) -> usize {
         // SAFETY: the queue is live. The event is ours until its destroy, and its messages live as long. Each message's
-        // opaque pointer is one that `into_opaque` made, and librdkafka reports each message once.
+        // opaque pointer is from `into_opaque`, and librdkafka reports each message once.
         unsafe {
             let event = rd::rd_kafka_queue_poll(self.reports, millis(timeout));
             if event.is_null() {
@@ -186,11 +190,11 @@ impl<R: Send + Sync + 'static> NativeProducer<R> {
             let kind = rd::rd_kafka_event_type(event);
             if kind == rd::RD_KAFKA_EVENT_ERROR {
                 let error = code(rd::rd_kafka_event_error(event));
-                self.client.notify(|to| to.error(error, &text(rd::rd_kafka_event_error_string(event))));
+                self.client.notify(|events| events.error(error, &text(rd::rd_kafka_event_error_string(event))));
             } else if kind == rd::RD_KAFKA_EVENT_STATS {
-                self.client.notify(|to| to.statistics(&text(rd::rd_kafka_event_stats(event))));
+                self.client.notify(|events| events.statistics(&text(rd::rd_kafka_event_stats(event))));
             } else if kind == rd::RD_KAFKA_EVENT_DR {
-                // One event has the messages of one batch, which all arrived or all failed.
+                // An event has the messages of one batch, which were all delivered or all failed.
                 let mut failed = Vec::new();
                 loop {
                     let message = rd::rd_kafka_event_message_next(event);
@@ -198,43 +202,43 @@ impl<R: Send + Sync + 'static> NativeProducer<R> {
                         break;
                     }
                     let message = &*message;
-                    let carried = Opaque::from_opaque(message._private);
-                    let outcome = DeliveryReport {
+                    let opaque = Opaque::from_opaque(message._private);
+                    let report = DeliveryReport {
                         code: Code(std::ptr::addr_of!(message.err).cast::<i32>().read()),
                         partition: message.partition,
                         offset: message.offset,
                         timestamp_ms: rd::rd_kafka_message_timestamp(message, std::ptr::null_mut()),
-                        because: None,
+                        cause: None,
                         message,
                     };
                     count += 1;
-                    if outcome.code == Code::NONE {
-                        take(carried, outcome);
+                    if report.code == Code::NONE {
+                        take(opaque, report);
                     } else {
-                        failed.push((carried, outcome));
+                        failed.push((opaque, report));
                     }
                 }
                 explain(&mut failed);
-                failed.into_iter().for_each(|(carried, outcome)| take(carried, outcome));
+                failed.into_iter().for_each(|(opaque, report)| take(opaque, report));
             }
             rd::rd_kafka_event_destroy(event);
             count
         }
     }
 
-    /// Has a `poll` on another thread return now.
+    /// Wakes a `poll` on another thread.
     pub fn wake(&self) {
         // SAFETY: the queue is live.
         unsafe { rd::rd_kafka_queue_yield(self.reports) };
     }
 
-    /// Sends what waits for `linger_ms` now, and waits for the queue to empty.
+    /// Sends all messages without waiting for `linger_ms`, and waits until they are confirmed. False after `timeout`.
     pub fn flush(&self, timeout: Duration) -> bool {
-        // SAFETY: the client is live. With EVENT_DR set this waits for reports to be taken elsewhere.
+        // SAFETY: the client is live. With EVENT_DR set this waits until another thread has taken the reports.
         code(unsafe { rd::rd_kafka_flush(self.client.raw(), millis(timeout)) }) == Code::NONE
     }
 
-    /// Gives up everything unsent and unconfirmed; each message gets its report.
+    /// Drops all messages that are unsent or unconfirmed; each one gets its report.
     pub fn purge(&self) {
         let what = rd::RD_KAFKA_PURGE_F_QUEUE | rd::RD_KAFKA_PURGE_F_INFLIGHT;
         // SAFETY: the client is live.
@@ -244,7 +248,7 @@ impl<R: Send + Sync + 'static> NativeProducer<R> {
 
 impl<R> Drop for NativeProducer<R> {
     fn drop(&mut self) {
-        // SAFETY: the reference taken in `new`, given back once, before the client is dropped.
+        // SAFETY: the reference from `new`, released once, before the client is dropped.
         unsafe { rd::rd_kafka_queue_destroy(self.reports) }
     }
 }

@@ -1,4 +1,4 @@
-//! The words that both engines' neighbours use for records: where one lies, and what its headers are.
+//! Partitions and headers, as all layers above use them.
 
 use std::sync::Arc;
 
@@ -9,14 +9,15 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// Whether this is of the topic, or stands for all topics.
+    /// Whether this partition belongs to the topic, or stands for all topics.
     pub fn is_within(&self, topic: &str) -> bool {
         self.topic.is_empty() || *self.topic == *topic
     }
 }
 
-/// The `id` of a partition that stands for its whole topic, and with an empty topic for all of them.
+/// The `id` of a partition that stands for its whole topic or, with an empty topic, for all topics.
 pub const WHOLE: i32 = -1;
 
-/// A header key may be any bytes on the wire; what is not UTF-8 is replaced, since `str` is what users look it up by.
+/// Key and value. A key on the wire may be any bytes; those that are not UTF-8 are replaced, since users look it up as
+/// a `str`.
 pub type Header = (String, Option<Vec<u8>>);

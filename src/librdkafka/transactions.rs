@@ -1,4 +1,5 @@
-//! librdkafka's transactions: each call takes a short time at most and is called again to go on, where librdkafka allows it.
+//! librdkafka's transactions. A call that times out continues when it is repeated, unless its description says
+//! otherwise.
 
 use std::ffi::c_void;
 use std::time::Duration;
@@ -10,13 +11,13 @@ use super::partitions::PartitionList;
 use super::pinned::internal;
 use super::{check_error, millis, NativeError};
 
-/// Who consumes, as the broker wants to know it with offsets: librdkafka's own form, as bytes that belong to nobody.
+/// A consumer's membership of its group, which offsets are sent with: a copy of librdkafka's serialized form.
 #[derive(Clone)]
 pub struct GroupMetadata(Vec<u8>);
 
 impl Client {
-    /// Has the abort that comes next give the producer a new epoch. Where a broker refused messages, it misses their sequence
-    /// numbers: librdkafka 2.12 counts on, and the next transaction that writes to the same partition fails for that.
+    /// Has the next abort give the producer a new epoch. A broker that rejected messages misses their sequence numbers:
+    /// librdkafka 2.12 does not reuse them, so the next transaction that writes to the same partition would fail.
     pub fn bump_epoch_after_abort(&self, why: &str) {
         let Ok(why) = c_string(why) else { return };
         // SAFETY: the handle is live.
@@ -24,7 +25,7 @@ impl Client {
     }
 
     pub fn init_transactions(&self, timeout: Duration) -> Result<(), NativeError> {
-        // SAFETY: the client is live; the error that comes back is ours.
+        // SAFETY: the client is live; the error that it returns is ours.
         unsafe { check_error(rd::rd_kafka_init_transactions(self.raw(), millis(timeout))) }
     }
 
@@ -43,7 +44,7 @@ impl Client {
         unsafe { check_error(rd::rd_kafka_abort_transaction(self.raw(), millis(timeout))) }
     }
 
-    /// Not to be called again to go on: an answer that comes after `timeout` is lost.
+    /// Does not continue when it is repeated: an answer that comes after `timeout` is lost.
     pub fn send_offsets(
         &self,
         offsets: &PartitionList,
@@ -51,8 +52,8 @@ impl Client {
         timeout: Duration,
     ) -> Result<(), NativeError> {
         let mut metadata = std::ptr::null_mut();
-        // SAFETY: client and list are live, the bytes as long as said. The metadata that is read from them is ours until
-        // its destroy; the call copies both.
+        // SAFETY: client and list are live, and so are the bytes. The metadata that is read from them is ours until its
+        // destroy; the call copies both.
         unsafe {
             check_error(rd::rd_kafka_consumer_group_metadata_read(
                 &mut metadata,
@@ -65,9 +66,10 @@ impl Client {
         }
     }
 
-    /// The consumer's membership as it is now; None without a group.
+    /// The consumer's present membership; `None` without a group.
     pub fn group_metadata(&self) -> Option<Result<GroupMetadata, NativeError>> {
-        // SAFETY: the client is a live consumer. Metadata and buffer are ours to free, the buffer with librdkafka's `free`.
+        // SAFETY: the client is a live consumer. Metadata and buffer are ours to free, the buffer with librdkafka's
+        // `free`.
         unsafe {
             let metadata = rd::rd_kafka_consumer_group_metadata(self.raw());
             if metadata.is_null() {

@@ -1,4 +1,5 @@
-//! Tells a forked child from its parent. librdkafka's threads do not survive a fork, so no client works in the child.
+//! Distinguishes a forked child from its parent. librdkafka's threads do not survive a fork, so no client works in the
+//! child.
 
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::sync::Once;
@@ -9,8 +10,8 @@ extern "C" fn in_child() {
     FORKS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// How many forks lie between the first call and this process. An object made at another count belongs to an ancestor.
-/// One atomic load, where `getpid` has been a system call of about 40 ns since glibc 2.25.
+/// The number of forks between the first call and this process. An object from another count belongs to an ancestor.
+/// Costs an atomic load, where `getpid` has been a system call of about 40 ns since glibc 2.25.
 pub fn forks() -> u32 {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
@@ -20,8 +21,8 @@ pub fn forks() -> u32 {
     FORKS.load(Ordering::Relaxed)
 }
 
-/// A value of its own for every process. A forked child begins with a new one, so that it neither sees its parent's nor waits
-/// for a lock that another thread of the parent held during the fork.
+/// A value for each process. A forked child begins with a new one, so that it neither sees its parent's nor waits for a
+/// lock that another thread of the parent held during the fork.
 pub struct PerProcess<T: 'static>(AtomicPtr<(u32, T)>);
 
 impl<T: Default + Send + Sync> PerProcess<T> {
@@ -29,21 +30,21 @@ impl<T: Default + Send + Sync> PerProcess<T> {
         PerProcess(AtomicPtr::new(std::ptr::null_mut()))
     }
 
-    /// What an ancestor had is never freed: its threads, or its lock, may refer to it.
+    /// An ancestor's value is never freed: its threads, or its lock, may refer to it.
     pub fn get(&self) -> &'static T {
         let forks = forks();
-        let known = self.0.load(Ordering::Acquire);
+        let current = self.0.load(Ordering::Acquire);
         // SAFETY: null, or from `Box::leak` below, and never freed.
-        if let Some((made, value)) = unsafe { known.as_ref() } {
+        if let Some((made, value)) = unsafe { current.as_ref() } {
             if *made == forks {
                 return value;
             }
         }
         let made: &'static mut (u32, T) = Box::leak(Box::new((forks, T::default())));
-        match self.0.compare_exchange(known, made, Ordering::AcqRel, Ordering::Acquire) {
+        match self.0.compare_exchange(current, made, Ordering::AcqRel, Ordering::Acquire) {
             // SAFETY: leaked just now, or by another thread of this process that came first.
             Ok(_) => unsafe { &(*self.0.load(Ordering::Acquire)).1 },
-            // SAFETY: not null, since it differs from `known`, and leaked by another thread of this process.
+            // SAFETY: not null, since it differs from `current`, and leaked by another thread of this process.
             Err(first) => unsafe { &(*first).1 },
         }
     }

@@ -1,4 +1,4 @@
-//! What the operating system is asked for: threads without signals, and whether this process is a forked child.
+//! Calls of the operating system: threads that block signals, and whether this process is a forked child.
 #![allow(unsafe_code)]
 
 pub mod fork;

@@ -1,8 +1,8 @@
-//! Threads of ours take no signals, as librdkafka's own do not.
+//! Starts threads that block all signals, as librdkafka does.
 //!
-//! The kernel hands a signal to any thread of the process that does not block it. A program that blocks SIGTERM on its own
-//! threads, for a while or to wait for it by `sigwait`, would get it all the same: a process of celery's pool was interrupted
-//! while it held a lock of all of them, and the worker never ended.
+//! The kernel delivers a signal to any thread of the process that does not block it, so also where the program blocks
+//! it on its own threads, for a while or to wait for it by `sigwait`: a process of celery's pool was interrupted by
+//! SIGTERM while it held a lock of the whole pool, and the worker never ended.
 
 use std::cell::Cell;
 use std::io;
@@ -12,31 +12,31 @@ use std::sync::OnceLock;
 use libc::sigset_t;
 
 thread_local! {
-    static OURS: Cell<bool> = const { Cell::new(false) };
+    static STARTED_HERE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What the program blocks. Some of our threads are started by librdkafka's, and could not tell.
+/// The signals that the program blocks, for threads that librdkafka's threads start.
 static PROGRAM: OnceLock<sigset_t> = OnceLock::new();
 
-/// To be called on a thread of the program.
+/// Call it on a thread of the program.
 pub fn remember_signals() {
     let program = without_signals(|program| program);
     let _ = PROGRAM.set(program);
 }
 
-/// Starts a thread that blocks all signals.
+/// Starts a thread that blocks all signals. Linux cuts its name to 15 bytes.
 pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     without_signals(|_| {
         let builder = std::thread::Builder::new().name(name.to_owned());
         let started = builder.spawn(move || {
-            OURS.set(true);
+            STARTED_HERE.set(true);
             work();
         });
         started.map(drop)
     })
 }
 
-/// Threads that `work` starts block all signals: a thread inherits what its creator blocks, from its first moment.
+/// Threads that `work` starts block all signals: a thread inherits its creator's signal mask.
 pub fn without_signals<T>(work: impl FnOnce(sigset_t) -> T) -> T {
     let former = block(&asynchronous());
     let result = work(former);
@@ -44,16 +44,16 @@ pub fn without_signals<T>(work: impl FnOnce(sigset_t) -> T) -> T {
     result
 }
 
-/// Runs the program's code, which may start threads and processes that would inherit what is blocked here.
+/// Runs code of the program, which may start threads and processes that would inherit this thread's signal mask.
 pub fn with_signals<T>(work: impl FnOnce() -> T) -> T {
-    let Some(program) = PROGRAM.get().filter(|_| OURS.get()) else { return work() };
+    let Some(program) = PROGRAM.get().filter(|_| STARTED_HERE.get()) else { return work() };
     let ours = block(program);
     let result = work();
     block(&ours);
     result
 }
 
-/// All signals but those that an instruction of the thread itself raises.
+/// All signals but those that an instruction of the thread raises.
 fn asynchronous() -> sigset_t {
     let mut set = MaybeUninit::uninit();
     // SAFETY: `sigfillset` initializes the set, which lives here; the numbers are valid.
@@ -66,10 +66,10 @@ fn asynchronous() -> sigset_t {
     }
 }
 
-/// Has this thread block `set` and nothing else. Returns what it blocked before.
+/// Sets this thread's signal mask, and returns the former one.
 fn block(set: &sigset_t) -> sigset_t {
     let mut former = MaybeUninit::zeroed();
-    // SAFETY: both sets live here. It does not fail with SIG_SETMASK, and would leave a zeroed set, which is an empty one.
+    // SAFETY: both sets live here. It does not fail with SIG_SETMASK, and a zeroed set would be an empty one.
     unsafe {
         libc::pthread_sigmask(libc::SIG_SETMASK, set, former.as_mut_ptr());
         former.assume_init()

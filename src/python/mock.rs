@@ -1,4 +1,4 @@
-//! `MockCluster` for Python.
+//! `kjson.testing.MockCluster`.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use super::construct::{call, LateInit};
 use crate::error::Error;
 use crate::kafka::{self, Code};
 
-/// Requests whose answers can be made to fail, by the protocol's names and keys
-/// (https://kafka.apache.org/protocol#protocol_api_keys), as far as librdkafka's mock handles them.
+/// The requests that `fail_requests` can fail, by the protocol's names and keys
+/// (https://kafka.apache.org/protocol#protocol_api_keys), as far as librdkafka's mock cluster knows them.
 const REQUESTS: &[(&str, i16)] = &[
     ("Produce", 0),
     ("Fetch", 1),
@@ -181,7 +181,7 @@ impl MockCluster {
     }
 }
 
-/// A function that is called as its class, for the errors about arguments.
+/// Named as the class, which Python's errors about arguments name.
 #[pyfunction]
 #[pyo3(name = "MockCluster", signature = (brokers=1, topics=None))]
 fn mock_cluster(py: Python<'_>, brokers: u16, topics: Option<&Bound<'_, PyAny>>) -> PyResult<MockCluster> {
@@ -224,8 +224,8 @@ fn error_code(error: &Bound<'_, PyAny>) -> PyResult<Code> {
     let name = name.to_cow()?;
     Code::named(&name).ok_or_else(|| {
         PyValueError::new_err(format!(
-            "fail_requests: no error is called {name:?}. Use a name of the Kafka protocol, such as \"NOT_COORDINATOR\", or \
-             \"_TRANSPORT\" to have the broker hang up"
+            "fail_requests: no error is called {name:?}. Use a name of the Kafka protocol, such as \"NOT_COORDINATOR\", \
+             or \"_TRANSPORT\" to have the broker hang up"
         ))
     })
 }

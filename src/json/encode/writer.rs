@@ -108,6 +108,7 @@ impl<'a, 'py> JsonWriter<'a, 'py> {
                 text::write_text(self.out, utf8, tail);
                 Ok(())
             }
+            // SAFETY: as above.
             None => unsafe { self.copied_string(object, tail) },
         }
     }

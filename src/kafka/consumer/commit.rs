@@ -114,7 +114,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         }
         let commit = native.commit(&list_of(offsets)).map_err(|code| failed(offsets, code, code.text()))?;
         loop {
-            if let Some((code, entries)) = commit.answer(deadline.step(TICK)) {
+            if let Some((code, entries)) = commit.result(deadline.step(TICK)) {
                 let worst = entries.iter().map(|entry| entry.code).find(|code| *code != Code::NONE).unwrap_or(code);
                 let mut state = self.lock_state();
                 for entry in entries.iter().filter(|entry| entry.code == Code::NONE && code == Code::NONE) {

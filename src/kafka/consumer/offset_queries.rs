@@ -63,7 +63,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             let left = deadline.step(timeout).max(TICK);
             let question = native.list_offsets(&wanted, self.settings.committed_only, left);
             let answer = loop {
-                if let Some(answer) = question.answer(deadline.step(TICK)) {
+                if let Some(answer) = question.result(deadline.step(TICK)) {
                     break answer;
                 }
                 check(interrupt)?;

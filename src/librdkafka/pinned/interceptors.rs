@@ -1,10 +1,11 @@
-//! A consumer's interceptors: they see requests to join the group, for `ClientEvents::joining`.
+//! A consumer's interceptors, which report requests to join the group to `ClientEvents::joining`.
 //!
-//! librdkafka has interceptors added to a configuration, which leads to a double free in 2.12.1: when `rd_kafka_new` fails after
-//! it has copied the configuration, it frees the copy's interceptors (rdkafka.c:2830), and `rd_kafka_conf_destroy` frees them once
-//! more (https://github.com/confluentinc/librdkafka/issues/4142). So on Linux no configuration has any: the linker routes the
-//! call that tells interceptors of a new client through here (`--wrap`, see build.rs), and they are added to the client's own
-//! copy. `tests/test_refused_options.py` fails without it. Elsewhere a refused consumer's configuration is leaked.
+//! Interceptors of a configuration lead to a double free in librdkafka 2.12.1: when `rd_kafka_new` fails after it has
+//! copied the configuration, it frees the copy's interceptors (rdkafka.c:2830), and `rd_kafka_conf_destroy` frees them
+//! again (https://github.com/confluentinc/librdkafka/issues/4142). So on Linux the linker routes the call that
+//! announces a new client to interceptors through here, and ours are added to the client's copy.
+//! `tests/test_refused_options.py` fails without it. On other systems the configuration of a refused consumer is
+//! leaked.
 
 use std::ffi::{c_char, c_int, c_void, CStr};
 
@@ -13,7 +14,7 @@ use rdkafka::bindings as rd;
 use crate::librdkafka::callbacks::{events, guarded};
 use crate::librdkafka::conf::Conf;
 
-/// What librdkafka knows our interceptors by.
+/// The name of our interceptors.
 const NAME: &CStr = c"kjson";
 /// https://kafka.apache.org/protocol#protocol_api_keys
 const JOIN_GROUP: i16 = 11;
@@ -33,8 +34,8 @@ mod linked {
         raw: *mut rd::rd_kafka_t,
         conf: *const rd::rd_kafka_conf_t,
     ) {
-        // SAFETY: the arguments are passed on as they came; the client is live, and its opaque pointer is the one that
-        // `Client::new` set.
+        // SAFETY: the arguments are passed on unchanged; the client is live, with the opaque pointer that `Client::new`
+        // set.
         unsafe {
             __real_rd_kafka_interceptors_on_new(raw, conf);
             if rd::rd_kafka_type(raw) == rd::rd_kafka_type_t::RD_KAFKA_CONSUMER {
@@ -61,7 +62,7 @@ mod linked {
         }
     }
 
-    /// Some kilobytes for each refused consumer are better than a double free.
+    /// Leaks some kilobytes for each refused consumer, to avoid the double free.
     pub(in crate::librdkafka) fn drop_refused(conf: Conf, kind: rd::rd_kafka_type_t) {
         if kind == rd::rd_kafka_type_t::RD_KAFKA_CONSUMER {
             std::mem::forget(conf);
@@ -75,7 +76,8 @@ mod linked {
         _: *mut c_char,
         _: usize,
     ) -> rd::rd_kafka_resp_err_t {
-        add(raw)
+        // SAFETY: librdkafka passes the client that it is making.
+        unsafe { add(raw) }
     }
 }
 
@@ -84,9 +86,12 @@ pub(in crate::librdkafka) use linked::{drop_refused, register};
 /// # Safety
 /// `raw` is a client that `rd_kafka_new` is making, with the opaque pointer that `Client::new` set.
 unsafe fn add(raw: *mut rd::rd_kafka_t) -> rd::rd_kafka_resp_err_t {
-    let opaque = rd::rd_kafka_opaque(raw);
-    rd::rd_kafka_interceptor_add_on_request_sent(raw, NAME.as_ptr(), Some(on_request), opaque);
-    rd::rd_kafka_interceptor_add_on_response_received(raw, NAME.as_ptr(), Some(on_response), opaque)
+    // SAFETY: as above, and the functions have the signatures that librdkafka calls.
+    unsafe {
+        let opaque = rd::rd_kafka_opaque(raw);
+        rd::rd_kafka_interceptor_add_on_request_sent(raw, NAME.as_ptr(), Some(on_request), opaque);
+        rd::rd_kafka_interceptor_add_on_response_received(raw, NAME.as_ptr(), Some(on_response), opaque)
+    }
 }
 
 unsafe extern "C" fn on_request(
@@ -101,12 +106,13 @@ unsafe extern "C" fn on_request(
     opaque: *mut c_void,
 ) -> rd::rd_kafka_resp_err_t {
     if api_key == JOIN_GROUP {
-        guarded(|| events(opaque).joining(true));
+        // SAFETY: the opaque pointer of a live client.
+        guarded(|| unsafe { events(opaque) }.joining(true));
     }
     rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
 }
 
-/// Called for requests that fail, too.
+/// Also called for requests that fail.
 unsafe extern "C" fn on_response(
     _: *mut rd::rd_kafka_t,
     _: c_int,
@@ -121,7 +127,8 @@ unsafe extern "C" fn on_response(
     opaque: *mut c_void,
 ) -> rd::rd_kafka_resp_err_t {
     if api_key == JOIN_GROUP {
-        guarded(|| events(opaque).joining(false));
+        // SAFETY: the opaque pointer of a live client.
+        guarded(|| unsafe { events(opaque) }.joining(false));
     }
     rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
 }

@@ -22,7 +22,7 @@ extern "C" {
 /// # Safety
 /// `client` is a live producer.
 pub(in crate::librdkafka) unsafe fn start_idempotence(client: *mut rd::rd_kafka_t) {
-    // SAFETY: as above. The function takes librdkafka's own lock, sets the state and starts a timer.
+    // SAFETY: as above. The function takes librdkafka's lock, sets the state and starts a timer.
     unsafe { rd_kafka_idemp_start(client, 1) }
 }
 
@@ -30,7 +30,7 @@ pub(in crate::librdkafka) unsafe fn start_idempotence(client: *mut rd::rd_kafka_
 /// `client` is a live producer with a transaction.
 pub(in crate::librdkafka) unsafe fn require_epoch_bump(client: *mut rd::rd_kafka_t, why: &CStr) {
     const ERROR: rd::rd_kafka_resp_err_t = rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_INVALID_RECORD;
-    // SAFETY: as above; both strings are read during the call. The function takes librdkafka's own lock. It fails the
+    // SAFETY: as above; both strings are read during the call. The function takes librdkafka's lock. It fails the
     // transaction if that has not failed yet, and sets the flag.
     unsafe { rd_kafka_txn_set_abortable_error0(client, ERROR, 1, c"%s".as_ptr(), why.as_ptr()) }
 }

@@ -1,10 +1,10 @@
-//! Commits of a consumer that has left its group, as one that never joined makes them: with no generation.
+//! Commits of a consumer that has left its group, which name no generation, like those of one that never joined.
 //!
-//! librdkafka 2.12 forgets its member id when it leaves, and names the generation that it was in all the same
-//! (`rd_kafka_cgrp_offsets_commit`, rdkafka_cgrp.c). Brokers look for that member and answer UNKNOWN_MEMBER_ID. With no
-//! generation they take the commit while the group has no members, and refuse it otherwise.
+//! librdkafka 2.12 drops its member id when it leaves, but still names its former generation
+//! (`rd_kafka_cgrp_offsets_commit`, rdkafka_cgrp.c), so brokers answer UNKNOWN_MEMBER_ID. They accept a commit without
+//! a generation while the group has no members, and refuse it otherwise.
 //!
-//! The linker routes librdkafka's own calls through here (`--wrap`, see build.rs). Where it cannot, such commits fail.
+//! The linker routes librdkafka's calls through here. On systems where it cannot, such commits fail.
 
 use std::collections::HashSet;
 use std::ffi::CStr;
@@ -15,11 +15,11 @@ use rdkafka::bindings as rd;
 
 use crate::os::fork::PerProcess;
 
-/// The groups that consumers have left by their own choice. One that was put out of its group must not commit: others may
-/// have read on.
+/// The groups that consumers have left voluntarily. A consumer that was removed from its group must not commit: other
+/// members may have committed later offsets.
 static LEFT: PerProcess<Mutex<HashSet<String>>> = PerProcess::new();
 
-/// A consumer reads by its own choice now, as no member of the group, or takes part in it again.
+/// Records that a consumer has left its group for an assignment of its own, or joins it again.
 pub fn note(group: &str, left: bool) {
     let mut groups = LEFT.get().lock().unwrap_or_else(PoisonError::into_inner);
     if left {
@@ -29,7 +29,7 @@ pub fn note(group: &str, left: bool) {
     }
 }
 
-/// `rd_kafka_replyq_t` of rdkafka_op.h: where the answer goes. Passed on as it came.
+/// `rd_kafka_replyq_t` of rdkafka_op.h: the queue for the response. Passed on unchanged.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct ReplyQueue {
@@ -37,13 +37,13 @@ pub struct ReplyQueue {
     version: i32,
 }
 
-type Metadata = rd::rd_kafka_consumer_group_metadata_t;
+type Membership = rd::rd_kafka_consumer_group_metadata_t;
 
 extern "C" {
     /// `rd_kafka_OffsetCommitRequest` of rdkafka_request.c.
     fn __real_rd_kafka_OffsetCommitRequest(
         broker: *mut c_void,
-        membership: *mut Metadata,
+        membership: *mut Membership,
         offsets: *mut rd::rd_kafka_topic_partition_list_t,
         reply: ReplyQueue,
         callback: *mut c_void,
@@ -55,35 +55,35 @@ extern "C" {
 #[no_mangle]
 unsafe extern "C" fn __wrap_rd_kafka_OffsetCommitRequest(
     broker: *mut c_void,
-    membership: *mut Metadata,
+    membership: *mut Membership,
     offsets: *mut rd::rd_kafka_topic_partition_list_t,
     reply: ReplyQueue,
     callback: *mut c_void,
     opaque: *mut c_void,
     reason: *const c_char,
 ) -> c_int {
-    // SAFETY: `membership` is live during the call, which reads it; so is the one that is made here until its destroy. All
-    // else is passed on as it came, to the function that it was meant for.
+    // SAFETY: `membership` is live during the call, which reads it, and so is the one that is made here until its
+    // destroy. The other arguments are passed on unchanged.
     unsafe {
-        let none = if has_left(membership) {
+        let without = if has_left(membership) {
             rd::rd_kafka_consumer_group_metadata_new(rd::rd_kafka_consumer_group_metadata_group_id(membership))
         } else {
             std::ptr::null_mut()
         };
-        let named = if none.is_null() { membership } else { none };
-        let sent = __real_rd_kafka_OffsetCommitRequest(broker, named, offsets, reply, callback, opaque, reason);
-        if !none.is_null() {
-            rd::rd_kafka_consumer_group_metadata_destroy(none);
+        let membership = if without.is_null() { membership } else { without };
+        let sent = __real_rd_kafka_OffsetCommitRequest(broker, membership, offsets, reply, callback, opaque, reason);
+        if !without.is_null() {
+            rd::rd_kafka_consumer_group_metadata_destroy(without);
         }
         sent
     }
 }
 
-/// Whether this names a generation and no member of it. A member keeps its id under KIP-848, where the epoch is 0 then.
+/// Whether this names a generation and no member of it. Under KIP-848 a member keeps its id, and its epoch is 0 then.
 ///
 /// # Safety
 /// `membership` is live.
-unsafe fn has_left(membership: *mut Metadata) -> bool {
+unsafe fn has_left(membership: *mut Membership) -> bool {
     // SAFETY: live by contract; the id is NUL-terminated and lives as long.
     unsafe {
         let generation = rd::rd_kafka_consumer_group_metadata_generation_id(membership);

@@ -1,17 +1,16 @@
-//! Keeps a producer's broker thread from spinning while it waits for an answer.
+//! Keeps a producer's broker thread from spinning while it waits for a response.
 //!
-//! librdkafka 2.12 tells its broker thread when to look at a partition's queue again. Once the oldest message has waited
-//! out `linger.ms` that is "now", even if no request may be sent before the last one is answered, and an idempotent
-//! producer has one at a time under way for a partition. So the thread polls its socket without a pause for as long as
-//! the broker takes: 9,000 to 25,000 polls for 400,000 messages where 600 do, up to 40 % of the process's CPU time, and on a
-//! small machine time that the broker needed. An answer, a full batch or room in the socket wake it from the pause.
+//! librdkafka 2.12 computes when its broker thread serves a partition's queue next. Once the oldest message has waited
+//! for `linger.ms` that is "now", even while no request may be sent: an idempotent producer has one in flight for a
+//! partition. So the thread polls its socket without a pause until the broker responds: 9,000 to 25,000 polls for
+//! 400,000 messages where 600 suffice, up to 40 % of the process's CPU time, and on a small machine time that the
+//! broker needs. A response, a full batch or space in the socket's buffer still wakes it from the pause.
 //!
-//! The linker routes librdkafka's own calls through here (`--wrap`, see build.rs), which the linkers of Linux can do;
-//! elsewhere librdkafka runs as it is.
+//! The linker routes librdkafka's calls through here. On systems where it cannot, librdkafka is unchanged.
 
 use std::os::raw::c_void;
 
-/// Microseconds. Two, since librdkafka rounds what is left down to whole milliseconds, and less than one is none.
+/// Microseconds. Two milliseconds, since librdkafka rounds the rest down to whole ones, and less than one is no pause.
 const PAUSE: i64 = 2_000;
 
 extern "C" {
@@ -37,7 +36,7 @@ unsafe extern "C" fn __wrap_rd_kafka_msgq_allow_wakeup_at(
     batch_messages: i32,
     batch_bytes: i64,
 ) -> u8 {
-    // SAFETY: the arguments are passed on as they came, to the function that they were meant for.
+    // SAFETY: the arguments are passed on unchanged.
     let ready = unsafe {
         __real_rd_kafka_msgq_allow_wakeup_at(
             queue,
@@ -49,7 +48,7 @@ unsafe extern "C" fn __wrap_rd_kafka_msgq_allow_wakeup_at(
             batch_bytes,
         )
     };
-    // SAFETY: null, or the caller's own variable, which nobody else sees.
+    // SAFETY: null, or a variable that only the caller uses.
     if let Some(next_wakeup) = unsafe { next_wakeup.as_mut() }.filter(|at| **at <= now) {
         *next_wakeup = now + PAUSE;
     }

@@ -1,17 +1,17 @@
-//! Keeps the broker's words about refused messages alive for as long as their delivery reports.
+//! Keeps the broker's error texts for rejected messages alive for as long as their delivery reports.
 //!
-//! librdkafka 2.12 has each refused message point to a text inside the answer to its request, and frees that answer when it
-//! has queued the delivery reports (`rd_kafka_handle_Produce`, rdkafka_request.c): of 300 errors 161 were bytes of other
-//! objects. The reports carry a copy of the answer, which lives as long as they do. So the two change their texts: the
-//! copy gets those that the messages point to, and the answer frees the duplicates.
+//! In librdkafka 2.12 each rejected message points to a text inside the response to its request, which is freed when
+//! the delivery reports are queued (`rd_kafka_handle_Produce`, rdkafka_request.c): of 300 errors 161 were bytes of
+//! other objects. The reports own a copy of the response. So the two swap their texts: the copy gets those that the
+//! messages point to, and the duplicates are freed with the response.
 //!
-//! The linker routes librdkafka's own call through here (`--wrap`, see build.rs). Where it cannot, `text_of` has no text.
+//! The linker routes librdkafka's call through here. On systems where it cannot, `text_of` returns none.
 
 use std::ffi::CStr;
 
 use rdkafka::bindings as rd;
 
-/// The words about this message, if the broker had some.
+/// The broker's error text for this message, if it sent one.
 ///
 /// # Safety
 /// `message` is a live message of a delivery report.
@@ -19,7 +19,7 @@ pub(in crate::librdkafka) unsafe fn text_of(message: &rd::rd_kafka_message_t) ->
     if !cfg!(target_os = "linux") {
         return None;
     }
-    // SAFETY: null, static, or owned by the report (see above).
+    // SAFETY: the message is live. The text is null, static, or owned by the report (see above).
     let text = unsafe { rd::rd_kafka_message_produce_errstr(message) };
     // SAFETY: as above, and NUL-terminated.
     (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
@@ -52,8 +52,8 @@ mod wrapped {
 
     #[no_mangle]
     unsafe extern "C" fn __wrap_rd_kafka_Produce_result_copy(result: *mut ProduceResult) -> *mut ProduceResult {
-        // SAFETY: the one caller, `rd_kafka_dr_msgq0`, passes a live result that its own caller made, owns and only frees from
-        // then on. The copy has as many record errors, and texts where the original has some, all allocated alike.
+        // SAFETY: the one caller, `rd_kafka_dr_msgq0`, passes a live result that its own caller made, owns and only
+        // frees later. The copy has as many record errors, and texts where the original has some, all allocated alike.
         unsafe {
             let copy = __real_rd_kafka_Produce_result_copy(result);
             std::mem::swap(&mut (*result).text, &mut (*copy).text);

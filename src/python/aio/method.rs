@@ -38,37 +38,45 @@ const METHOD_DESCRIPTOR: c_uint = 1 << 17;
 const PY_SSIZE_T: c_int = 19;
 const READ_ONLY: c_int = 1;
 
-// SAFETY of all of these: the interpreter calls them with the GIL, and only on objects of this type, which
-// `coroutine_method` initializes completely; `new` prevents all others.
+// CPython calls these with the GIL, and only on live objects of this type, which `coroutine_method` initializes completely;
+// `new` prevents all others.
 unsafe extern "C" fn new(_: *mut ffi::PyTypeObject, _: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
-    ffi::PyErr_SetString(ffi::PyExc_TypeError, c"cannot create 'coroutine_method' instances".as_ptr());
-    null_mut()
+    // SAFETY: called by CPython, see above.
+    unsafe {
+        ffi::PyErr_SetString(ffi::PyExc_TypeError, c"cannot create 'coroutine_method' instances".as_ptr());
+        null_mut()
+    }
 }
 
 unsafe extern "C" fn call(method: *mut PyObject, arguments: *mut PyObject, options: *mut PyObject) -> *mut PyObject {
-    ffi::PyObject_Call((*method.cast::<Method>()).native, arguments, options)
+    // SAFETY: called by CPython, see above.
+    unsafe { ffi::PyObject_Call((*method.cast::<Method>()).native, arguments, options) }
 }
 
 unsafe extern "C" fn get(method: *mut PyObject, object: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
-    if object.is_null() {
-        let function = (*method.cast::<Method>()).function;
-        ffi::Py_INCREF(function);
-        return function;
+    // SAFETY: called by CPython, see above.
+    unsafe {
+        if object.is_null() {
+            let function = (*method.cast::<Method>()).function;
+            ffi::Py_INCREF(function);
+            return function;
+        }
+        let bound = |py: Python<'_>| -> PyResult<*mut PyObject> {
+            static BOUND: Once<Py<PyAny>> = Once::new();
+            let class = BOUND.import(py, "types", "MethodType")?;
+            Ok(class.call1((Bound::from_borrowed_ptr(py, method), Bound::from_borrowed_ptr(py, object)))?.into_ptr())
+        };
+        let py = Python::assume_attached();
+        bound(py).unwrap_or_else(|error| {
+            error.restore(py);
+            null_mut()
+        })
     }
-    let bound = |py: Python<'_>| -> PyResult<*mut PyObject> {
-        static BOUND: Once<Py<PyAny>> = Once::new();
-        let class = BOUND.import(py, "types", "MethodType")?;
-        Ok(class.call1((Bound::from_borrowed_ptr(py, method), Bound::from_borrowed_ptr(py, object)))?.into_ptr())
-    };
-    let py = Python::assume_attached();
-    bound(py).unwrap_or_else(|error| {
-        error.restore(py);
-        null_mut()
-    })
 }
 
 unsafe extern "C" fn look_up(method: *mut PyObject, name: *mut PyObject) -> *mut PyObject {
-    ffi::PyObject_GetAttr((*method.cast::<Method>()).function, name)
+    // SAFETY: called by CPython, see above.
+    unsafe { ffi::PyObject_GetAttr((*method.cast::<Method>()).function, name) }
 }
 
 unsafe extern "C" fn vectorcall(
@@ -77,10 +85,13 @@ unsafe extern "C" fn vectorcall(
     count: usize,
     names: *mut PyObject,
 ) -> *mut PyObject {
-    let method = &*method.cast::<Method>();
-    match method.forward {
-        Some(forward) => forward(method.native, arguments, count, names),
-        None => null_mut(),
+    // SAFETY: called by CPython, see above.
+    unsafe {
+        let method = &*method.cast::<Method>();
+        match method.forward {
+            Some(forward) => forward(method.native, arguments, count, names),
+            None => null_mut(),
+        }
     }
 }
 
