@@ -51,7 +51,7 @@ const OWN: &[(i32, &str)] = &[
         "purged before it was acknowledged, so it may have arrived: its producer was closed or failed \
             for good, or its transaction aborted",
     ),
-    (-150, "fatal error: the client can no longer be used. Make a new one"),
+    (-150, "fatal error: the client failed for good. Make a new one"),
     (-149, "inconsistent state: what the broker answered does not fit what the client sent"),
     (-146, "unknown broker: the cluster has no broker of that number"),
     (-145, "functionality not configured: this call needs another option, such as group_id or transactional_id"),

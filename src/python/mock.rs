@@ -224,8 +224,8 @@ fn error_code(error: &Bound<'_, PyAny>) -> PyResult<Code> {
     let name = name.to_cow()?;
     Code::named(&name).ok_or_else(|| {
         PyValueError::new_err(format!(
-            "fail_requests: no error is called {name:?}. Use a name of the Kafka protocol, such as \"NOT_COORDINATOR\", \
-             or \"_TRANSPORT\" to have the broker hang up"
+            "fail_requests: no error is called {name:?}. Use a name of the Kafka protocol, such as \
+             \"NOT_COORDINATOR\", or \"_TRANSPORT\" to have the broker hang up"
         ))
     })
 }
