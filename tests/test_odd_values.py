@@ -114,7 +114,7 @@ def test_a_timeout_that_is_none(mock: MockCluster, producer: Producer, timeout: 
 
 
 @pytest.mark.parametrize(
-    "client, option, unit, value",
+    ("client", "option", "unit", "value"),
     [
         (Consumer, "consumer_timeout_ms", "milliseconds", -1),
         (Consumer, "unreachable_timeout", "seconds", float("nan")),
@@ -129,7 +129,7 @@ def test_a_timeout_option_is_refused_by_its_own_name(client: Any, option: str, u
 
 
 def test_a_retry_backoff_is_refused_by_its_own_name() -> None:
-    with pytest.raises(ValueError, match="^retry_backoff_ms must be a number of milliseconds from 0 up"):
+    with pytest.raises(ValueError, match=r"^retry_backoff_ms must be a number of milliseconds from 0 up"):
         DeadLetter("t.dlq", handler=print, retries=1, retry_backoff_ms=-1)
 
 

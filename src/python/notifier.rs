@@ -120,8 +120,8 @@ fn deliver(py: Python<'_>, notification: Notification) {
 
 fn dropped_record(count: usize) -> LogRecord {
     let text = format!(
-        "{count} DEBUG records or statistics were dropped: they arrive faster than the handlers of the logger \"kjson\" \
-         and on_stats process them. Set fewer contexts in the option debug, or raise statistics_interval_ms"
+        "{count} DEBUG records or statistics were dropped: they arrive faster than the handlers of the logger \
+         \"kjson\" and on_stats process them. Set fewer contexts in the option debug, or raise statistics_interval_ms"
     );
     LogRecord { level: Level::Warning, text }
 }

@@ -6,8 +6,8 @@ use pyo3::prelude::*;
 
 use crate::python::message::Message;
 
-/// Some messages of the last batch, so that its memory is not returned to the system when the program drops it: mapping and
-/// clearing it again for each batch of 1,000 took 8 % of the time. Python frees whole arenas of 256 KiB or 1 MiB
+/// Some messages of the last batch, so that its memory is not returned to the system when the program drops it: mapping
+/// and clearing it again for each batch of 1,000 took 8 % of the time. Python frees whole arenas of 256 KiB or 1 MiB
 /// (Objects/obmalloc.c).
 #[derive(Default)]
 pub struct ArenaPins(Mutex<Vec<Py<Message>>>);

@@ -217,8 +217,8 @@ fn go_back(py: Python<'_>, core: &ConsumerCore, messages: &[Py<Message>]) {
     let moved = py.detach(|| core.consumer.seek(&targets, Deadline::after(Some(GO_BACK_TIMEOUT)), &|| false));
     if let Err(error) = moved {
         let text = format!(
-            "consume was interrupted, and its {} messages cannot be read again here: {error}. They are not committed by \
-             this, but will be with what comes after them",
+            "consume was interrupted, and its {} messages cannot be read again here: {error}. They are not committed \
+             by this, but will be with what comes after them",
             messages.len()
         );
         notifier::log(LogRecord { level: Level::Error, text });

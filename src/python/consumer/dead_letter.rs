@@ -59,7 +59,8 @@ impl DeadLetter {
         }
         if fixed.is_empty() {
             return Err(PyValueError::new_err(format!(
-                "DeadLetter: {topic:?} is the topic that the messages come from. Add to it, such as \"{PLACEHOLDER}.dlq\""
+                "DeadLetter: {topic:?} is the topic that the messages come from. Add to it, such as \
+                 \"{PLACEHOLDER}.dlq\""
             )));
         }
         if let Some(producer) = &producer {

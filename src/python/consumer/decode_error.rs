@@ -77,9 +77,9 @@ pub(super) fn not_json(bytes: &[u8], error: DecodeError) -> Box<MessageError> {
     if let ([0, a, b, c, d, _, ..], None) = (bytes, &error.cause) {
         let id = u32::from_be_bytes([*a, *b, *c, *d]);
         error.message.push_str(&format!(
-            ". It begins as Schema Registry's serializers write it: a zero byte and the schema id {id}. For JSON Schema, \
-             read it with value_deserializer=lambda value: kjson.loads(value[5:]); Avro and Protobuf need deserializers \
-             of their own, and a key of this format needs key_type=\"bytes\""
+            ". It begins as Schema Registry's serializers write it: a zero byte and the schema id {id}. For JSON \
+             Schema, read it with value_deserializer=lambda value: kjson.loads(value[5:]); Avro and Protobuf need \
+             deserializers of their own, and a key of this format needs key_type=\"bytes\""
         ));
     }
     error
@@ -89,8 +89,8 @@ pub(super) fn not_json(bytes: &[u8], error: DecodeError) -> Box<MessageError> {
 pub(super) fn unreadable(incoming: &Fetched) -> Box<MessageError> {
     let message = match incoming.code() {
         Code::BAD_COMPRESSION => format!(
-            "its batch cannot be decompressed: it is damaged, or larger than receive_message_max_bytes. To read it, raise \
-             that option and seek to offset {}",
+            "its batch cannot be decompressed: it is damaged, or larger than receive_message_max_bytes. To read it, \
+             raise that option and seek to offset {}",
             incoming.offset()
         ),
         _ => format!("its batch is damaged: {}", incoming.reason()),
@@ -101,7 +101,8 @@ pub(super) fn unreadable(incoming: &Fetched) -> Box<MessageError> {
 #[cold]
 pub(super) fn too_large(incoming: &Fetched, size: usize, limit: usize) -> Box<MessageError> {
     MessageError::new(format!(
-        "its value has {size} bytes, more than max_message_bytes={limit}. To read it, raise that option and seek to offset {}",
+        "its value has {size} bytes, more than max_message_bytes={limit}. To read it, raise that option and seek to \
+         offset {}",
         incoming.offset()
     ))
 }

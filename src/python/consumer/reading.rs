@@ -26,7 +26,10 @@ impl Consumer {
     }
 
     /// Return up to `max_messages`: wait for the first, and take those that are fetched already.
-    #[pyo3(signature = (max_messages=500, timeout=Some(1.0)), text_signature = "($self, max_messages=500, timeout=1.0)")]
+    #[pyo3(
+        signature = (max_messages=500, timeout=Some(1.0)),
+        text_signature = "($self, max_messages=500, timeout=1.0)"
+    )]
     fn consume(slf: &Bound<'_, Self>, max_messages: isize, timeout: Option<f64>) -> PyResult<Py<PyList>> {
         let max_messages = at_least_one(max_messages)?;
         let (py, core) = (slf.py(), slf.get().core()?);

@@ -56,13 +56,19 @@ impl AsyncConsumer {
     }
 
     /// The group's committed offset, which is the next to read, or None: of one partition, or a dict of several.
-    #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
+    #[pyo3(
+        signature = (partitions=None, *, timeout=TIMEOUT),
+        text_signature = "($self, partitions=None, *, timeout=10.0)"
+    )]
     fn committed(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Operation> {
         self.spawn(py, "AsyncConsumer.committed", calls::committed(self.core()?, partitions, timeout))
     }
 
     /// The offset of the next message to be returned: of one partition, or a dict of several.
-    #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
+    #[pyo3(
+        signature = (partitions=None, *, timeout=TIMEOUT),
+        text_signature = "($self, partitions=None, *, timeout=10.0)"
+    )]
     fn position(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Operation> {
         self.spawn(py, "AsyncConsumer.position", calls::position(self.core()?, partitions, timeout))
     }
@@ -116,7 +122,10 @@ impl AsyncConsumer {
     }
 
     /// The offset of the first message of each partition.
-    #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
+    #[pyo3(
+        signature = (partitions=None, *, timeout=TIMEOUT),
+        text_signature = "($self, partitions=None, *, timeout=10.0)"
+    )]
     fn beginning_offsets(
         &self,
         py: Python<'_>,
@@ -131,7 +140,10 @@ impl AsyncConsumer {
     }
 
     /// The offset after the last message of each partition.
-    #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
+    #[pyo3(
+        signature = (partitions=None, *, timeout=TIMEOUT),
+        text_signature = "($self, partitions=None, *, timeout=10.0)"
+    )]
     fn end_offsets(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Operation> {
         self.spawn(
             py,
