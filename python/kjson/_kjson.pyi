@@ -786,12 +786,12 @@ class RecordMetadata:
 class Consumer(Generic[_T]):
     """Reads JSON from Kafka as Python objects, at least once. For one thread at a time.
 
-    A message counts as processed when the next one is asked for, or by `close`, and its offset is committed then; a loop
-    body that raises leaves its message uncommitted, and it is read again. A message that cannot be decoded raises
+    A message counts as processed when the next one is asked for, or by `close`, and its offset is committed then; a
+    loop body that raises leaves its message uncommitted, and it is read again. A message that cannot be decoded raises
     `DecodeError`, and the next call returns the message after it.
 
-    Close it, or use `with`. A consumer that is dropped leaves its group, too, unless it is part of a reference cycle, such
-    as through a callback that is a method of its owner: Python's collector does not find those.
+    Close it, or use `with`. A consumer that is dropped leaves its group, too, unless it is part of a reference cycle,
+    such as through a callback that is a method of its owner: Python's collector does not find those.
 
     Args:
         topics: What to subscribe to; may come later, by `subscribe`.
@@ -862,9 +862,9 @@ class Consumer(Generic[_T]):
         options: Any other option of librdkafka, with underscores for its dots. All names are in librdkafka's
             CONFIGURATION.md.
 
-    `on_assign`, `on_revoke`, `on_lost` and `on_commit` run on the thread that reads, inside the read or the `close`, and
-    may call everything but the reading methods and `close`. An exception that one raises is raised by that read; the new
-    assignment stands.
+    `on_assign`, `on_revoke`, `on_lost` and `on_commit` run on the thread that reads, inside the read or the `close`,
+    and may call everything but the reading methods and `close`. An exception that one raises is raised by that read;
+    the new assignment stands.
 
     Raises:
         KafkaConnectionError: No broker could be reached; `TlsError` or `AuthenticationError` if that was the cause.

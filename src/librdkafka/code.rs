@@ -27,6 +27,7 @@ impl Code {
     pub const ASSIGN_PARTITIONS: Code = Code(-175);
     pub const REVOKE_PARTITIONS: Code = Code(-174);
     pub const PREV_IN_PROGRESS: Code = Code(-177);
+    pub const OUTDATED: Code = Code(-167);
     pub const FAIL: Code = Code(-196);
     pub const STATE: Code = Code(-172);
     pub const AUTHENTICATION: Code = Code(-169);

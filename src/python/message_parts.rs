@@ -17,8 +17,8 @@ pub fn utf8<'a>(text: &'a Bound<'_, PyString>, what: impl FnOnce() -> String) ->
             return error;
         }
         let refused = PyValueError::new_err(format!(
-            "{}: {} holds a lone surrogate, which UTF-8 has no bytes for. Repair the text, or pass bytes where they are taken: \
-             text.encode(\"utf-8\", \"surrogatepass\")",
+            "{}: {} holds a lone surrogate, which UTF-8 has no bytes for. Repair the text, or pass bytes where they \
+             are taken: text.encode(\"utf-8\", \"surrogatepass\")",
             what(),
             text.as_any().repr().map_or_else(|_| "the text".to_owned(), |shown| shown.to_string_lossy().into_owned()),
         ));
@@ -84,7 +84,8 @@ fn header(pair: &Bound<'_, PyAny>) -> PyResult<Header> {
     match raw_bytes(&value, || format!("cannot send the value of header {name:?}"))? {
         Some(bytes) => Ok((name, Some(bytes.into_owned()))),
         None => Err(PyTypeError::new_err(format!(
-            "header {name:?}: the value must be str, bytes or None, not {}. Encode it first, for example with kjson.dumps",
+            "header {name:?}: the value must be str, bytes or None, not {}. Encode it first, for example \
+             with kjson.dumps",
             value.get_type().name()?
         ))),
     }

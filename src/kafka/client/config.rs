@@ -8,22 +8,8 @@ use super::defaults::{defaults, BOOTSTRAP_DEFAULT, KEPT};
 use super::error::Error;
 use super::properties::{table, Property, ValueType};
 use super::redaction::redacted;
+pub use super::role::Role;
 use crate::librdkafka::conf::{Conf, ConfError};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    Producer,
-    Consumer,
-}
-
-impl Role {
-    pub fn name(self) -> &'static str {
-        match self {
-            Role::Producer => "Producer",
-            Role::Consumer => "Consumer",
-        }
-    }
-}
 
 struct Setting {
     value: String,

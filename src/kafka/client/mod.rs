@@ -10,6 +10,7 @@ pub mod error;
 pub mod log;
 pub mod properties;
 mod redaction;
+mod role;
 pub mod topic_name;
 pub mod unfinished;
 pub mod wait;

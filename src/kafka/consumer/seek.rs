@@ -93,7 +93,7 @@ impl<H: ConsumerHooks> Consumer<H> {
         if self.auto_commits(&state) {
             native.store_offsets(&PartitionList::of(moved.iter().map(|(partition, offset)| (partition, *offset))));
         }
-        let not_yet = |code| matches!(code, Code::STATE | Code::PREV_IN_PROGRESS | Code::TIMED_OUT);
+        let not_yet = |code| matches!(code, Code::STATE | Code::PREV_IN_PROGRESS | Code::TIMED_OUT | Code::OUTDATED);
         let refused = |entry: &&Entry| entry.code != Code::NONE && (deadline.passed() || !not_yet(entry.code));
         entries.iter().find(refused).map_or(Ok(left), |entry| {
             let operation = format!("cannot seek '{}' [{}]", entry.partition.topic, entry.partition.id);

@@ -26,5 +26,6 @@ const _: () = assert!(
     rdkafka::bindings::RD_KAFKA_VERSION == 0x02_0c_01_ff,
     "src/librdkafka/pinned/ is written for librdkafka 2.12.1. For another version, compare with its source: the \
      signature of each wrapped function, and whether its fault is mended (then delete the wrapper), the signature of \
-     each internal function that is called, and the fields of each private struct that is read. pinned/mod.rs lists them all"
+     each internal function that is called, and the fields of each private struct that is read. pinned/mod.rs lists \
+     them all"
 );

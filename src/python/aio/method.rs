@@ -38,8 +38,8 @@ const METHOD_DESCRIPTOR: c_uint = 1 << 17;
 const PY_SSIZE_T: c_int = 19;
 const READ_ONLY: c_int = 1;
 
-// CPython calls these with the GIL, and only on live objects of this type, which `coroutine_method` initializes completely;
-// `new` prevents all others.
+// CPython calls these with the GIL, and only on live objects of this type, which `coroutine_method` initializes
+// completely; `new` prevents all others.
 unsafe extern "C" fn new(_: *mut ffi::PyTypeObject, _: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
     // SAFETY: called by CPython, see above.
     unsafe {

@@ -29,13 +29,19 @@ impl Consumer {
     }
 
     /// The group's committed offset, which is the next to read, or None: of one partition, or a dict of several.
-    #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
+    #[pyo3(
+        signature = (partitions=None, *, timeout=TIMEOUT),
+        text_signature = "($self, partitions=None, *, timeout=10.0)"
+    )]
     fn committed(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Py<PyAny>> {
         calls::committed(self.core()?, partitions, timeout)?.run_blocking(py, self.core()?)
     }
 
     /// The offset of the next message to be returned: of one partition, or a dict of several.
-    #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
+    #[pyo3(
+        signature = (partitions=None, *, timeout=TIMEOUT),
+        text_signature = "($self, partitions=None, *, timeout=10.0)"
+    )]
     fn position(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Py<PyAny>> {
         calls::position(self.core()?, partitions, timeout)?.run_blocking(py, self.core()?)
     }
@@ -85,7 +91,10 @@ impl Consumer {
     }
 
     /// The offset of the first message of each partition.
-    #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
+    #[pyo3(
+        signature = (partitions=None, *, timeout=TIMEOUT),
+        text_signature = "($self, partitions=None, *, timeout=10.0)"
+    )]
     fn beginning_offsets(
         &self,
         py: Python<'_>,
@@ -97,7 +106,10 @@ impl Consumer {
     }
 
     /// The offset after the last message of each partition.
-    #[pyo3(signature = (partitions=None, *, timeout=TIMEOUT), text_signature = "($self, partitions=None, *, timeout=10.0)")]
+    #[pyo3(
+        signature = (partitions=None, *, timeout=TIMEOUT),
+        text_signature = "($self, partitions=None, *, timeout=10.0)"
+    )]
     fn end_offsets(&self, py: Python<'_>, partitions: Option<&Bound<'_, PyAny>>, timeout: f64) -> PyResult<Py<PyAny>> {
         calls::watermarks(self.core()?, "end_offsets", partitions, OffsetSpec::End, timeout)?
             .run_blocking(py, self.core()?)

@@ -48,8 +48,8 @@ impl DecodeErrorPolicy {
         let shown = given.repr()?.to_string_lossy().into_owned();
         Err(Error::Config {
             message: format!(
-                "Consumer: on_decode_error must be \"raise\", \"skip\", \"yield\", a DeadLetter(\"topic\"), or a callable \
-                 that takes the DecodeError; not {shown}"
+                "Consumer: on_decode_error must be \"raise\", \"skip\", \"yield\", a DeadLetter(\"topic\"), or a \
+                 callable that takes the DecodeError; not {shown}"
             ),
             option: "on_decode_error".to_owned(),
         }

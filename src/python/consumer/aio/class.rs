@@ -175,7 +175,10 @@ impl AsyncConsumer {
     }
 
     /// Return up to `max_messages`: wait for the first, and take those that are fetched already.
-    #[pyo3(signature = (max_messages=500, timeout=Some(1.0)), text_signature = "($self, max_messages=500, timeout=1.0)")]
+    #[pyo3(
+        signature = (max_messages=500, timeout=Some(1.0)),
+        text_signature = "($self, max_messages=500, timeout=1.0)"
+    )]
     fn consume(slf: &Bound<'_, Self>, max_messages: isize, timeout: Option<f64>) -> Operation {
         let consumer = slf.clone().unbind();
         Operation::from_future("AsyncConsumer.consume", async move {
