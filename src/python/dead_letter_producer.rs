@@ -135,7 +135,7 @@ impl DeadLetterProducer {
     }
 }
 
-/// The record's own bytes, with `headers` behind its own. The partitioner chooses by its key.
+/// The record's own bytes, with `headers` after its own. The partitioner chooses by its key.
 fn as_it_is<'a>(record: &'a Fetched, headers: &'a [Header]) -> Payload<'a> {
     Payload {
         partition: -1,

@@ -90,7 +90,7 @@ class Builder:
         of_float = by_type.get(float)
 
         def convert(value: Any) -> Any:
-            # What parse_float made is of none of JSON's own types.
+            # What parse_float returned has none of JSON's own types.
             member = by_type.get(type(value)) or (None if type(value) in JSON_TYPES else of_float)
             if member is None:
                 refuse(expected, value)

@@ -135,7 +135,7 @@ impl Config {
         Ok(conf)
     }
 
-    /// librdkafka connects in plaintext unless told otherwise, and ignores what protects a connection then.
+    /// librdkafka connects in plaintext by default, and then ignores what would protect the connection.
     fn require_security_protocol(&self) -> Result<(), Error> {
         let has = |name: &str, part: &str| name.split('.').any(|word| word == part);
         let given = |part: &str| self.settings.iter().find(|(name, _)| has(name, part)).map(|(_, given)| given);

@@ -51,7 +51,7 @@ impl LogThrottle {
             5 | 6 => Level::Info,
             _ => Level::Debug,
         };
-        // "[thrd:name]: text": the name of librdkafka's thread is of no use.
+        // "[thrd:name]: text": the name of librdkafka's thread says nothing to users.
         let text = line.strip_prefix("[thrd:").and_then(|rest| rest.split_once("]: ")).map_or(line, |(_, text)| text);
         if level == Level::Debug || !matches!(facility, "FAIL" | "ERROR") {
             return Some(LogRecord { level, text: format!("{facility}: {text}") });

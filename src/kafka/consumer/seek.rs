@@ -11,7 +11,7 @@ use crate::librdkafka::consumer::NativeConsumer;
 use crate::librdkafka::partitions::{Entry, PartitionList};
 use crate::librdkafka::record::Partition;
 
-/// A partition that cannot be sought for so long has stopped, and the error has not been fetched yet.
+/// A partition that cannot be sought for this long has stopped, and its error has not been fetched yet.
 const STOPPED_AFTER: Duration = Duration::from_millis(500);
 
 impl ReadState {

@@ -118,7 +118,7 @@ impl ReadState {
         self.processed = offsets;
     }
 
-    /// Whether this message is of a replaced subscription.
+    /// Whether this message belongs to a replaced subscription.
     pub(super) fn is_replaced(&self, incoming: &Fetched) -> bool {
         let topic = incoming.topic();
         !topic.is_empty() && !self.subscriptions.wants_topic(&topic)

@@ -16,7 +16,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 const UNRELIABLE: i64 = i64::MAX;
 
 /// The offset after the last message received of each partition since its assignment or seek; 0 before the first one.
-/// Lists a partition only while librdkafka's position is of the same assignment or seek.
+/// Lists a partition only while librdkafka's position comes from the same assignment or seek.
 #[derive(Default)]
 pub(super) struct ReceivedPositions {
     partitions: Vec<(Partition, i64)>,

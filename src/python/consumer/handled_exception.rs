@@ -19,7 +19,7 @@ impl HandledException {
     }
 
     /// Whether an exception is handled that was not at the last read. It may come from processing the message, or from
-    /// later code: the two cannot be told apart.
+    /// later code: the two look the same.
     pub fn is_new(&self, py: Python<'_>) -> PyResult<bool> {
         let Some(current) = current(py)? else { return Ok(false) };
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
