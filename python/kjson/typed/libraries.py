@@ -88,9 +88,7 @@ def _base_model(kind: Any) -> Any:
     return next(base for base in kind.__mro__ if "parse_obj" in vars(base))
 
 
-@lru_cache(maxsize=256)
-def writer_of(kind: Any) -> Optional[Convert]:
-    """The function from an object of the class to builtin objects, for `dumps`; None if no library made the class."""
+def _writer_of(kind: Any) -> Optional[Convert]:
     if hasattr(kind, "__attrs_attrs__"):
         names = [field.name for field in kind.__attrs_attrs__]
         return lambda value: {name: getattr(value, name) for name in names}
@@ -101,6 +99,10 @@ def writer_of(kind: Any) -> Optional[Convert]:
     if is_pydantic_2(kind):
         return partial(_dump_model, kind)
     return partial(_dump_model_1, kind) if is_pydantic(kind) else None
+
+
+# From an object of the class to builtin objects, for `dumps`; None if no library made the class.
+writer_of = lru_cache(maxsize=256)(_writer_of)
 
 
 # Methods of the class: an object's field may have the name of one.
