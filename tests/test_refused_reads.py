@@ -1,7 +1,7 @@
 """What the brokers refuse a consumer is raised at every read, until it is allowed or the group admits the member."""
 
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, Type
+from typing import Any, Dict, Iterator, List
 
 import pytest
 from confluent_kafka.admin import (
@@ -19,6 +19,7 @@ from kjson import AuthorizationError, Consumer, KafkaError, Producer, TopicParti
 from .conftest import unique_name
 from .kafka import Broker
 from .peers import create_topic
+from .refused import each_read_is_refused
 from .sessions import LONG_SESSION
 from .waiting import wait_until
 
@@ -72,24 +73,6 @@ def denied(servers: str, kind: ResourceType, name: str, *, seen: bool = False) -
     finally:
         [deleted] = admin.delete_acls([AclBindingFilter(*place, AclOperation.ANY, AclPermissionType.ANY)]).values()
         assert len(deleted.result(20)) == len(rules)
-
-
-def ways_to_read(consumer: Consumer[Any]) -> List[Callable[[], Any]]:
-    return [
-        lambda: consumer.poll(20),
-        lambda: consumer.poll(0),
-        lambda: consumer.consume(10, 20),
-        lambda: next(consumer),
-        lambda: list(consumer.until_end()),
-    ]
-
-
-def each_read_is_refused(consumer: Consumer[Any], kind: Type[KafkaError], name: str, about: str) -> None:
-    for read in ways_to_read(consumer):
-        with pytest.raises(kind) as caught:
-            read()
-        assert caught.value.name == name
-        assert about in str(caught.value)
 
 
 def values(consumer: Consumer[Any], count: int) -> List[Any]:
