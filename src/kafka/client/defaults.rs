@@ -1,6 +1,6 @@
 //! What kjson sets otherwise than librdkafka, and what it keeps to itself.
 
-use super::config::Role;
+use super::role::Role;
 
 pub const BOOTSTRAP_DEFAULT: &str = "localhost:9092";
 

@@ -82,6 +82,7 @@ impl<H: ConsumerHooks> Consumer<H> {
             }
         }
         state.missing = manual.iter().map(|(partition, _)| partition.topic.to_string()).collect();
+        state.missing.sort_unstable();
         state.missing.dedup();
         // Most topics return a message before the first lookup, which then leaves them out.
         state.lookup_ended = Some(Instant::now());
